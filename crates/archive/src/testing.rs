@@ -1,0 +1,1 @@
+//! In-memory twins of the ports and their conformance suites.

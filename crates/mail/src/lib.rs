@@ -1,0 +1,38 @@
+//! What a mail says, and where mails lie.
+//!
+//! This crate alone knows mail syntax: the grammar of RFC 5322 and MIME, its obsolete and its broken forms, and the
+//! layouts in which mails lie on a disk. It does no networking, reads no clock and starts no task, and nothing that it
+//! is given can make it panic: what cannot be read becomes a [`Defects`] code, never an error and never a lost mail.
+//!
+//! ```
+//! let raw = b"From: =?UTF-8?Q?M=C3=BCller?= <m@example.org>\r\nDate: Mon, 02 Jan 2023 10:00:00 +0100\r\n\
+//!             Message-ID: <1@example.org>\r\nSubject: Hello\r\n\r\nGood morning\r\n";
+//!
+//! let summary = mail::summarize(raw, true);
+//! assert_eq!(summary.from.as_deref(), Some("Müller <m@example.org>"));
+//!
+//! let date = mail::message_date(&mail::scan_headers(raw, true), None);
+//! assert_eq!(date.seconds, Some(1_672_650_000));
+//! assert_eq!(date.source, Some(mail::DateSource::Date));
+//!
+//! let view = mail::view(raw, &mail::Limits::default());
+//! assert_eq!(view.text.as_deref(), Some("Good morning\r\n"));
+//! assert!(view.defects.is_empty());
+//! ```
+
+mod date;
+mod defects;
+mod message_date;
+mod scan;
+mod sniff;
+pub mod source;
+mod summary;
+mod view;
+
+pub use date::{DateDefect, parse_date};
+pub use defects::{Defect, Defects};
+pub use message_date::{DateSource, MessageDate, message_date};
+pub use scan::{Field, HEADER_LIMIT_BYTES, HeaderScan, scan_headers};
+pub use sniff::{looks_like_mail, looks_like_mbox};
+pub use summary::{Summary, summarize};
+pub use view::{Attachment, Limits, View, view};
