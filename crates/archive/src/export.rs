@@ -1,0 +1,86 @@
+//! The export: a source of mails becomes a signed set of volumes, a certificate and a report.
+//!
+//! An export runs beside the old system and has no archive, so it works on the local file system. It can be cut off at
+//! any instant: the same command again reads the finished volumes back, begins the open one anew and goes on. What
+//! makes that safe is the order of effects, which [`target`] keeps:
+//!
+//! 1. the state file is linked into place and locked: from here on the name belongs to this export;
+//! 2. the part file of volume 1 is made, then the certificate is put in place;
+//! 3. per volume: its bytes are durable, then the next one's part file is made, then it is renamed. So the highest part
+//!    file always tells how many volumes were finished, and one that was moved away is noticed;
+//! 4. the report is durable under a temporary name before the last volume is renamed, so that the mails that were
+//!    skipped stay named whatever becomes of the source;
+//! 5. the report is renamed, the readable one is written, the state file is deleted.
+//!
+//! Mails that could not be read are counted in the seal of the last volume alone: a resumed export tries them again,
+//! and only the last walk through the source knows for good.
+
+mod budget;
+mod dry_run;
+mod html;
+mod options;
+mod pipeline;
+mod prepare;
+mod report;
+mod resume;
+mod tally;
+mod target;
+mod volumes;
+
+pub use options::{ExportName, ExportOptions, VolumeSize};
+pub use report::{ExportReport, FolderCount, Named, UserArchiveCount, VolumeFile};
+pub use target::Effect;
+
+use crate::ports::{Clock, Random};
+use crate::{Error, Result};
+
+/// What an export needs besides its options.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    pub clock: &'a dyn Clock,
+    pub random: &'a dyn Random,
+    /// The program and its version, for the header of each volume.
+    pub generator: &'a str,
+    pub progress: &'a dyn Progress,
+}
+
+/// How far an export is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Step<'a> {
+    /// Mails that have their outcome, those of an earlier run included.
+    pub mails: u64,
+    /// Raw bytes of those exported.
+    pub raw_bytes: u64,
+    /// The volume being written.
+    pub volume: u64,
+    /// The location of the mail just written: path segments, the first is the user archive.
+    pub location: &'a [String],
+}
+
+/// Someone who watches an export.
+pub trait Progress: Sync {
+    /// A mail got its outcome.
+    fn advance(&self, _step: Step<'_>) {}
+
+    /// Comes right before each durable effect; an error ends the export there as a crash would.
+    fn before(&self, _effect: &Effect) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Nobody watches.
+impl Progress for () {}
+
+/// Exports, resumes, or repeats the report of an export that has ended.
+///
+/// Errors: `Invalid` for options that can't be, or that differ from those the export was begun with; `Denied` for a
+/// wrong password on a resume; `NotFound` if the source can't be read; `Unavailable` if another exporter holds the name
+/// or the target can't be written: the same command again goes on.
+pub fn export(_options: &ExportOptions, _surroundings: &Surroundings<'_>) -> Result<ExportReport> {
+    Err(Error::internal("not written yet"))
+}
+
+/// Walks the source and says what an export would do; reads no mail and writes nothing.
+pub fn dry_run(_options: &ExportOptions, _surroundings: &Surroundings<'_>) -> Result<ExportReport> {
+    Err(Error::internal("not written yet"))
+}

@@ -1,0 +1,89 @@
+//! `NAME.report.json`: what the export did, in numbers that add up.
+
+use serde::{Deserialize, Serialize};
+
+use super::options::ChosenOptions;
+
+/// The document that an export prints, and keeps beside the certificate. It names users and folders in clear.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportReport {
+    /// UUID; null in a dry run.
+    pub export_id: Option<String>,
+    pub name: String,
+    pub options: ChosenOptions,
+    pub generator: String,
+    /// When the first run began and the last one ended, RFC 3339 UTC.
+    pub started: String,
+    pub finished: String,
+    /// SHA-256 of the certificate's DER in lower-case hex; null in a dry run.
+    pub certificate_sha256: Option<String>,
+    /// Whether a key is needed to read the volumes.
+    pub encrypted: bool,
+    /// Only in a dry run: how many volumes are needed at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volumes_expected: Option<u64>,
+    pub volumes: Vec<VolumeFile>,
+    /// Mails found in the source: `in_source = filtered + exported + skipped`.
+    pub in_source: u64,
+    /// Mails left out by a filter.
+    pub filtered: u64,
+    /// Mails in the volumes, copies included.
+    pub exported: u64,
+    /// Mails that the source could not deliver.
+    pub skipped: Vec<Named>,
+    /// Files that are no mail; no failure.
+    pub not_mail: Vec<Named>,
+    /// Bytes of the exported mails, copies included.
+    pub raw_bytes: u64,
+    /// Exported mails with different bytes; null in a dry run.
+    pub unique_mails: Option<u64>,
+    /// Exported mails whose file was gone when a later run walked the source again.
+    pub vanished: u64,
+    /// Exported mails whose file had another size then: the volumes hold them as they were first read.
+    pub changed: Vec<Named>,
+    pub user_archives: Vec<UserArchiveCount>,
+    /// Whether the last volume is written.
+    pub complete: bool,
+}
+
+/// One volume of the export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeFile {
+    /// File name.
+    pub file: String,
+    pub bytes: u64,
+    pub mails: u64,
+}
+
+/// A file of the source and what is to be said of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// Path below the source.
+    pub source: String,
+    pub reason: String,
+}
+
+/// What lies in one user archive. A mail with several locations counts in each of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserArchiveCount {
+    pub user_archive: String,
+    pub mails: u64,
+    pub raw_bytes: u64,
+    pub folders: Vec<FolderCount>,
+}
+
+/// What lies in one folder itself, without those below it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FolderCount {
+    /// Segments below the user archive; empty for the user archive itself.
+    pub path: Vec<String>,
+    pub mails: u64,
+    pub raw_bytes: u64,
+}
+
+impl ExportReport {
+    /// Whether every mail of the source is in the volumes.
+    pub fn is_whole(&self) -> bool {
+        self.skipped.is_empty()
+    }
+}

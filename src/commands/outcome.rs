@@ -1,0 +1,13 @@
+//! What a command has to say, and the exit code that goes with it.
+
+use serde_json::Value;
+
+/// The end of a command that did its work. With `--json` the document is printed, otherwise the text.
+#[derive(Debug)]
+pub struct Outcome {
+    pub document: Value,
+    /// For people; ends with a line end unless it is empty.
+    pub text: String,
+    /// 0: done and whole.
+    pub exit: u8,
+}
