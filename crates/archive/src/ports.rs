@@ -13,7 +13,7 @@ mod schedules;
 pub use catalog::{Catalog, Document, Expect, FolderCount, MAX_ROWS_PER_CALL, Recorded, Scope};
 pub use clock::Clock;
 pub use keys::{Keys, PublicKeys};
-pub use landing::{Landing, LandingEntry, LandingFile, OpenMode};
+pub use landing::{Landing, LandingEntry, LandingFile, LandingSpace, OpenMode};
 pub use objects::{ByteStream, ETag, ObjectKey, ObjectMeta, ObjectWriter, Objects, PutMode};
 pub use queue::Queue;
 pub use random::Random;
