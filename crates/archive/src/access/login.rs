@@ -1,0 +1,240 @@
+//! Showing who one is: sessions for HTTP, one-time proofs for SFTP.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Principal, Role, User, password};
+use crate::{Archive, Error, Result, hash::to_hex, records::Record};
+
+/// A session ends after so many seconds.
+pub const SESSION_SECONDS: i64 = 12 * 3600;
+
+/// What somebody brings to be let in over SSH.
+#[derive(Clone, Copy)]
+pub enum Proof<'a> {
+    Password(&'a str),
+    /// A public key in OpenSSH form; the SSH layer has checked that the peer holds the private one.
+    Key(&'a str),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Login {
+    /// Goes into `Authorization: Bearer …`; only its hash is kept.
+    pub token: String,
+    pub user: String,
+    pub expires: i64,
+}
+
+/// Named by the SHA-256 of its token, so that the catalogue opens no session.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Session {
+    hash: String,
+    user: String,
+    expires: i64,
+}
+
+impl Record for Session {
+    const KIND: &'static str = "session";
+    fn id(&self) -> String {
+        self.hash.clone()
+    }
+    fn expires(&self) -> Option<i64> {
+        Some(self.expires)
+    }
+}
+
+fn wrong() -> Error {
+    Error::denied("user name or password is wrong").code("wrong_login")
+}
+
+impl Archive {
+    /// Begins a session. A password that must be changed is taken only together with a new one.
+    pub async fn login(&self, name: &str, secret: &str, new_password: Option<&str>) -> Result<Login> {
+        let user = self.check_password(name, secret).await?;
+        if user.mfa {
+            return Err(Error::denied(format!("user {name:?} needs a second factor, which cannot be set up yet")));
+        }
+        match new_password {
+            Some(new) if new == secret => return Err(Error::invalid("the new password is the old one").code("weak_password")),
+            Some(new) => {
+                self.end_sessions(name).await?;
+                self.change_password(name, new).await?;
+            }
+            None if user.must_change => {
+                let error = Error::denied("the password must be changed first").code("password_change_needed");
+                return Err(error.hint("log in again and give new_password too"));
+            }
+            None => {}
+        }
+        self.begin_session(&user).await
+    }
+
+    async fn begin_session(&self, user: &User) -> Result<Login> {
+        let mut bytes = [0u8; 32];
+        self.random.fill(&mut bytes);
+        let token = to_hex(&bytes);
+        let expires = self.clock.now() + SESSION_SECONDS;
+        self.add(&Session { hash: token_hash(&token), user: user.name.clone(), expires }).await?;
+        tracing::info!(user = user.name, "logged in");
+        Ok(Login { token, user: user.name.clone(), expires })
+    }
+
+    /// Who holds this token; `Denied` if nobody does any more.
+    pub async fn authenticate(&self, token: &str) -> Result<Principal> {
+        let ended = || Error::denied("the session has ended").code("no_session").hint("log in again");
+        let session = self.find::<Session>(&token_hash(token)).await?.ok_or_else(ended)?.value;
+        if session.expires <= self.clock.now() {
+            return Err(ended());
+        }
+        let user = self.find::<User>(&session.user).await?.ok_or_else(ended)?.value;
+        self.principal(&user).await
+    }
+
+    pub async fn logout(&self, token: &str) -> Result<()> {
+        self.drop_record::<Session>(None, &token_hash(token)).await.map(drop)
+    }
+
+    pub(super) async fn end_sessions(&self, name: &str) -> Result<()> {
+        for session in self.all::<Session>(None).await? {
+            if session.user == name {
+                self.drop_record::<Session>(None, &session.hash).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a user into the upload store: role Compliance, no second factor (SFTP cannot ask for one).
+    pub async fn sftp_login(&self, name: &str, proof: Proof<'_>) -> Result<Principal> {
+        let user = match proof {
+            Proof::Password(secret) => self.check_password(name, secret).await?,
+            Proof::Key(key) => self.check_key(name, key).await?,
+        };
+        if user.mfa {
+            return Err(Error::denied(format!("user {name:?} has a second factor switched on, which SFTP cannot ask for")));
+        }
+        if user.must_change && matches!(proof, Proof::Password(_)) {
+            let text = format!("the password of {name:?} must be changed at a first login before it serves SFTP");
+            return Err(Error::denied(text).code("password_change_needed"));
+        }
+        let principal = self.principal(&user).await?;
+        principal.require(&[Role::Compliance])?;
+        Ok(principal)
+    }
+
+    async fn check_password(&self, name: &str, secret: &str) -> Result<User> {
+        let user = self.find::<User>(name).await?.map(|stored| stored.value);
+        let phc = user.as_ref().and_then(|user| user.password.as_deref());
+        let same = password::matches(phc, secret).await?;
+        match user {
+            Some(user) if same => Ok(user),
+            _ => Err(wrong()),
+        }
+    }
+
+    async fn check_key(&self, name: &str, key: &str) -> Result<User> {
+        let user = self.find::<User>(name).await?.ok_or_else(wrong)?.value;
+        let offered: Vec<_> = key.split_ascii_whitespace().take(2).collect();
+        if !user.keys.contains(&offered.join(" ")) {
+            return Err(wrong());
+        }
+        Ok(user)
+    }
+}
+
+fn token_hash(token: &str) -> String {
+    to_hex(&Sha256::digest(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ErrorKind,
+        access::{NewUser, Visible},
+        testing::archive,
+    };
+
+    async fn with(groups: &[&str], new: NewUser) -> Archive {
+        let archive = archive().await;
+        archive.create_first_user().await.unwrap();
+        let groups = groups.iter().map(|g| (*g).to_owned()).collect();
+        archive.add_user(NewUser { name: "u".into(), groups, ..new }).await.unwrap();
+        archive
+    }
+
+    fn password(text: &str) -> NewUser {
+        NewUser { password: Some(text.into()), ..NewUser::default() }
+    }
+
+    #[tokio::test]
+    async fn sftp_needs_the_right_password_the_role_and_no_second_factor() {
+        let archive = with(&["compliance"], password("right")).await;
+        assert!(archive.sftp_login("u", Proof::Password("right")).await.is_ok());
+        for (name, secret) in [("u", "wrong"), ("nobody", "right"), ("u", "")] {
+            let error = archive.sftp_login(name, Proof::Password(secret)).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Denied, "{name} {secret}");
+        }
+        let reader = with(&["readers"], password("right")).await;
+        assert!(reader.sftp_login("u", Proof::Password("right")).await.is_err());
+        let mfa = with(&["compliance"], NewUser { mfa: true, ..password("right") }).await;
+        assert!(mfa.sftp_login("u", Proof::Password("right")).await.unwrap_err().message().contains("second factor"));
+    }
+
+    #[tokio::test]
+    async fn a_key_lets_in_whatever_its_comment() {
+        let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKs me@there";
+        let archive = with(&["compliance"], NewUser { keys: vec![line.into()], ..NewUser::default() }).await;
+        assert!(archive.sftp_login("u", Proof::Key("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKs")).await.is_ok());
+        assert!(archive.sftp_login("u", Proof::Key("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKt")).await.is_err());
+        assert!(archive.sftp_login("u", Proof::Password("")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_first_password_opens_nothing_until_it_is_changed() {
+        let archive = with(&["compliance"], NewUser::default()).await;
+        let first = archive.reset_password("u").await.unwrap().password.unwrap();
+        assert!(archive.sftp_login("u", Proof::Password(&first)).await.is_err());
+        let refused = archive.login("u", &first, None).await.unwrap_err();
+        assert_eq!(refused.machine_code(), "password_change_needed");
+        assert_eq!(archive.login("u", &first, Some("short")).await.unwrap_err().machine_code(), "weak_password");
+        let login = archive.login("u", &first, Some("long enough")).await.unwrap();
+        assert_eq!(archive.authenticate(&login.token).await.unwrap().name, "u");
+        assert!(archive.sftp_login("u", Proof::Password("long enough")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn sessions_end() {
+        let archive = with(&["readers"], password("right")).await;
+        let login = archive.login("u", "right", None).await.unwrap();
+        archive.logout(&login.token).await.unwrap();
+        assert!(archive.authenticate(&login.token).await.is_err());
+        let login = archive.login("u", "right", None).await.unwrap();
+        archive.reset_password("u").await.unwrap();
+        assert!(archive.authenticate(&login.token).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_last_admin_stays() {
+        let archive = with(&["readers"], password("right")).await;
+        assert_eq!(archive.remove_user("admin").await.unwrap_err().kind(), ErrorKind::Conflict);
+        assert!(archive.set_groups("admin", ["readers".to_owned()].into()).await.is_err());
+        assert!(archive.set_roles("admins", [Role::Reader].into()).await.is_err());
+        archive.set_groups("u", ["admins".to_owned()].into()).await.unwrap();
+        assert!(archive.remove_user("admin").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_reader_sees_what_was_granted() {
+        let archive = with(&["readers"], password("right")).await;
+        let mailbox = crate::MailboxAddress::parse("a@b.example").unwrap();
+        archive.add_mailbox(&mailbox).await.unwrap();
+        let reader = archive.login("u", "right", None).await.unwrap();
+        let reader = archive.authenticate(&reader.token).await.unwrap();
+        assert!(!archive.visible(&reader).await.unwrap().includes(&mailbox));
+        archive.grant(&mailbox, super::super::Grantee::Group("readers".into())).await.unwrap();
+        assert!(archive.visible(&reader).await.unwrap().includes(&mailbox));
+        let admin = Principal { name: "admin".into(), roles: [Role::Admin].into(), operator: false };
+        assert!(archive.visible(&admin).await.is_err());
+        assert_eq!(archive.visible(&Principal::operator()).await.unwrap(), Visible::All);
+    }
+}

@@ -1,0 +1,45 @@
+//! The handle that everyone holds.
+
+use std::{path::PathBuf, sync::Arc};
+
+use crate::{
+    Domain,
+    ports::{Catalog, Clock, Keys, Objects, Queue, Random, Schedules},
+};
+
+/// The product with its surroundings plugged in. Cheap to clone.
+#[derive(Clone)]
+pub struct Archive {
+    /// Packs, slices and reports: what is kept.
+    pub objects: Arc<dyn Objects>,
+    /// Uploads, by `USER/NAME`: what is deleted.
+    pub uploads: Arc<dyn Objects>,
+    /// Files beside the archive that an operator names on the command line; read only.
+    pub files: Arc<dyn Objects>,
+    pub catalog: Arc<dyn Catalog>,
+    pub queue: Arc<dyn Queue>,
+    pub schedules: Arc<dyn Schedules>,
+    pub keys: Arc<dyn Keys>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    /// A folder for mails too large for memory; its content is worth nothing after a restart.
+    pub scratch: PathBuf,
+    /// The domain that recreated mailboxes get.
+    pub domain: Option<Domain>,
+}
+
+impl Archive {
+    /// 32 lower-case hex digits that were never used before.
+    pub(crate) fn random_id(&self) -> String {
+        let mut bytes = [0; 16];
+        self.random.fill(&mut bytes);
+        crate::hash::to_hex(&bytes)
+    }
+
+    /// An id that sorts by the time it was made: ten hex digits of Unix seconds, then randomness.
+    pub(crate) fn sortable_id(&self) -> String {
+        let mut bytes = [0; 8];
+        self.random.fill(&mut bytes);
+        format!("{:010x}{}", self.clock.now(), crate::hash::to_hex(&bytes))
+    }
+}

@@ -1,0 +1,109 @@
+//! Import: from a volume in the upload store into one mailbox, each entry with exactly one outcome.
+
+mod start;
+mod view;
+
+use serde::{Deserialize, Serialize};
+pub use start::{StartImports, Started};
+pub use view::{FailedEntry, ImportView, NotMail};
+
+use crate::{
+    ImportId, MailboxAddress, ProcessId,
+    ports::{ETag, ObjectKey},
+    records::Record,
+    uploads::Kind,
+};
+
+/// Where the bytes come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// An object of the upload store; deleted when all of it was imported.
+    Upload(ObjectKey),
+    /// A file that an operator named: its absolute path without the leading slash. Kept.
+    File(ObjectKey),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportState {
+    /// Queued.
+    Waiting,
+    Running,
+    /// Every entry has its outcome, failed ones included.
+    Finished,
+    /// Ended early by something that is not one mail's fault.
+    Failed,
+    Cancelled,
+    /// Never begun: the file, certificate or password was refused.
+    Refused,
+}
+
+impl ImportState {
+    pub fn ended(self) -> bool {
+        matches!(self, Self::Finished | Self::Failed | Self::Cancelled | Self::Refused)
+    }
+}
+
+/// What became of the entries so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    pub imported: u64,
+    pub already_there: u64,
+    pub failed: u64,
+}
+
+impl Tally {
+    pub fn total(self) -> u64 {
+        self.imported + self.already_there + self.failed
+    }
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            imported: self.imported + other.imported,
+            already_there: self.already_there + other.already_there,
+            failed: self.failed + other.failed,
+        }
+    }
+}
+
+/// One import of one volume.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Import {
+    pub id: ImportId,
+    pub process: ProcessId,
+    pub source: Source,
+    pub etag: ETag,
+    pub size_bytes: u64,
+    /// File name, for people.
+    pub file: String,
+    pub kind: Kind,
+    pub mailbox: MailboxAddress,
+    pub state: ImportState,
+    pub export_id: String,
+    pub export_name: String,
+    pub volume: u64,
+    /// Hex SHA-256 of `seal.json`: every later step is pinned to it.
+    pub seal: String,
+    /// The certificate, DER in hex: each worker verifies the signature again.
+    pub certificate: String,
+    /// The content key, wrapped by the `Keys` port, in hex; removed when the import ends.
+    pub wrapped_key: Option<String>,
+    pub first_mail: u64,
+    pub mails: u64,
+    /// Mails per shard; the last one has the rest.
+    pub shard_mails: u64,
+    pub shards_done: std::collections::BTreeSet<u32>,
+    pub started: i64,
+    pub finished: Option<i64>,
+    pub by: String,
+    pub tally: Tally,
+    pub error: Option<crate::process::Failure>,
+}
+
+impl Record for Import {
+    const KIND: &'static str = "import";
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+}

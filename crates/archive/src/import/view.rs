@@ -1,0 +1,106 @@
+//! An import as others see it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Import, ImportState};
+use crate::{Archive, ImportId, Result, records::Record, uploads::Kind};
+
+/// One entry that could not be imported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedEntry {
+    /// The mail's number in its export, from 1.
+    pub number: u64,
+    /// Member path or byte offset.
+    pub locator: String,
+    pub code: String,
+    pub reason: String,
+}
+
+/// A failed entry as it is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct FailureRow {
+    pub(super) import: ImportId,
+    #[serde(flatten)]
+    pub(super) entry: FailedEntry,
+}
+
+impl Record for FailureRow {
+    const KIND: &'static str = "failure";
+    fn id(&self) -> String {
+        format!("{:011}", self.entry.number)
+    }
+    fn parent(&self) -> Option<String> {
+        Some(self.import.to_string())
+    }
+}
+
+/// Something in a foreign archive that is no mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotMail {
+    pub locator: String,
+    pub reason: String,
+}
+
+/// `in_volume = imported + already_there + failed` once it has finished, and `balanced` says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportView {
+    /// None if refused.
+    pub id: Option<ImportId>,
+    pub process: Option<crate::ProcessId>,
+    pub file: String,
+    pub kind: Kind,
+    pub mailbox: Option<crate::MailboxAddress>,
+    pub state: ImportState,
+    pub export_id: Option<String>,
+    pub volume: Option<u64>,
+    pub in_volume: u64,
+    pub imported: u64,
+    pub already_there: u64,
+    pub failed: Vec<FailedEntry>,
+    pub not_mail: Vec<NotMail>,
+    pub balanced: bool,
+    pub code: Option<String>,
+    pub reason: Option<String>,
+}
+
+impl Archive {
+    pub async fn import(&self, id: &ImportId) -> Result<ImportView> {
+        let import = self.need::<Import>(&id.0).await?.value;
+        self.view_import(import).await
+    }
+
+    /// Every import, in the order of their start.
+    pub async fn imports(&self) -> Result<Vec<ImportView>> {
+        let mut views = Vec::new();
+        for import in self.all::<Import>(None).await? {
+            views.push(self.view_import(import).await?);
+        }
+        Ok(views)
+    }
+
+    pub(super) async fn view_import(&self, import: Import) -> Result<ImportView> {
+        let failed: Vec<FailedEntry> =
+            self.all::<FailureRow>(Some(&import.id.0)).await?.into_iter().map(|row| row.entry).collect();
+        let tally = if import.state.ended() { import.tally } else { self.running_tally(&import).await? };
+        let balanced =
+            import.state == ImportState::Finished && tally.total() == import.mails && failed.len() as u64 == tally.failed;
+        Ok(ImportView {
+            id: Some(import.id),
+            process: Some(import.process),
+            file: import.file,
+            kind: import.kind,
+            mailbox: Some(import.mailbox),
+            state: import.state,
+            export_id: Some(import.export_id),
+            volume: Some(import.volume),
+            in_volume: import.mails,
+            imported: tally.imported,
+            already_there: tally.already_there,
+            failed,
+            not_mail: Vec::new(),
+            balanced,
+            code: import.error.as_ref().map(|e| e.code.clone()),
+            reason: import.error.map(|e| e.message),
+        })
+    }
+}

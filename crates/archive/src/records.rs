@@ -1,0 +1,125 @@
+//! Documents of the catalogue as types: load, compare-and-set, list.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    Archive, Error, ErrorKind, Result,
+    ports::{Document, Expect},
+};
+
+/// A small thing that the catalogue keeps as a document.
+pub trait Record: Serialize + DeserializeOwned + Send + Sync {
+    /// What it is called in messages, and its partition.
+    const KIND: &'static str;
+    fn id(&self) -> String;
+    /// The thing it belongs to, for kinds that are many: their partition is `KIND/parent`.
+    fn parent(&self) -> Option<String> {
+        None
+    }
+    /// Unix seconds after which the catalogue may drop it.
+    fn expires(&self) -> Option<i64> {
+        None
+    }
+}
+
+/// A record with the version that a change must meet.
+#[derive(Clone, Debug)]
+pub struct Stored<T> {
+    pub value: T,
+    pub version: u64,
+}
+
+/// A change by compare-and-set is tried so often before the conflict is handed up.
+const MAX_TRIES: usize = 50;
+const PAGE: usize = 1000;
+
+fn partition<T: Record>(parent: Option<&str>) -> String {
+    parent.map_or_else(|| T::KIND.to_owned(), |parent| format!("{}/{parent}", T::KIND))
+}
+
+fn parse<T: Record>(document: Document) -> Result<Stored<T>> {
+    let wrong = |e| Error::corrupt(format!("{} {} in the catalogue cannot be read", T::KIND, document.id)).caused_by(e);
+    let value = T::deserialize(&document.body).map_err(wrong)?;
+    Ok(Stored { value, version: document.version })
+}
+
+impl Archive {
+    pub(crate) async fn find<T: Record>(&self, id: &str) -> Result<Option<Stored<T>>> {
+        self.catalog.load(&partition::<T>(None), id).await?.map(parse).transpose()
+    }
+
+    pub(crate) async fn find_in<T: Record>(&self, parent: &str, id: &str) -> Result<Option<Stored<T>>> {
+        self.catalog.load(&partition::<T>(Some(parent)), id).await?.map(parse).transpose()
+    }
+
+    /// The record, or `NotFound`.
+    pub(crate) async fn need<T: Record>(&self, id: &str) -> Result<Stored<T>> {
+        self.find(id).await?.ok_or_else(|| Error::not_found(format!("{} {id:?} does not exist", T::KIND)))
+    }
+
+    /// Adds a record; `Conflict` if one of that id exists.
+    pub(crate) async fn add<T: Record>(&self, value: &T) -> Result<Stored<T>>
+    where
+        T: Clone,
+    {
+        self.write(value.clone(), Expect::Absent).await
+    }
+
+    /// Changes a record that is still as it was read; `Conflict` otherwise.
+    pub(crate) async fn save<T: Record>(&self, record: Stored<T>) -> Result<Stored<T>> {
+        self.write(record.value, Expect::Version(record.version)).await
+    }
+
+    /// Writes a record that has one writer, whatever is there.
+    pub(crate) async fn put<T: Record>(&self, value: T) -> Result<Stored<T>> {
+        self.write(value, Expect::Anything).await
+    }
+
+    async fn write<T: Record>(&self, value: T, expect: Expect) -> Result<Stored<T>> {
+        let body = serde_json::to_value(&value)
+            .map_err(|e| Error::internal(format!("{} {} cannot be written", T::KIND, value.id())).caused_by(e))?;
+        let partition = partition::<T>(value.parent().as_deref());
+        let version = self.catalog.save(&partition, &value.id(), &body, expect, value.expires()).await?;
+        Ok(Stored { value, version })
+    }
+
+    /// Reads, changes and writes back until nobody came between; `change` may run several times.
+    pub(crate) async fn update<T: Record + Clone>(
+        &self,
+        id: &str,
+        mut change: impl FnMut(&mut T) -> Result<()> + Send,
+    ) -> Result<Stored<T>> {
+        for _ in 0..MAX_TRIES {
+            let mut record: Stored<T> = self.need(id).await?;
+            change(&mut record.value)?;
+            match self.save(record).await {
+                Err(e) if e.kind() == ErrorKind::Conflict => {}
+                done => return done,
+            }
+        }
+        Err(Error::conflict(format!("{} {id:?} is being changed by others all the time", T::KIND)))
+    }
+
+    pub(crate) async fn page_of<T: Record>(&self, parent: Option<&str>, after: Option<&str>, limit: usize) -> Result<Vec<Stored<T>>> {
+        self.catalog.list(&partition::<T>(parent), after, limit).await?.into_iter().map(parse).collect()
+    }
+
+    /// Every record of a kind, in the order of their ids. For kinds that are few.
+    pub(crate) async fn all<T: Record>(&self, parent: Option<&str>) -> Result<Vec<T>> {
+        let mut all: Vec<T> = Vec::new();
+        loop {
+            let after = all.last().map(Record::id);
+            let page = self.page_of::<T>(parent, after.as_deref(), PAGE).await?;
+            let last = page.len() < PAGE;
+            all.extend(page.into_iter().map(|stored| stored.value));
+            if last {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Removes a record if it is there.
+    pub(crate) async fn drop_record<T: Record>(&self, parent: Option<&str>, id: &str) -> Result<bool> {
+        self.catalog.remove(&partition::<T>(parent), id, Expect::Anything).await
+    }
+}

@@ -1,0 +1,136 @@
+//! Uploads: what lies in the upload store, what it turned out to be, and when it goes.
+
+mod home;
+mod intake;
+mod sweep;
+
+pub use home::{Home, HomeEntry, HomeFile};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Archive, Error, ErrorKind, ImportId, Result,
+    job::Job,
+    ports::{ETag, ObjectKey},
+    records::Record,
+};
+
+/// An upload that was not imported goes after so many seconds.
+pub const KEPT_SECONDS: i64 = 7 * 24 * 3600;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UploadState {
+    /// Came in, not looked at yet.
+    Pending,
+    /// Checked as far as that goes without certificate and password; an import can start.
+    Ready,
+    /// Cannot be imported; `reason` says why.
+    Rejected,
+}
+
+/// What a file is, by its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Volume,
+    Zip,
+    Mbox,
+    Eml,
+    Unknown,
+}
+
+/// One file in the upload store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upload {
+    pub key: ObjectKey,
+    pub state: UploadState,
+    pub kind: Kind,
+    pub size_bytes: u64,
+    pub etag: ETag,
+    pub arrived: i64,
+    /// The rest is what an unverified look at header and seal says.
+    pub export_id: Option<String>,
+    pub export_name: Option<String>,
+    pub volume: Option<u64>,
+    /// Hex SHA-256 of `seal.json`.
+    pub seal: Option<String>,
+    pub mails: Option<u64>,
+    pub encrypted: Option<bool>,
+    pub code: Option<String>,
+    pub reason: Option<String>,
+    /// The import that reads it now.
+    pub import: Option<ImportId>,
+}
+
+impl Record for Upload {
+    const KIND: &'static str = "upload";
+    fn id(&self) -> String {
+        self.key.to_string()
+    }
+}
+
+impl Upload {
+    /// The file's name, without the user.
+    pub fn name(&self) -> &str {
+        self.key.as_str().split_once('/').map_or(self.key.as_str(), |(_, name)| name)
+    }
+    /// The user whose home it lies in.
+    pub fn user(&self) -> &str {
+        self.key.as_str().split_once('/').map_or("", |(user, _)| user)
+    }
+}
+
+impl Archive {
+    /// A whole object lies under `key` in the upload store: note it as pending and ask for a look at it. Safe to repeat;
+    /// an object that was replaced is looked at anew.
+    pub async fn upload_landed(&self, key: &ObjectKey) -> Result<()> {
+        let Some(meta) = self.uploads.head(key).await? else { return Ok(()) };
+        let known = self.find::<Upload>(key.as_str()).await?;
+        if known.is_some_and(|u| u.value.etag == meta.etag && u.value.state != UploadState::Pending) {
+            return Ok(());
+        }
+        let pending = Upload {
+            key: key.clone(),
+            state: UploadState::Pending,
+            kind: Kind::Unknown,
+            size_bytes: meta.size_bytes,
+            etag: meta.etag,
+            arrived: self.clock.now(),
+            export_id: None,
+            export_name: None,
+            volume: None,
+            seal: None,
+            mails: None,
+            encrypted: None,
+            code: None,
+            reason: None,
+            import: None,
+        };
+        self.put(pending).await?;
+        self.queue.send(&Job::Intake { upload: key.clone() }, std::time::Duration::ZERO).await
+    }
+
+    /// Every upload, by user and name.
+    pub async fn uploads(&self) -> Result<Vec<Upload>> {
+        self.all(None).await
+    }
+
+    pub async fn upload(&self, id: &str) -> Result<Upload> {
+        Ok(self.need::<Upload>(id).await?.value)
+    }
+
+    /// Deletes an upload by hand; refused while an import reads it.
+    pub async fn delete_upload(&self, id: &str) -> Result<Upload> {
+        let upload = self.upload(id).await?;
+        if let Some(import) = &upload.import {
+            let text = format!("upload {id:?} is being imported");
+            return Err(Error::conflict(text).hint(format!("cancel import {import} first")));
+        }
+        match self.uploads.delete(&upload.key, None).await {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+            _ => self.drop_record::<Upload>(None, id).await?,
+        };
+        tracing::info!(upload = id, "upload deleted by hand");
+        Ok(upload)
+    }
+}
