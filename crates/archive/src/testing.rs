@@ -1,1 +1,11 @@
 //! In-memory twins of the ports and their conformance suites.
+//!
+//! A twin behaves like the best adapter; it is no mock. A suite states the contract of its port as the port's comments
+//! do, and every adapter, the twin included, passes it.
+
+pub mod memory;
+pub mod suites;
+
+pub use memory::{
+    Memory, MemoryCatalog, MemoryKeys, MemoryObjects, MemoryQueue, MemorySchedules, SeededRandom, SteppedClock,
+};

@@ -1,0 +1,57 @@
+//! The twins: each port, in memory.
+
+mod catalog;
+mod clock;
+mod keys;
+mod objects;
+mod queue;
+mod random;
+mod schedules;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use catalog::MemoryCatalog;
+pub use clock::SteppedClock;
+pub use keys::MemoryKeys;
+pub use objects::MemoryObjects;
+pub use queue::MemoryQueue;
+pub use random::SeededRandom;
+pub use schedules::MemorySchedules;
+
+/// One of each, on one clock.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    pub objects: Arc<MemoryObjects>,
+    pub uploads: Arc<MemoryObjects>,
+    pub files: Arc<MemoryObjects>,
+    pub catalog: Arc<MemoryCatalog>,
+    pub queue: Arc<MemoryQueue>,
+    pub schedules: Arc<MemorySchedules>,
+    pub keys: Arc<MemoryKeys>,
+    pub clock: Arc<SteppedClock>,
+    pub random: Arc<SeededRandom>,
+}
+
+impl Memory {
+    /// Equal seeds give equal bytes from `random`.
+    pub fn new(seed: u64) -> Self {
+        let clock = Arc::new(SteppedClock::default());
+        let store = || Arc::new(MemoryObjects::new(clock.clone()));
+        Self {
+            objects: store(),
+            uploads: store(),
+            files: store(),
+            catalog: Arc::default(),
+            queue: Arc::new(MemoryQueue::new(clock.clone())),
+            schedules: Arc::new(MemorySchedules::new(clock.clone())),
+            keys: Arc::default(),
+            random: Arc::new(SeededRandom::new(seed)),
+            clock,
+        }
+    }
+}
+
+/// A test that panicked with the lock in hand leaves state that others may still look at.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
