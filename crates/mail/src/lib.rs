@@ -22,7 +22,10 @@
 
 mod date;
 mod defects;
+mod line;
 mod message_date;
+mod preamble;
+mod resume;
 mod scan;
 mod sniff;
 pub mod source;

@@ -1,0 +1,110 @@
+//! What a file is, told from its name and its first bytes.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+
+use super::name::extension;
+use crate::looks_like_mail;
+use crate::sniff::SNIFF_BYTES;
+
+/// What a file is by its content.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Mail,
+    Mbox,
+    Zip,
+    /// None of the above, and what it is.
+    Other(&'static str),
+}
+
+const MAGIC: [(&[u8], &str); 12] = [
+    (b"PK\x03\x04", "a zip archive"),
+    (b"PK\x05\x06", "an empty zip archive"),
+    (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "an Outlook item or another OLE file"),
+    (b"\x1F\x8B", "gzip data"),
+    (b"!BDN", "an Outlook store (pst)"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xFF\xD8\xFF", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"%PDF-", "a PDF document"),
+    (b"\x7FELF", "a program"),
+    (b"<?xml", "an XML document"),
+    (b"SQLite format 3\0", "an SQLite database"),
+];
+
+/// True for `.eml` and `.emlx` in any case: always one mail.
+pub(super) fn is_always_mail(name: &OsStr) -> bool {
+    matches!(extension(name).as_deref(), Some("eml" | "emlx"))
+}
+
+pub(super) fn is_emlx(name: &OsStr) -> bool {
+    extension(name).as_deref() == Some("emlx")
+}
+
+/// Why a name alone says that a file or directory is none of the user's, or none.
+pub(super) fn helper(name: &OsStr) -> Option<&'static str> {
+    let bytes = name.as_encoded_bytes();
+    if bytes.starts_with(b"._") {
+        return Some("a helper file of macOS");
+    }
+    match name.to_str()?.to_ascii_lowercase().as_str() {
+        ".ds_store" | "icon\r" | ".localized" => Some("a helper file of macOS"),
+        "thumbs.db" | "desktop.ini" | "ehthumbs.db" => Some("a helper file of Windows"),
+        _ => None,
+    }
+}
+
+/// Why nothing below a directory of that name is a mail, or none.
+pub(super) fn helper_directory(name: &OsStr) -> Option<&'static str> {
+    match name.to_str()? {
+        "__MACOSX" => Some("in __MACOSX/, which holds helper files of macOS"),
+        "tmp" => Some("in tmp/, which holds unfinished files"),
+        _ => None,
+    }
+}
+
+/// Tells a file of another name than `.eml` by its content: an mbox is one that begins with a `From ` line and is named
+/// so, or holds a second one after a blank line.
+pub(super) fn by_content(file: &mut File, name: &OsStr) -> io::Result<Kind> {
+    let mut prefix = Vec::new();
+    file.by_ref().take(SNIFF_BYTES as u64).read_to_end(&mut prefix)?;
+    if prefix.starts_with(b"From ") {
+        let named = matches!(extension(name).as_deref(), Some("mbox" | "mbx"));
+        if named || holds_second_from_line(&prefix, file)? {
+            return Ok(Kind::Mbox);
+        }
+    }
+    if looks_like_mail(&prefix) {
+        return Ok(Kind::Mail);
+    }
+    let what = MAGIC.iter().find(|(magic, _)| prefix.starts_with(magic)).map(|(_, what)| *what);
+    let zip = prefix.starts_with(b"PK\x03\x04") || prefix.starts_with(b"PK\x05\x06");
+    if zip && extension(name).as_deref() == Some("zip") {
+        return Ok(Kind::Zip);
+    }
+    Ok(Kind::Other(what.unwrap_or("the first line is no header field")))
+}
+
+/// Looks through the rest of the file; what lies across the edge of two reads is seen too.
+fn holds_second_from_line(prefix: &[u8], rest: &mut impl Read) -> io::Result<bool> {
+    const LONGEST: usize = b"\n\r\nFrom ".len();
+    let mut window = prefix.to_vec();
+    let mut buffer = vec![0; SNIFF_BYTES];
+    loop {
+        let found = memchr::memmem::find(&window, b"\n\nFrom ").is_some()
+            || memchr::memmem::find(&window, b"\n\r\nFrom ").is_some();
+        if found {
+            return Ok(true);
+        }
+        let count = match rest.read(&mut buffer) {
+            Ok(0) => return Ok(false),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let keep = window.len().saturating_sub(LONGEST - 1);
+        window.drain(..keep);
+        window.extend_from_slice(buffer.get(..count).unwrap_or_default());
+    }
+}
