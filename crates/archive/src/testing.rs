@@ -3,6 +3,7 @@
 //! A twin behaves like the best adapter; it is no mock. A suite states the contract of its port as the port's comments
 //! do, and every adapter, the twin included, passes it.
 
+pub mod landing;
 pub mod memory;
 pub mod suites;
 

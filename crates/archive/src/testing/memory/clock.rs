@@ -25,7 +25,7 @@ impl Default for SteppedClock {
 impl SteppedClock {
     /// Begins at these Unix seconds.
     pub fn at(now: i64) -> Self {
-        Self { state: Mutex::new((now, Duration::from_secs(60))) }
+        Self { state: Mutex::new((now, Duration::from_mins(1))) }
     }
 
     /// Lets time pass on both clocks.

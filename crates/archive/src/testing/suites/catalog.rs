@@ -1,0 +1,11 @@
+//! The contract of a catalogue, in three parts.
+
+use super::{documents::documents, messages::messages, placements::placements};
+use crate::ports::Catalog;
+
+/// Everything that [`Catalog`] promises.
+pub async fn catalog(catalog: &dyn Catalog) {
+    documents(catalog).await;
+    messages(catalog).await;
+    placements(catalog).await;
+}
