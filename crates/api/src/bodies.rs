@@ -1,0 +1,20 @@
+//! The documents that requests bring and answers carry, field for field those of the interface.
+//!
+//! Times are RFC 3339 in UTC or null; ids and hashes are text. Answers may gain fields; requests with a field that is
+//! not named here are refused.
+
+mod access;
+mod import;
+mod mail;
+mod process;
+mod status;
+mod upload;
+
+pub use access::{
+    BeginSession, EditGroup, EditUser, Grant, Group, NewGrant, NewGroup, NewKey, NewUser, Role, Session, User, Who,
+};
+pub use import::{FailedEntry, Import, ImportState, NotMail, StartImports, Started};
+pub use mail::{Attachment, EditMapping, Folder, Mail, MailPage, Mailbox, MappingRow, NewMailbox, Origin, Shown};
+pub use process::{EditSchedule, Failure, Line, Process, ProcessStarted, ProcessState, Schedule, Severity, StartCheck};
+pub use status::{Certificate, Health, Sftp, Space, Status};
+pub use upload::{Upload, UploadKind, UploadState};

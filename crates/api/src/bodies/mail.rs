@@ -1,0 +1,110 @@
+//! Mailboxes, folders, mails, and how user archives become mailboxes.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How a mailbox came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    Hand,
+    Import,
+    Restructure,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Mailbox {
+    pub address: String,
+    pub origin: Origin,
+    /// Null unless recreated.
+    pub user_archive: Option<String>,
+    /// Distinct ones.
+    pub mails: u64,
+    /// Parents included.
+    pub folders: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewMailbox {
+    pub address: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Folder {
+    /// Names, without the user archive; empty for what lies in the mailbox itself.
+    pub path: Vec<String>,
+    /// Placements in this folder alone.
+    pub mails: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MailPage {
+    /// Message date descending, unknown last, then hash.
+    pub mails: Vec<Mail>,
+    /// The cursor of the next page; null after the last one.
+    pub next: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Mail {
+    /// The hash.
+    pub id: String,
+    /// SHA-256 of the raw message in lower-case hex.
+    pub sha256: String,
+    pub size_bytes: u64,
+    pub subject: Option<String>,
+    pub from: Option<String>,
+    /// As in the header.
+    pub message_id: Option<String>,
+    pub message_date: Option<String>,
+    pub message_date_source: Option<String>,
+    pub archive_date: Option<String>,
+    pub import_date: Option<String>,
+    /// The placement's; their union where no mailbox was named.
+    pub flags: Vec<String>,
+    /// Paths in the source, the user archive first; those that the caller may see.
+    pub locations: Vec<Vec<String>>,
+    pub defects: Vec<String>,
+}
+
+/// A mail as it is read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Shown {
+    /// Name and raw value of each header field, in order.
+    pub headers: Vec<Vec<String>>,
+    pub subject: Option<String>,
+    pub from: Option<String>,
+    pub text: Option<String>,
+    /// Without scripts and without anything that is fetched from elsewhere.
+    pub html_safe: Option<String>,
+    pub attachments: Vec<Attachment>,
+    pub defects: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Attachment {
+    pub name: Option<String>,
+    pub content_type: Option<String>,
+    pub size_bytes: u64,
+    /// Of the decoded content.
+    pub sha256: String,
+}
+
+/// The mailbox that a user archive becomes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MappingRow {
+    pub archive: String,
+    /// Null where a domain is needed and none is set.
+    pub address: Option<String>,
+    /// `mapping`: set by hand. `address`: the archive's name is one. `default`: made from name and domain.
+    pub source: String,
+    /// Another archive or mailbox has this address: nothing is placed until the mapping says otherwise.
+    pub conflict: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditMapping {
+    pub address: String,
+}

@@ -1,0 +1,100 @@
+//! Processes and schedules.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Info,
+    Warning,
+    Error,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessState {
+    /// Waits for capacity.
+    Waiting,
+    Running,
+    /// Ended by itself; `result` has the outcome.
+    Finished,
+    /// Ended by an error; `error` says which.
+    Failed,
+    Cancelled,
+}
+
+/// Long work that somebody watches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Process {
+    /// Sorts by time of start.
+    pub id: String,
+    /// `import`, `restructure`, `check`.
+    pub kind: String,
+    /// What it is about, for people.
+    pub title: String,
+    pub state: ProcessState,
+    /// The worst of its lines.
+    pub severity: Severity,
+    pub started: Option<String>,
+    pub finished: Option<String>,
+    /// Who asked for it; `schedule` for the clock.
+    pub by: String,
+    /// The document that the command of this kind prints; null until it has ended.
+    #[schema(value_type = Option<Object>)]
+    pub result: Option<Value>,
+    pub error: Option<Failure>,
+}
+
+/// The error that ended a process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Failure {
+    pub kind: String,
+    pub code: String,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+/// One line of a process's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Line {
+    /// Sorts by time within the process; the cursor of the next page.
+    pub seq: String,
+    pub at: Option<String>,
+    pub severity: Severity,
+    pub text: String,
+}
+
+/// Work that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProcessStarted {
+    /// The process to watch.
+    pub process: String,
+}
+
+/// What comes again and again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Schedule {
+    pub id: String,
+    /// The work that it brings: `restructure`, `sweep`.
+    pub kind: String,
+    pub every_minutes: u32,
+    pub enabled: bool,
+    /// Null where nobody knows.
+    pub next_run: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditSchedule {
+    pub enabled: bool,
+}
+
+/// How deep to look.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StartCheck {
+    /// Reads and hashes every object, instead of comparing what the catalogue says.
+    pub read_data: bool,
+}
