@@ -42,8 +42,8 @@ fn array_from_b64<const N: usize, E: serde::de::Error>(text: &str) -> Result<[u8
 
 /// `[u8; N]` as base64.
 pub(crate) mod b64 {
-    use base64::Engine as _;
     use super::{STANDARD, array_from_b64};
+    use base64::Engine as _;
     use serde::{Deserialize as _, Deserializer, Serializer};
 
     pub(crate) fn serialize<S: Serializer, const N: usize>(bytes: &[u8; N], out: S) -> Result<S::Ok, S::Error> {
@@ -57,30 +57,29 @@ pub(crate) mod b64 {
 
 /// `Option<[u8; N]>` as base64 or null.
 pub(crate) mod b64_option {
-    use base64::Engine as _;
     use super::{STANDARD, array_from_b64};
+    use base64::Engine as _;
     use serde::{Deserialize as _, Deserializer, Serializer};
 
     #[expect(clippy::ref_option, reason = "serde's `with` hands over a reference to the field")]
-    pub(crate) fn serialize<S: Serializer, const N: usize>(
-        bytes: &Option<[u8; N]>,
-        out: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer, const N: usize>(bytes: &Option<[u8; N]>, out: S) -> Result<S::Ok, S::Error> {
         match bytes {
             Some(bytes) => out.serialize_str(&STANDARD.encode(bytes)),
             None => out.serialize_none(),
         }
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(input: D) -> Result<Option<[u8; N]>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
+        input: D,
+    ) -> Result<Option<[u8; N]>, D::Error> {
         Option::<String>::deserialize(input)?.map(|text| array_from_b64(&text)).transpose()
     }
 }
 
 /// `Vec<u8>` as base64.
 pub(crate) mod b64_vec {
-    use base64::Engine as _;
     use super::STANDARD;
+    use base64::Engine as _;
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
     pub(crate) fn serialize<S: Serializer>(bytes: &[u8], out: S) -> Result<S::Ok, S::Error> {

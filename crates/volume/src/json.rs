@@ -94,7 +94,12 @@ pub(crate) fn is_rfc3339(text: &str) -> bool {
         _ => byte.is_ascii_digit(),
     });
     let within = |at: usize, low: u8, high: u8| two_digits(stamp, at).is_some_and(|n| (low..=high).contains(&n));
-    shape && within(5, 1, 12) && within(8, 1, 31) && within(11, 0, 23) && within(14, 0, 59) && within(17, 0, 60)
+    shape
+        && within(5, 1, 12)
+        && within(8, 1, 31)
+        && within(11, 0, 23)
+        && within(14, 0, 59)
+        && within(17, 0, 60)
         && is_fraction_and_offset(rest)
 }
 

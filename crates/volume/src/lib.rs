@@ -1,16 +1,42 @@
-//! The `.mszip` export volume: layout, encryption and signature, over bytes alone.
+//! The `.mszip` export volume.
+mod cbor;
+mod certificate;
+mod chunks;
+mod cipher;
+mod container;
 mod encoding;
 mod error;
+mod export_keys;
+mod export_state;
+mod frame;
 mod header;
 mod json;
 mod keys;
 mod limits;
+mod locate;
+mod metadata;
+mod open;
+mod recipient;
 mod seal;
-mod stub;
+mod set;
+mod verified;
+mod verify;
+mod write;
 
+pub use certificate::Certificate;
 pub use error::{Damage, Error, OpenError, Part, WriteError};
+pub use export_keys::{ExportKeys, Protection};
+pub use export_state::ExportState;
+pub use frame::compress;
 pub use header::{Cipher, Header, KeySlot, PasswordCost, PasswordSlot, RecipientSlot};
 pub use keys::{ContentKey, Secret};
 pub use limits::*;
+pub use locate::{Plan, locate};
+pub use metadata::{FLAGS, Metadata};
+pub use open::Volume;
+pub use recipient::RecipientExchange;
 pub use seal::{Seal, Totals};
-pub use stub::*;
+pub use set::{DamagedMail, SetCheck, State, VolumeReport, exit_code, verify_set};
+pub use verified::{Parts, Stored, Unverified, Verified};
+pub use verify::{Checked, VolumeCheck, inspect, verify};
+pub use write::{Closing, Finished, VolumeStart, VolumeWriter, fits_alone};

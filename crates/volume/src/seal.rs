@@ -60,10 +60,6 @@ impl Seal {
     /// Reads and checks a signed seal.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let value = json::parse(bytes).map_err(|error| malformed(&error))?;
-        // `Option` alone would take a missing member for null.
-        if value.get("previous_seal_sha256").is_none() {
-            return Err(malformed(&"previous_seal_sha256 is missing"));
-        }
         let seal: Self = serde_json::from_value(value).map_err(|error| malformed(&error))?;
         seal.check().map_err(|rule| malformed(&rule))?;
         Ok(seal)
@@ -113,7 +109,10 @@ impl Seal {
         let rules = [
             (self.volumes == Some(self.volume), "volumes is not the number of the last volume"),
             (totals.mails == before.saturating_add(self.mails), "total_mails does not fit the mail numbers"),
-            (totals.raw_bytes >= self.raw_bytes && totals.raw_bytes < JSON_INTEGER_LIMIT, "total_raw_bytes is out of range"),
+            (
+                totals.raw_bytes >= self.raw_bytes && totals.raw_bytes < JSON_INTEGER_LIMIT,
+                "total_raw_bytes is out of range",
+            ),
             (totals.skipped >= self.skipped && totals.skipped < JSON_INTEGER_LIMIT, "total_skipped is out of range"),
         ];
         rules.iter().find(|(kept, _)| !kept).map_or(Ok(()), |(_, rule)| Err(rule))
