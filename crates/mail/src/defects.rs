@@ -77,9 +77,11 @@ pub enum Defect {
     NotMail = 34,
     /// A journal report; the mail it reports is attached.
     Journal = 35,
+    /// The content is encrypted (multipart/encrypted); what is inside is not read.
+    Encrypted = 36,
 }
 
-const CODES: [(Defect, &str); 36] = [
+const CODES: [(Defect, &str); 37] = [
     (Defect::HdrBom, "hdr_bom"),
     (Defect::HdrBanner, "hdr_banner"),
     (Defect::HdrJunk, "hdr_junk"),
@@ -116,6 +118,7 @@ const CODES: [(Defect, &str); 36] = [
     (Defect::ParserDisagrees, "parser_disagrees"),
     (Defect::NotMail, "not_mail"),
     (Defect::Journal, "journal"),
+    (Defect::Encrypted, "encrypted"),
 ];
 
 impl Defect {
@@ -138,7 +141,7 @@ impl Defect {
 pub struct Defects(u64);
 
 /// Defects that hide content from view and search.
-const PARTIAL: [Defect; 8] = [
+const PARTIAL: [Defect; 9] = [
     Defect::HdrLongline,
     Defect::HdrLarge,
     Defect::MimeBomb,
@@ -147,6 +150,7 @@ const PARTIAL: [Defect; 8] = [
     Defect::Smime,
     Defect::SizeBig,
     Defect::ParserFailed,
+    Defect::Encrypted,
 ];
 
 impl Defects {

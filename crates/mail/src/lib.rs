@@ -20,16 +20,24 @@
 //! assert!(view.defects.is_empty());
 //! ```
 
+mod boundary;
 mod date;
 mod defects;
+mod flowed;
+mod html;
 mod line;
 mod message_date;
+mod mime;
+mod parameters;
 mod preamble;
 mod resume;
 mod scan;
+mod second_opinion;
 mod sniff;
 pub mod source;
 mod summary;
+mod text;
+mod transfer;
 mod view;
 
 pub use date::{DateDefect, parse_date};

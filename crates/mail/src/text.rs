@@ -1,0 +1,236 @@
+//! Bytes to text: charsets, encoded words, raw 8-bit bytes.
+
+use std::borrow::Cow;
+
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+
+use crate::transfer::{decode_base64, decode_q};
+use crate::{Defect, Defects};
+
+/// A header is decoded up to here: longer ones are shown cut.
+const HEADER_TEXT_BYTES: usize = 64 << 10;
+/// "=?" charset "?" encoding "?": the charset's name and the encoding's letter.
+const WORD_HEAD_BYTES: usize = 64;
+/// RFC 2047, 2 allows 75; some senders put a whole subject into one word. The bound keeps the search linear.
+const WORD_LIMIT_BYTES: usize = 8 << 10;
+
+/// The text of an unstructured header value (RFC 5322, 3.2.5; RFC 2047): unfolded, encoded words decoded, raw 8-bit
+/// bytes guessed, of which `charset` (the body's) is tried second.
+pub(crate) fn header_text(value: &[u8], charset: Option<&str>) -> (String, Defects) {
+    let mut defects = Defects::NONE;
+    let cut = value.get(..HEADER_TEXT_BYTES).unwrap_or(value);
+    if cut.len() < value.len() {
+        defects.insert(Defect::HdrLongline);
+    }
+    let unfolded: Vec<u8> = cut.trim_ascii().iter().filter(|byte| !matches!(byte, b'\r' | b'\n')).copied().collect();
+    let mut text = Words::new(charset).decode(&unfolded, &mut defects);
+    if text.contains('\0') {
+        defects |= Defects::from(Defect::Nul) | Defect::NulDb;
+    }
+    text = shown(&text);
+    (text, defects)
+}
+
+/// Text for one line: control characters as their pictures, line ends and tabs as spaces.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().map(|char| if matches!(char, '\t' | '\r' | '\n') { ' ' } else { picture(char) }).collect()
+}
+
+/// A control character as its picture (U+2400 …), others as they are.
+pub(crate) fn picture(char: char) -> char {
+    match char {
+        '\0'..='\x1F' => char::from_u32(0x2400 + u32::from(char)).unwrap_or(char::REPLACEMENT_CHARACTER),
+        '\x7F' => '\u{2421}',
+        '\u{80}'..='\u{9F}' => char::REPLACEMENT_CHARACTER,
+        other => other,
+    }
+}
+
+struct Words<'a> {
+    charset: Option<&'a str>,
+    text: String,
+    /// Bytes of adjacent encoded words of one charset: senders cut characters in two.
+    pending: Option<(String, Vec<u8>)>,
+}
+
+impl<'a> Words<'a> {
+    fn new(charset: Option<&'a str>) -> Self {
+        Self { charset, text: String::new(), pending: None }
+    }
+
+    fn decode(mut self, value: &[u8], defects: &mut Defects) -> String {
+        let mut rest = value;
+        while let Some(at) = memchr::memmem::find(rest, b"=?") {
+            let (before, tail) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+            let Some((word, length)) = encoded_word(tail, defects) else {
+                let (literal, tail) = rest.split_at_checked(at.saturating_add(2)).unwrap_or((rest, &[]));
+                self.raw(literal, defects);
+                rest = tail;
+                continue;
+            };
+            // RFC 2047, 6.2: white space between two encoded words is none.
+            if self.pending.is_none() || !before.trim_ascii().is_empty() {
+                self.raw(before, defects);
+            }
+            self.word(word, defects);
+            rest = tail.get(length..).unwrap_or_default();
+        }
+        self.raw(rest, defects);
+        self.flush(defects);
+        self.text
+    }
+
+    fn word(&mut self, (charset, bytes): (String, Vec<u8>), defects: &mut Defects) {
+        match &mut self.pending {
+            Some((pending, before)) if *pending == charset => before.extend(bytes),
+            _ => {
+                self.flush(defects);
+                self.pending = Some((charset, bytes));
+            }
+        }
+    }
+
+    fn raw(&mut self, bytes: &[u8], defects: &mut Defects) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.flush(defects);
+        if !bytes.is_ascii() {
+            defects.insert(Defect::Hdr8bit);
+        }
+        self.text.push_str(&guess(bytes, self.charset));
+    }
+
+    fn flush(&mut self, defects: &mut Defects) {
+        if let Some((charset, bytes)) = self.pending.take() {
+            let (text, found) = charset_text(&bytes, Some(&charset));
+            self.text.push_str(&text);
+            *defects |= found;
+        }
+    }
+}
+
+/// `=?charset*language?B|Q?text?=` at the beginning of `bytes`: charset and decoded bytes, and the word's length.
+fn encoded_word(bytes: &[u8], defects: &mut Defects) -> Option<((String, Vec<u8>), usize)> {
+    let head = bytes.get(2..bytes.len().min(WORD_HEAD_BYTES))?;
+    let charset_end = memchr::memchr(b'?', head)?;
+    let charset = std::str::from_utf8(head.get(..charset_end)?).ok()?;
+    let charset = charset.split('*').next().unwrap_or(charset).to_ascii_lowercase();
+    let [encoding, b'?', ..] = head.get(charset_end.checked_add(1)?..)? else { return None };
+    let text_start = charset_end.checked_add(5)?;
+    let tail = bytes.get(text_start..)?;
+    let text_end = memchr::memmem::find(tail.get(..WORD_LIMIT_BYTES).unwrap_or(tail), b"?=")?;
+    let text = tail.get(..text_end)?;
+    let (decoded, whole) = match encoding {
+        b'b' | b'B' => decode_base64(text),
+        b'q' | b'Q' => decode_q(text),
+        _ => return None,
+    };
+    if !whole {
+        defects.insert(Defect::CteBroken);
+    }
+    Some(((charset, decoded), text_start.checked_add(text_end)?.checked_add(2)?))
+}
+
+/// Bytes without a charset: UTF-8, else the charset given if it fits, else what a detector makes of them.
+pub(crate) fn guess<'a>(bytes: &'a [u8], charset: Option<&str>) -> Cow<'a, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    if let Some(encoding) = charset.and_then(named_encoding).filter(|encoding| *encoding != UTF_8)
+        && let Some(text) = encoding.decode_without_bom_handling_and_without_replacement(bytes)
+    {
+        return text;
+    }
+    detect(bytes).decode_without_bom_handling(bytes).0
+}
+
+fn detect(bytes: &[u8]) -> &'static Encoding {
+    let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Allow);
+    detector.feed(bytes, true);
+    detector.guess(None, chardetng::Utf8Detection::Deny)
+}
+
+fn named_encoding(label: &str) -> Option<&'static Encoding> {
+    let label = label.trim_matches(|char: char| char.is_whitespace() || matches!(char, '"' | '\''));
+    Encoding::for_label_no_replacement(label.as_bytes())
+}
+
+/// Names that say nothing about a charset.
+fn is_no_charset(label: &str) -> bool {
+    matches!(label, "" | "unknown" | "x-unknown" | "unknown-8bit" | "default" | "none" | "binary" | "8bit" | "7bit")
+}
+
+/// The text of bytes whose charset is `label` (RFC 2045, 5.2: us-ascii without one). A byte-order mark rules, then
+/// bytes that contradict the label, then the label.
+pub(crate) fn charset_text(bytes: &[u8], label: Option<&str>) -> (String, Defects) {
+    if let Some((encoding, length)) = Encoding::for_bom(bytes) {
+        let (text, broken) = encoding.decode_without_bom_handling(bytes.get(length..).unwrap_or_default());
+        return (text.into_owned(), defect_if(broken));
+    }
+    let label = label.map(str::to_ascii_lowercase).unwrap_or_default();
+    let label = label.trim_matches(|char: char| char.is_whitespace() || matches!(char, '"' | '\''));
+    if bytes.is_ascii() && !label.starts_with("utf-") && !label.starts_with("iso-2022") && !label.starts_with("hz") {
+        return (String::from_utf8_lossy(bytes).into_owned(), Defects::NONE);
+    }
+    if is_no_charset(label) {
+        return (guess(bytes, None).into_owned(), defect_if(!bytes.is_ascii()));
+    }
+    if label == "utf-16" {
+        let (text, broken) = utf16_without_mark(bytes);
+        return (text, defect_if(broken));
+    }
+    match named_encoding(label) {
+        Some(encoding) => decode_as(bytes, encoding, label),
+        None => match mail_parser::decoders::charsets::map::charset_decoder(label.as_bytes()) {
+            Some(decode) => (decode(bytes), Defects::NONE),
+            None => (guess(bytes, None).into_owned(), Defect::Charset.into()),
+        },
+    }
+}
+
+fn decode_as(bytes: &[u8], encoding: &'static Encoding, label: &str) -> (String, Defects) {
+    if encoding == UTF_8 {
+        return utf8_text(bytes);
+    }
+    // Text that is valid UTF-8 with characters beyond ASCII is nothing else in practice.
+    if encoding == WINDOWS_1252
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
+        return (text.to_owned(), Defect::Charset.into());
+    }
+    let (text, broken) = encoding.decode_without_bom_handling(bytes);
+    let plain_ascii = matches!(label, "us-ascii" | "ascii" | "ansi_x3.4-1968" | "iso646-us");
+    if plain_ascii {
+        return (guess(bytes, None).into_owned(), Defect::Charset.into());
+    }
+    (text.into_owned(), defect_if(broken))
+}
+
+/// A mail cut in the middle of a character is still UTF-8; one with no valid sequence at all is not.
+fn utf8_text(bytes: &[u8]) -> (String, Defects) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (text.to_owned(), Defects::NONE),
+        Err(_) => {
+            let (mut good, mut bad) = (0_usize, 0_usize);
+            for chunk in bytes.utf8_chunks() {
+                good += chunk.valid().chars().filter(|char| !char.is_ascii()).count();
+                bad += usize::from(!chunk.invalid().is_empty());
+            }
+            let text = if good >= bad { String::from_utf8_lossy(bytes) } else { guess(bytes, None) };
+            (text.into_owned(), Defect::Charset.into())
+        }
+    }
+}
+
+/// RFC 2781, 4.3 says big-endian; Windows writes little-endian. The zero bytes of ASCII characters tell.
+fn utf16_without_mark(bytes: &[u8]) -> (String, bool) {
+    let zeros = |offset: usize| bytes.iter().skip(offset).step_by(2).filter(|byte| **byte == 0).count();
+    let encoding = if zeros(1) > zeros(0) { UTF_16LE } else { UTF_16BE };
+    let (text, broken) = encoding.decode_without_bom_handling(bytes);
+    (text.into_owned(), broken)
+}
+
+fn defect_if(broken: bool) -> Defects {
+    if broken { Defect::Charset.into() } else { Defects::NONE }
+}
