@@ -23,16 +23,20 @@ mod pipeline;
 mod prepare;
 mod report;
 mod resume;
+mod rng;
+mod run;
 mod tally;
 mod target;
 mod volumes;
 
-pub use options::{ExportName, ExportOptions, VolumeSize};
+pub use options::{ChosenOptions, ExportName, ExportOptions, VolumeSize};
 pub use report::{ExportReport, FolderCount, Named, UserArchiveCount, VolumeFile};
 pub use target::Effect;
 
+use crate::Result;
 use crate::ports::{Clock, Random};
-use crate::{Error, Result};
+use run::Run;
+use target::Target;
 
 /// What an export needs besides its options.
 #[derive(Clone, Copy)]
@@ -75,12 +79,44 @@ impl Progress for () {}
 ///
 /// Errors: `Invalid` for options that can't be, or that differ from those the export was begun with; `Denied` for a
 /// wrong password on a resume; `NotFound` if the source can't be read; `Unavailable` if another exporter holds the name
-/// or the target can't be written: the same command again goes on.
-pub fn export(_options: &ExportOptions, _surroundings: &Surroundings<'_>) -> Result<ExportReport> {
-    Err(Error::internal("not written yet"))
+/// or the target can't be written: the same command again goes on; `Corrupt` if a finished volume was changed.
+pub fn export(options: &ExportOptions, surroundings: &Surroundings<'_>) -> Result<ExportReport> {
+    options.check()?;
+    let chosen = options.chosen()?;
+    let target = Target::new(&options.to, &options.name, surroundings.progress);
+    if let Some(report) = ended(&target, &chosen)? {
+        return Ok(report);
+    }
+    let run = match target.hold()? {
+        Some(held) => Run::resume(options, surroundings, &target, &chosen, held)?,
+        None => {
+            // A source that cannot be read leaves nothing behind.
+            run::open_source(options)?;
+            Run::begin(options, surroundings, &target, chosen)?
+        }
+    };
+    run.to_the_end()
 }
 
 /// Walks the source and says what an export would do; reads no mail and writes nothing.
-pub fn dry_run(_options: &ExportOptions, _surroundings: &Surroundings<'_>) -> Result<ExportReport> {
-    Err(Error::internal("not written yet"))
+///
+/// Errors: those of [`export`] that concern options and source.
+pub fn dry_run(options: &ExportOptions, surroundings: &Surroundings<'_>) -> Result<ExportReport> {
+    options.check()?;
+    dry_run::dry_run(options, surroundings)
+}
+
+/// The report of an export that has ended, if it has; whatever a crash left to be done is done.
+fn ended(target: &Target<'_>, chosen: &ChosenOptions) -> Result<Option<ExportReport>> {
+    let Some(report) = report::read(target)? else { return Ok(None) };
+    report::refuse_other_options(target, &report.options, chosen)?;
+    if let Some(held) = target.hold()? {
+        run::conclude(target, held, &report)?;
+    }
+    Ok(Some(report))
+}
+
+/// Unix seconds as RFC 3339 UTC.
+fn rfc3339(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).unwrap_or_default().to_string()
 }

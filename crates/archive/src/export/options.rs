@@ -179,13 +179,24 @@ impl ExportOptions {
         if self.distinct_recipients().len() > MAX_RECIPIENTS {
             return Err(Error::invalid("more than 8 recipients").hint("an export takes --recipient at most 8 times"));
         }
+        if self.lies_in_source() {
+            return Err(Error::invalid(format!("{} lies in the source", self.to.display()))
+                .hint("choose a target outside --from, or the volumes would be part of what is exported"));
+        }
         Ok(())
+    }
+
+    /// Whether the target is, or would be made, below the source.
+    fn lies_in_source(&self) -> bool {
+        let Ok(from) = self.from.canonicalize() else { return false };
+        let Ok(to) = std::path::absolute(&self.to) else { return false };
+        to.ancestors().find_map(|path| path.canonicalize().ok()).is_some_and(|to| from.is_dir() && to.starts_with(from))
     }
 
     /// The recipients in the order given, each once.
     pub(super) fn distinct_recipients(&self) -> Vec<Certificate> {
         let mut seen = std::collections::BTreeSet::new();
-        self.recipients.iter().filter(|recipient| seen.insert(recipient.sha256())).cloned().collect()
+        self.recipients.iter().filter(|recipient| seen.insert(*recipient.sha256())).cloned().collect()
     }
 
     /// The user archive of mails that lie in none.
@@ -196,7 +207,7 @@ impl ExportOptions {
     pub(super) fn chosen(&self) -> Result<ChosenOptions> {
         let from = std::path::absolute(&self.from)
             .map_err(|error| Error::invalid(format!("{}: no path", self.from.display())).caused_by(error))?;
-        let mut recipients: Vec<_> = self.distinct_recipients().iter().map(|r| crate::hash::to_hex(&r.sha256())).collect();
+        let mut recipients: Vec<_> = self.distinct_recipients().iter().map(|r| crate::hash::to_hex(r.sha256())).collect();
         recipients.sort_unstable();
         Ok(ChosenOptions {
             // Its components, so that a slash at the end makes no other source.

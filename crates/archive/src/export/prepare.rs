@@ -1,0 +1,241 @@
+//! One mail of the source: read whole, hashed, dated and compressed, before anything of it is sealed.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use mail::source::Found;
+use mail::{HEADER_LIMIT_BYTES, message_date, scan_headers};
+use volume::{MAX_RAW_BYTES, Metadata, WriteError};
+
+use crate::{Error, Result};
+
+/// Up to this size a mail is held in memory; a larger one is streamed, and its frame spooled beside the volumes.
+pub(super) const WHOLE_BYTES: u64 = 16 << 20;
+
+/// A mail that is ready to be sealed.
+pub(super) struct Prepared {
+    /// Without a reference: whether there is one depends on the volume.
+    pub(super) metadata: Metadata,
+    pub(super) frame: Frame,
+}
+
+/// The zstd frame of a mail.
+pub(super) enum Frame {
+    Memory(Vec<u8>),
+    /// A nameless file, and its length.
+    Spooled(File, u64),
+}
+
+/// Why a mail is not ready.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The source could not deliver it: it is named, and the others go on.
+    Skip(String),
+    /// Nothing can go on.
+    Fatal(Error),
+}
+
+/// Reads mails below a root.
+pub(super) struct Reader<'a> {
+    pub(super) root: &'a Root,
+    /// Where large frames are spooled.
+    pub(super) scratch: &'a Path,
+}
+
+/// The source as it was when the export began to walk it.
+pub(super) struct Root {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+impl Frame {
+    pub(super) fn len(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::Spooled(_, len) => *len,
+        }
+    }
+
+    /// From its first byte.
+    pub(super) fn reader(&mut self) -> io::Result<Box<dyn Read + '_>> {
+        Ok(match self {
+            Self::Memory(bytes) => Box::new(bytes.as_slice()),
+            Self::Spooled(file, _) => {
+                file.seek(SeekFrom::Start(0))?;
+                Box::new(file)
+            }
+        })
+    }
+}
+
+impl Root {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), identity: identity(path).ok() }
+    }
+
+    /// Fails if the whole source went away, or another one was mounted in its place: then it is not the mails that
+    /// cannot be read.
+    pub(super) fn check(&self) -> Result<()> {
+        match identity(&self.path) {
+            Ok(found) if self.identity.is_none_or(|known| known == found) => Ok(()),
+            Ok(_) => Err(self.gone("another folder is in its place")),
+            Err(error) => Err(self.gone("it cannot be reached any more").caused_by(error)),
+        }
+    }
+
+    fn gone(&self, why: &str) -> Error {
+        Error::not_found(format!("the source {}: {why}", self.path.display()))
+            .hint("bring the source back; the same command again goes on from here")
+    }
+}
+
+/// Device and inode.
+#[cfg(unix)]
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    path.metadata().map(|facts| (facts.dev(), facts.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    path.metadata().map(|_| (0, 0))
+}
+
+impl Reader<'_> {
+    /// Reads a mail; one that changes meanwhile is tried once more.
+    pub(super) fn prepare(&self, found: &Found) -> Result<Prepared, Failure> {
+        if found.size_bytes > MAX_RAW_BYTES {
+            return Err(Failure::Skip(format!("larger than {MAX_RAW_BYTES} bytes")));
+        }
+        self.attempt(found).or_else(|trouble| match trouble {
+            Trouble::Target(error) => Err(self.spool_failed(error)),
+            Trouble::Source(_) => self.second_attempt(found),
+        })
+    }
+
+    fn second_attempt(&self, found: &Found) -> Result<Prepared, Failure> {
+        let result = look_again(found).map_err(Trouble::Source).and_then(|found| self.attempt(&found));
+        result.map_err(|trouble| match trouble {
+            Trouble::Target(error) => self.spool_failed(error),
+            Trouble::Source(error) => match self.root.check() {
+                Ok(()) => Failure::Skip(reason(&error)),
+                Err(gone) => Failure::Fatal(gone),
+            },
+        })
+    }
+
+    fn attempt(&self, found: &Found) -> Result<Prepared, Trouble> {
+        if found.size_bytes <= WHOLE_BYTES { in_memory(found) } else { self.spooled(found) }
+    }
+
+    fn spooled(&self, found: &Found) -> Result<Prepared, Trouble> {
+        let mut raw = Witness { inner: found.open().map_err(Trouble::Source)?, start: Vec::new(), error: None };
+        let file = tempfile::tempfile_in(self.scratch).map_err(Trouble::Target)?;
+        let mut spool = BufWriter::new(file);
+        let sha256 = volume::compress(&mut raw, found.size_bytes, &mut spool).map_err(|error| match raw.error.take() {
+            Some(error) => Trouble::Source(error),
+            None => trouble(error),
+        })?;
+        let mut file = spool.into_inner().map_err(|error| Trouble::Target(error.into_error()))?;
+        let len = file.stream_position().map_err(Trouble::Target)?;
+        let metadata = metadata(found, sha256, &raw.start, false);
+        Ok(Prepared { metadata, frame: Frame::Spooled(file, len) })
+    }
+
+    fn spool_failed(&self, error: io::Error) -> Failure {
+        let hint = "make room there, then the same command again goes on from here";
+        let failure = Error::unavailable(format!("{}: a large mail cannot be spooled", self.scratch.display()));
+        Failure::Fatal(failure.hint(hint).caused_by(error))
+    }
+}
+
+/// Whose fault a failed attempt is.
+enum Trouble {
+    Source(io::Error),
+    Target(io::Error),
+}
+
+fn trouble(error: WriteError) -> Trouble {
+    match error {
+        WriteError::Io(error) => Trouble::Target(error),
+        // The length: the file changed while it was read.
+        other => Trouble::Source(io::Error::other(other)),
+    }
+}
+
+fn in_memory(found: &Found) -> Result<Prepared, Trouble> {
+    let raw = found.read(WHOLE_BYTES).map_err(Trouble::Source)?;
+    let mut frame = Vec::new();
+    let sha256 = volume::compress(&mut raw.as_slice(), raw.len() as u64, &mut frame).map_err(trouble)?;
+    let start = raw.get(..HEADER_LIMIT_BYTES).unwrap_or(&raw);
+    let metadata = metadata(found, sha256, start, start.len() == raw.len());
+    Ok(Prepared { metadata, frame: Frame::Memory(frame) })
+}
+
+fn metadata(found: &Found, sha256: [u8; 32], start: &[u8], is_whole: bool) -> Metadata {
+    let date = message_date(&scan_headers(start, is_whole), found.file_time);
+    Metadata {
+        sha256,
+        size_bytes: found.size_bytes,
+        message_date: date.seconds,
+        message_date_source: date.source.map(|source| source.as_str().to_owned()),
+        archive_date: None,
+        locations: found.locations.clone(),
+        flags: found.flags.iter().map(|flag| flag.as_str().to_owned()).collect(),
+        source_key: Some(found.key.clone()),
+        reference: None,
+    }
+}
+
+/// The mail with the size and time that its file has now, where the file is the mail.
+fn look_again(found: &Found) -> io::Result<Found> {
+    if found.offset != 0 || found.size_bytes != found.file_bytes {
+        return Ok(found.clone());
+    }
+    let facts = found.path.symlink_metadata()?;
+    if facts.len() == 0 {
+        return Err(io::Error::other("empty"));
+    }
+    let file_time = facts.modified().ok().and_then(|time| match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).ok(),
+        Err(_) => found.file_time,
+    });
+    Ok(Found { size_bytes: facts.len(), file_bytes: facts.len(), file_time, ..found.clone() })
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "it went away before it was read".to_owned(),
+        // These say it in words of our own.
+        io::ErrorKind::InvalidData | io::ErrorKind::Other => error.to_string(),
+        _ => format!("unreadable: {error}"),
+    }
+}
+
+/// Passes bytes through, keeps the first ones for the header scan, and remembers that it was the source that failed.
+struct Witness<R> {
+    inner: R,
+    start: Vec<u8>,
+    error: Option<io::Error>,
+}
+
+impl<R: Read> Read for Witness<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.inner.read(buffer) {
+            Ok(count) => {
+                let missing = HEADER_LIMIT_BYTES.saturating_sub(self.start.len());
+                let piece = buffer.get(..count.min(missing)).unwrap_or_default();
+                self.start.write_all(piece)?;
+                Ok(count)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            Err(error) => {
+                let copy = io::Error::new(error.kind(), error.to_string());
+                self.error = Some(error);
+                Err(copy)
+            }
+        }
+    }
+}

@@ -3,6 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::options::ChosenOptions;
+use super::target::Target;
+use crate::{Error, Result};
+
+/// More than a report of ten million skipped files: it bounds what is read.
+const MAX_REPORT_BYTES: u64 = 4 << 30;
 
 /// The document that an export prints, and keeps beside the certificate. It names users and folders in clear.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,5 +90,27 @@ impl ExportReport {
     /// Whether every mail of the source is in the volumes.
     pub fn is_whole(&self) -> bool {
         self.skipped.is_empty()
+    }
+}
+
+/// The report in the target, if there is one.
+pub(super) fn read(target: &Target<'_>) -> Result<Option<ExportReport>> {
+    let name = target.report();
+    let Some(bytes) = target.read(&name, MAX_REPORT_BYTES)? else { return Ok(None) };
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+        Error::invalid(format!("{name} is there already, and no report of an export"))
+            .hint("choose another --name or --to, or move it away")
+            .caused_by(error)
+    })
+}
+
+/// An export goes on, or is repeated, with the options that it was begun with.
+pub(super) fn refuse_other_options(target: &Target<'_>, began: &ChosenOptions, now: &ChosenOptions) -> Result<()> {
+    match began.difference(now) {
+        None => Ok(()),
+        Some(option) => {
+            Err(Error::invalid(format!("the export {} was begun with another value of {option}", target.name()))
+                .hint("repeat the options of then, or choose another --name"))
+        }
     }
 }

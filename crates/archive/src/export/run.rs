@@ -1,0 +1,252 @@
+//! One run of an export, from its keys to its report.
+
+use mail::source::{Found, Source, SourceError};
+use serde::{Deserialize, Serialize};
+use volume::{ExportKeys, ExportState, Protection, Totals, WriteError};
+
+use super::options::ChosenOptions;
+use super::pipeline::{self, Arrival, Stages};
+use super::prepare::{Reader, Root};
+use super::report::{ExportReport, Named};
+use super::resume::{Known, Resumed, read_back};
+use super::rng::Rng;
+use super::tally::Tally;
+use super::target::{Held, Target};
+use super::volumes::{Appended, Chain, Volumes};
+use super::{ExportOptions, Step, Surroundings, html, report, rfc3339};
+use crate::{Error, Result};
+
+/// A run that holds the state file: nobody else writes this export.
+pub(super) struct Run<'a> {
+    options: &'a ExportOptions,
+    surroundings: &'a Surroundings<'a>,
+    target: &'a Target<'a>,
+    held: Held,
+    keys: ExportKeys,
+    memo: Memo,
+}
+
+/// What the state file keeps beside the keys.
+#[derive(Serialize, Deserialize)]
+struct Memo {
+    options: ChosenOptions,
+    /// RFC 3339 UTC.
+    started: String,
+}
+
+impl<'a> Run<'a> {
+    /// Makes keys and state file of a new export.
+    pub(super) fn begin(
+        options: &'a ExportOptions,
+        surroundings: &'a Surroundings<'a>,
+        target: &'a Target<'a>,
+        chosen: ChosenOptions,
+    ) -> Result<Self> {
+        let mut rng = Rng(surroundings.random);
+        let recipients = options.distinct_recipients();
+        let protection =
+            Protection { password: options.password.as_deref(), recipients: &recipients, ..Protection::default() };
+        let export_id = rng.uuid().hyphenated().to_string();
+        let keys = ExportKeys::generate(&export_id, &protection, &mut rng).map_err(not_possible)?;
+        let memo = Memo { options: chosen, started: rfc3339(surroundings.clock.now()) };
+        let plain = serde_json::to_vec(&memo).map_err(|error| Error::internal("options").caused_by(error))?;
+        let state = ExportState::seal(&keys, &plain, &mut rng).map_err(not_possible)?;
+        let held = target.begin(state)?;
+        Ok(Self { options, surroundings, target, held, keys, memo })
+    }
+
+    /// Opens the state file of an export that was cut off.
+    pub(super) fn resume(
+        options: &'a ExportOptions,
+        surroundings: &'a Surroundings<'a>,
+        target: &'a Target<'a>,
+        chosen: &ChosenOptions,
+        held: Held,
+    ) -> Result<Self> {
+        let name = target.state();
+        let state = ExportState::open(&held.bytes, options.password.as_deref()).map_err(|e| cannot_open(&name, e))?;
+        let memo: Memo = serde_json::from_slice(&state.options)
+            .map_err(|error| Error::corrupt(format!("{name}: its options cannot be read")).caused_by(error))?;
+        report::refuse_other_options(target, &memo.options, chosen)?;
+        Ok(Self { options, surroundings, target, held, keys: state.keys, memo })
+    }
+
+    /// Writes what is missing: volumes, certificate, reports; then the keys are deleted.
+    pub(super) fn to_the_end(self) -> Result<ExportReport> {
+        let mut tally = Tally::default();
+        let resumed = read_back(self.target, &self.keys, &mut tally)?;
+        self.settle_certificate()?;
+        if !resumed.chain.has_ended {
+            self.write_volumes(tally, resumed)?;
+        } else if !self.target.part_exists(&self.target.report())? {
+            let name = self.target.report();
+            return Err(Error::invalid(format!("{name}.part, the report of this export, was taken away"))
+                .hint("the volumes are whole, but what was skipped is not known any more: export again under another --name"));
+        }
+        self.target.publish(&self.target.report())?;
+        let report = report::read(self.target)?.ok_or_else(|| Error::internal("the report went away"))?;
+        conclude(self.target, self.held, &report)?;
+        Ok(report)
+    }
+
+    /// The first part file, then the certificate: once that is there, a missing part file means a missing volume.
+    fn settle_certificate(&self) -> Result<()> {
+        let name = self.target.certificate();
+        let der = self.keys.certificate().der();
+        match self.target.read(&name, volume::MAX_CERTIFICATE_BYTES)? {
+            Some(found) if found == der => return Ok(()),
+            Some(_) => {
+                return Err(Error::invalid(format!("{name} is not the certificate of this export"))
+                    .hint("move it away, then the same command again goes on"));
+            }
+            None => {}
+        }
+        let present = self.target.present()?;
+        if present.volumes.is_empty() && present.parts.is_empty() {
+            self.target.make_part(&self.target.volume(1))?;
+        }
+        self.target.write_part(&name, |out| out.write_all(der))?;
+        self.target.publish(&name)
+    }
+
+    /// Walks the source and leaves the last volume in place, with a durable report that is not yet named so.
+    fn write_volumes(&self, tally: Tally, resumed: Resumed) -> Result<()> {
+        let source = open_source(self.options)?;
+        let root = Root::new(&self.options.from);
+        let reader = Reader { root: &root, scratch: self.target.folder() };
+        let Resumed { chain, known } = resumed;
+        let limit = self.options.volume_size.limit_bytes();
+        let volumes = Volumes::begin(self.target, &self.keys, limit, self.surroundings, chain)?;
+        let mut writing = Writing { volumes, tally, known: &known, root: &root, surroundings: self.surroundings };
+        let stages = Stages {
+            is_known: &|found| known.size_bytes(found).is_some(),
+            prepare: &|found| reader.prepare(found),
+        };
+        pipeline::run(source, &stages, &mut |arrival| writing.take(arrival))?;
+        root.check()?;
+        let Writing { volumes, tally, .. } = writing;
+        let totals =
+            Totals { mails: tally.exported, raw_bytes: tally.raw_bytes, skipped: tally.skipped.len() as u64 };
+        let (chain, last) = volumes.finish(totals)?;
+        let report = self.report(tally, &chain)?;
+        self.target.write_json_part(&self.target.report(), &report)?;
+        self.target.publish(&last)
+    }
+
+    fn report(&self, tally: Tally, chain: &Chain) -> Result<ExportReport> {
+        let sealed = chain.finished.iter().map(|volume| volume.mails).sum::<u64>();
+        if sealed != tally.exported {
+            return Err(Error::internal(format!("{} mails written, {sealed} sealed", tally.exported)));
+        }
+        Ok(ExportReport {
+            export_id: Some(self.keys.export_id().to_owned()),
+            name: self.target.name().to_owned(),
+            options: self.memo.options.clone(),
+            generator: self.surroundings.generator.to_owned(),
+            started: self.memo.started.clone(),
+            finished: rfc3339(self.surroundings.clock.now()),
+            certificate_sha256: Some(crate::hash::to_hex(self.keys.certificate().sha256())),
+            encrypted: self.keys.content_key().is_some(),
+            volumes_expected: None,
+            volumes: chain.finished.clone(),
+            in_source: tally.in_source()?,
+            filtered: 0,
+            exported: tally.exported,
+            raw_bytes: tally.raw_bytes,
+            unique_mails: Some(tally.unique_mails()),
+            vanished: tally.vanished(),
+            user_archives: tally.user_archives(),
+            skipped: tally.skipped,
+            not_mail: tally.not_mail,
+            changed: tally.changed,
+            complete: chain.has_ended,
+        })
+    }
+}
+
+/// The last acts, once the report is in place; each may be repeated.
+pub(super) fn conclude(target: &Target<'_>, held: Held, report: &ExportReport) -> Result<()> {
+    let name = target.readable_report();
+    target.write_part(&name, |out| html::write(report, out))?;
+    target.publish(&name)?;
+    target.end(held)
+}
+
+/// Opens the source that the options name.
+pub(super) fn open_source(options: &ExportOptions) -> Result<Source> {
+    let told = mail::source::Options { user_archive: options.user_archive().to_owned() };
+    mail::source::open(&options.from, options.layout, &told).map_err(|error| match &error {
+        SourceError::NotBuilt { .. } => Error::invalid(error.to_string())
+            .hint("built are mailstore and eml: take the other mails out of the source, or convert them to EML"),
+        SourceError::Root { .. } => Error::not_found(error.to_string()).hint("--from names a directory or a file"),
+    })
+}
+
+/// The sink of the pipeline: seals mails in order and counts everything.
+struct Writing<'a> {
+    volumes: Volumes<'a>,
+    tally: Tally,
+    known: &'a Known,
+    root: &'a Root,
+    surroundings: &'a Surroundings<'a>,
+}
+
+impl Writing<'_> {
+    fn take(&mut self, arrival: Arrival) -> Result<()> {
+        match arrival {
+            Arrival::NotMail(named) => self.tally.not_mail.push(named),
+            Arrival::Known(found) => self.known(&found),
+            Arrival::Skipped(named) => {
+                // If the whole source is gone, this is no mail's fault.
+                self.root.check()?;
+                self.tally.skip(named);
+            }
+            Arrival::Mail(prepared) => {
+                self.tally.met += 1;
+                let source = prepared.metadata.source_key.clone().unwrap_or_default();
+                match self.volumes.append(*prepared)? {
+                    Appended::Refused(reason) => self.tally.skipped.push(Named { source, reason }),
+                    Appended::Written(metadata) => {
+                        self.tally.exported(&metadata);
+                        self.tell(metadata.locations.first().map_or(&[], Vec::as_slice));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn known(&mut self, found: &Found) {
+        self.tally.met += 1;
+        self.tally.known += 1;
+        if let Some(before) = self.known.size_bytes(found).filter(|before| *before != found.size_bytes) {
+            let reason = format!("had {before} bytes when it was exported and has {} now", found.size_bytes);
+            self.tally.changed.push(Named { source: found.key.clone(), reason });
+        }
+    }
+
+    fn tell(&self, location: &[String]) {
+        let mails = self.tally.exported + self.tally.skipped.len() as u64;
+        let (raw_bytes, volume) = (self.tally.raw_bytes, self.volumes.number());
+        self.surroundings.progress.advance(Step { mails, raw_bytes, volume, location });
+    }
+}
+
+fn not_possible(error: WriteError) -> Error {
+    match error {
+        WriteError::Invalid(rule) => Error::invalid(rule).hint("a password has 1 to 1,024 bytes"),
+        other => Error::internal("the keys of the export cannot be made").caused_by(other),
+    }
+}
+
+fn cannot_open(name: &str, error: volume::Error) -> Error {
+    let code = error.code();
+    let message = format!("{name}: {error}");
+    match error {
+        volume::Error::PasswordNeeded | volume::Error::WrongPassword => Error::denied(message)
+            .code(code)
+            .hint("give the password that the export was begun with, or begin anew with another --name"),
+        volume::Error::NewerVersion(_) => Error::invalid(message).code(code).hint("resume it with a newer program"),
+        _ => Error::corrupt(message).hint("it cannot be resumed: begin anew with another --name"),
+    }
+}

@@ -1,0 +1,190 @@
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use archive::export::{ExportName, ExportOptions, ExportReport, Named, Progress, Step, Surroundings, VolumeSize};
+use archive::ports::{Clock, Random};
+use archive::{Error, ErrorKind, Result};
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use volume::Certificate;
+
+use super::outcome::Outcome;
+use crate::config::Config;
+use crate::{password, text};
+
+/// How many lines of each list the text shows; the report has them all.
+const SHOWN_LINES: usize = 20;
+/// The bar is drawn anew after so many mails.
+const MAILS_PER_TICK: u64 = 64;
+
+/// Write the mails of a source into signed volumes; the same command again resumes
+///
+/// Writes NAME-0001.mszip and so on, NAME.cer (it proves that the volumes are unchanged: send it another way than
+/// them), NAME.report.json and NAME.report.html. Cut off at any time, the same command goes on; after the end it repeats
+/// the report. The password comes from --password-file or POSTKAHN_PASSWORD; without password and recipient the volumes
+/// are signed but readable.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Export {
+    /// The source: a directory, or one file
+    #[arg(long, value_name = "PATH")]
+    from: PathBuf,
+    /// Where the volumes go, made if missing; not inside the source
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+    /// The name of the export: its files begin with it
+    #[arg(long)]
+    name: String,
+    /// How the mails lie: auto, mailstore, eml, maildir, mbox or zip (built are mailstore and eml)
+    #[arg(long, default_value = "auto")]
+    layout: String,
+    /// The user archive of mails that lie in none [default: the export's name]
+    #[arg(long, value_name = "NAME")]
+    user_archive: Option<String>,
+    /// A file with the password
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// The certificate of someone who may open the volumes; up to 8 times
+    #[arg(long, value_name = "CERT")]
+    recipient: Vec<PathBuf>,
+    /// The largest size of a volume: bytes, or a number right before KiB, MiB or GiB; 1MiB to 4GiB
+    #[arg(long, value_name = "SIZE", default_value = "4GiB")]
+    volume_size: String,
+    /// Export only what this query finds (not built yet)
+    #[arg(long = "where", value_name = "QUERY")]
+    filter: Option<String>,
+    /// Count mails, bytes and volumes; write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Export {
+    /// Exports; the exit code is 8 if mails were skipped.
+    pub fn run(self, config: &Config, clock: &dyn Clock, random: &dyn Random) -> Result<Outcome> {
+        if self.filter.is_some() {
+            return Err(Error::invalid("the option --where is not built yet").hint("leave it out to export all mails"));
+        }
+        let options = self.options(config)?;
+        let bar = Bar::new();
+        let generator = concat!("postkahn ", env!("CARGO_PKG_VERSION"));
+        let surroundings = Surroundings { clock, random, generator, progress: &bar };
+        let run = if self.dry_run { archive::export::dry_run } else { archive::export::export };
+        let result = run(&options, &surroundings);
+        bar.clear();
+        let report = result?;
+        let document = serde_json::to_value(&report).map_err(|error| Error::internal("report").caused_by(error))?;
+        let exit = if report.is_whole() { 0 } else { 8 };
+        Ok(Outcome { document, text: told(&report, &options), exit })
+    }
+
+    fn options(&self, config: &Config) -> Result<ExportOptions> {
+        let layout = self.layout.parse().map_err(|error| Error::invalid("--layout").caused_by(error))?;
+        Ok(ExportOptions {
+            from: self.from.clone(),
+            to: self.to.clone(),
+            name: self.name.parse::<ExportName>()?,
+            layout,
+            user_archive: self.user_archive.clone(),
+            password: password::given(self.password_file.as_deref(), config)?,
+            recipients: self.recipient.iter().map(|path| read_certificate(path)).collect::<Result<_>>()?,
+            volume_size: self.volume_size.parse::<VolumeSize>()?,
+        })
+    }
+}
+
+/// A certificate as DER or as one PEM block.
+pub(super) fn read_certificate(path: &Path) -> Result<Certificate> {
+    let failed = |error: std::io::Error| {
+        Error::new(ErrorKind::NotFound, format!("the certificate {} cannot be read", path.display())).caused_by(error)
+    };
+    let mut bytes = Vec::new();
+    File::open(path).map_err(failed)?.take(volume::MAX_CERTIFICATE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Certificate::parse(&bytes).map_err(|error| {
+        Error::invalid(format!("{} is no certificate with a P-256 key", path.display()))
+            .code(error.code())
+            .hint("give the .cer file of an export, or the one that `postkahn certificate` writes")
+    })
+}
+
+/// The report in a few lines.
+fn told(report: &ExportReport, options: &ExportOptions) -> String {
+    let skipped = report.skipped.len() as u64;
+    let (verb, volumes) = match report.volumes_expected {
+        Some(expected) => ("would be exported", format!("at most {}", HumanCount(expected))),
+        None => ("exported", HumanCount(report.volumes.len() as u64).to_string()),
+    };
+    let mut lines = vec![
+        format!(
+            "{} mails in the source = {} {verb} + {} skipped + {} left out by a filter",
+            HumanCount(report.in_source),
+            HumanCount(report.exported),
+            HumanCount(skipped),
+            HumanCount(report.filtered)
+        ),
+        format!("{} of mails, {volumes} volumes", HumanBytes(report.raw_bytes)),
+    ];
+    lines.extend(named("skipped", &report.skipped));
+    lines.extend(named("changed after they were exported", &report.changed));
+    if !report.not_mail.is_empty() {
+        lines.push(format!("{} files are no mail: the report names them", HumanCount(report.not_mail.len() as u64)));
+    }
+    if !report.encrypted {
+        lines.push("the volumes are not encrypted: whoever has them can read them, and while the export ran its keys \
+                    lay in clear in a file that only its owner could read"
+            .to_owned());
+    }
+    if report.complete {
+        let name = options.name.as_str();
+        let folder = text::shown(&options.to.display().to_string());
+        lines.push(format!("written to {folder}: {name}.cer proves the volumes, send it another way than them"));
+    }
+    lines.into_iter().map(|line| line + "\n").collect()
+}
+
+fn named<'a>(what: &'a str, items: &'a [Named]) -> impl Iterator<Item = String> + 'a {
+    let title = (!items.is_empty()).then(|| format!("{what}:"));
+    let rest = items.len().saturating_sub(SHOWN_LINES);
+    let more = (rest > 0).then(|| format!("  and {} more, see the report", HumanCount(rest as u64)));
+    let line = |item: &Named| format!("  {}: {}", text::shown(&item.source), text::shown(&item.reason));
+    title.into_iter().chain(items.iter().take(SHOWN_LINES).map(line)).chain(more)
+}
+
+/// A line on the terminal, if there is one.
+struct Bar {
+    bar: ProgressBar,
+    /// Where the last mail lay, so that a line is only made anew with its folder.
+    place: Mutex<Vec<String>>,
+}
+
+impl Bar {
+    fn new() -> Self {
+        let bar = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        // The length is not known before the walk has ended, so there is a rate and no end.
+        let style = ProgressStyle::with_template("{spinner} {human_pos} mails, {per_sec}, {elapsed}  {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar, place: Mutex::new(Vec::new()) }
+    }
+
+    fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Progress for Bar {
+    fn advance(&self, step: Step<'_>) {
+        if self.bar.is_hidden() || !step.mails.is_multiple_of(MAILS_PER_TICK) {
+            return;
+        }
+        self.bar.set_position(step.mails);
+        let mut place = self.place.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if *place != step.location {
+            *place = step.location.to_vec();
+        }
+        let folder: Cow<'_, str> = place.join("/").into();
+        let bytes = HumanBytes(step.raw_bytes);
+        self.bar.set_message(format!("{bytes}, volume {}, {}", step.volume, text::shown(&folder)));
+    }
+}

@@ -1,0 +1,82 @@
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use archive::{Error, Result};
+use volume::{Certificate, Secret, SetCheck, State, VolumeCheck};
+
+use super::export::read_certificate;
+use super::outcome::Outcome;
+use crate::config::Config;
+use crate::{password, text};
+
+/// Check volumes without an archive: signature, completeness, and with the password every mail
+///
+/// The password comes from --password-file or POSTKAHN_PASSWORD; without it the signature, the catalogue and the stored
+/// bytes are checked, but no mail is opened.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Verify {
+    /// The volumes of one export
+    #[arg(required = true, value_name = "VOLUME")]
+    volumes: Vec<PathBuf>,
+    /// The certificate of the export, NAME.cer
+    #[arg(long, value_name = "CER")]
+    certificate: Option<PathBuf>,
+    /// A file with the password
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+impl Verify {
+    /// Checks each volume, then all of them together.
+    pub fn run(self, config: &Config) -> Result<Outcome> {
+        let certificate = self.certificate.as_deref().map(read_certificate).transpose()?;
+        let password = password::given(self.password_file.as_deref(), config)?;
+        let secret = password.as_deref().map_or(Secret::None, Secret::Password);
+        let checks = self.volumes.iter().map(|path| (shown(path), check(path, certificate.as_ref(), secret)));
+        let set = volume::verify_set(checks.collect());
+        let document = serde_json::to_value(&set).map_err(|error| Error::internal("document").caused_by(error))?;
+        Ok(Outcome { document, text: told(&set), exit: set.exit_code() })
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn check(path: &Path, certificate: Option<&Certificate>, secret: Secret<'_>) -> VolumeCheck {
+    open(path)
+        .and_then(|(mut file, size)| volume::verify(&mut file, size, certificate, secret))
+        .unwrap_or_else(|error| VolumeCheck::Unreadable(error.to_string()))
+}
+
+/// A file and its size; a directory is none.
+pub(super) fn open(path: &Path) -> std::io::Result<(File, u64)> {
+    let file = File::open(path)?;
+    let facts = file.metadata()?;
+    if facts.is_dir() { Err(std::io::ErrorKind::IsADirectory.into()) } else { Ok((file, facts.len())) }
+}
+
+fn told(set: &SetCheck) -> String {
+    let rows = set.volumes.iter().map(|report| {
+        let state = serde_json::to_value(report.state).unwrap_or_default();
+        let detail = report.detail.as_deref().unwrap_or_default();
+        vec![text::shown(&report.file), text::cell(&state), report.mails.to_string(), text::shown(detail)]
+    });
+    let mut told = text::table(&["volume", "state", "mails", ""], rows);
+    for report in &set.volumes {
+        for mail in &report.damaged {
+            told += &format!("{}: mail {} is damaged: {}\n", text::shown(&report.file), mail.number, mail.detail);
+        }
+    }
+    told += &format!("{} mails, {} bytes; ", set.mails, set.raw_bytes);
+    told += &match (set.complete, set.missing_volumes.as_slice(), set.last_seen) {
+        (true, ..) => "the export is complete\n".to_owned(),
+        (_, [], false) => "the last volume is not among them\n".to_owned(),
+        (_, [], true) => "the export is not complete\n".to_owned(),
+        (_, missing, _) => format!("volumes missing: {}\n", text::cell(&serde_json::json!(missing))),
+    };
+    if set.volumes.iter().any(|report| report.state == State::Signed) {
+        told += "signed: nothing was changed after the export; with the password every mail is opened too\n";
+    }
+    told
+}
