@@ -11,6 +11,8 @@ const PREAMBLE_LINES: usize = 10;
 /// Where the first field begins and how the lines end.
 pub(crate) struct Preamble {
     pub(crate) start: usize,
+    /// There is no field within bounds: all is body.
+    pub(crate) no_header: bool,
     pub(crate) cr_only: bool,
     pub(crate) defects: Defects,
 }
@@ -28,9 +30,9 @@ pub(crate) fn skip(bytes: &[u8]) -> Preamble {
         defects.insert(Defect::EolCr);
     }
     if let Some((at, found)) = first_field(bytes, start, cr_only) {
-        return Preamble { start: at, cr_only, defects: defects | found };
+        return Preamble { start: at, no_header: false, cr_only, defects: defects | found };
     }
-    Preamble { start, cr_only, defects }
+    Preamble { start, no_header: true, cr_only, defects }
 }
 
 fn first_field(bytes: &[u8], start: usize, cr_only: bool) -> Option<(usize, Defects)> {

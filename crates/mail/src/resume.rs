@@ -31,7 +31,7 @@ pub(crate) fn resumes(seen: &[&str], rest: &[u8], cr_only: bool, blank: bool) ->
     if seen.is_empty() {
         return false;
     }
-    let Some(run) = field_run(rest, cr_only) else { return false };
+    let Some(run) = field_run(rest, cr_only, blank) else { return false };
     let has = |name: &str| seen.iter().any(|seen| seen.eq_ignore_ascii_case(name));
     let lacks = |names: &[&str]| run.iter().any(|name| names.contains(&name.as_str()) && !has(name));
     if run.iter().any(|name| SINGLE.contains(&name.as_str()) && has(name)) {
@@ -51,7 +51,8 @@ fn is_known(name: &str) -> bool {
 }
 
 /// The names, in lower case, of the fields up to the next blank line or the end; none if any line is no field.
-fn field_run(rest: &[u8], cr_only: bool) -> Option<Vec<String>> {
+/// A stray line that is not blank may stand within a folded field, whose rest comes first.
+fn field_run(rest: &[u8], cr_only: bool, blank: bool) -> Option<Vec<String>> {
     let mut run = Vec::new();
     for (count, line) in Lines::new(rest, 0, cr_only).enumerate() {
         let text = line.text(rest);
@@ -61,7 +62,7 @@ fn field_run(rest: &[u8], cr_only: bool) -> Option<Vec<String>> {
         if count >= RUN_LINES {
             return None;
         }
-        if is_blank(text.first().copied()) && !run.is_empty() {
+        if is_blank(text.first().copied()) && !(blank && run.is_empty()) {
             continue;
         }
         let (name, _) = field_name(text).filter(|_| is_plain_field(text))?;

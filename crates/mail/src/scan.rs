@@ -1,7 +1,7 @@
 //! The strict header scan: one pass, no look back, byte-transparent.
 
 use crate::line::{Lines, is_blank, is_from_line};
-use crate::preamble::{self, Preamble};
+use crate::preamble;
 use crate::resume::resumes;
 use crate::{Defect, Defects};
 
@@ -81,13 +81,14 @@ fn scan_mail(bytes: &[u8], complete: bool) -> HeaderScan {
             ..HeaderScan::default()
         };
     }
-    let Preamble { start, cr_only, defects } = preamble::skip(bytes);
-    let mut header = Header::new(bytes, start, cr_only, true);
-    header.scan.defects |= defects;
-    header.read(complete);
-    if header.scan.fields.is_empty() && complete {
-        header.scan.defects.insert(Defect::NotMail);
+    let preamble = preamble::skip(bytes);
+    if preamble.no_header {
+        let defects = preamble.defects | Defect::NotMail;
+        return HeaderScan { fields: Vec::new(), body_offset: Some(preamble.start), defects };
     }
+    let mut header = Header::new(bytes, preamble.start, preamble.cr_only, true);
+    header.scan.defects |= preamble.defects;
+    header.read(complete);
     header.scan
 }
 
@@ -116,10 +117,13 @@ impl<'a> Header<'a> {
 
     fn read(&mut self, complete: bool) {
         while let Some(line) = self.lines.next() {
+            let text = line.text(self.bytes);
             if !line.terminated && !complete {
+                if !is_blank(text.first().copied()) {
+                    self.close();
+                }
                 break;
             }
-            let text = line.text(self.bytes);
             if text.is_empty() {
                 if self.strays_on(line.next, true) {
                     continue;

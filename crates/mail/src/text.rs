@@ -82,7 +82,8 @@ impl<'a> Words<'a> {
 
     fn word(&mut self, (charset, bytes): (String, Vec<u8>), defects: &mut Defects) {
         match &mut self.pending {
-            Some((pending, before)) if *pending == charset => before.extend(bytes),
+            // ISO-2022 begins each word anew with an escape; two in a row are an error to a decoder.
+            Some((pending, before)) if *pending == charset && !charset.starts_with("iso-2022") => before.extend(bytes),
             _ => {
                 self.flush(defects);
                 self.pending = Some((charset, bytes));

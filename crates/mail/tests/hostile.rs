@@ -1,0 +1,187 @@
+//! Mails made to break readers: each must end soon, in bounded memory, without a panic.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::time::{Duration, Instant};
+
+use mail::{Defect, Limits, View, looks_like_mail, looks_like_mbox, message_date, scan_headers, summarize, view};
+use proptest::prelude::*;
+
+/// A build without optimisation on a busy machine; without bounds these inputs take minutes.
+const SOON: Duration = Duration::from_secs(20);
+
+fn seen(raw: &[u8]) -> View {
+    let start = Instant::now();
+    let view = view(raw, &Limits::default());
+    let took = start.elapsed();
+    assert!(took < SOON, "took {took:?} for {} bytes", raw.len());
+    assert!(!view.defects.contains(Defect::ParserFailed));
+    view
+}
+
+fn all_verbs(raw: &[u8]) {
+    for complete in [true, false] {
+        let scan = scan_headers(raw, complete);
+        assert!(scan.body_offset.is_none_or(|at| at <= raw.len()));
+        message_date(&scan, None);
+        summarize(raw, complete);
+    }
+    looks_like_mail(raw);
+    looks_like_mbox(raw);
+    assert!(!view(raw, &Limits::default()).defects.contains(Defect::ParserFailed));
+}
+
+fn fixtures() -> Vec<Vec<u8>> {
+    let mut paths: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|tail| tail == "eml"))
+        .collect();
+    paths.sort();
+    assert!(!paths.is_empty());
+    paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
+}
+
+#[test]
+fn a_mail_may_be_cut_at_every_byte() {
+    for raw in fixtures() {
+        for end in 0..=raw.len() {
+            all_verbs(&raw[..end]);
+        }
+    }
+}
+
+#[test]
+fn what_is_read_of_a_prefix_is_what_is_read_of_the_whole() {
+    for raw in fixtures() {
+        let whole = scan_headers(&raw, true);
+        let body = whole.body_offset.unwrap();
+        for end in [body, body + (raw.len() - body) / 2, raw.len()] {
+            let part = scan_headers(&raw[..end], end == raw.len());
+            assert_eq!(part.fields, whole.fields);
+        }
+    }
+}
+
+#[test]
+fn parts_without_number() {
+    let raw = format!("Content-Type: multipart/mixed; boundary=B\n\n{}--B--\n", "--B\n\n".repeat(100_000));
+    let view = seen(raw.as_bytes());
+    assert!(view.defects.contains(Defect::MimeBomb));
+    let raw =
+        format!("Content-Type: multipart/mixed; boundary=B\n\n{}--B--\n", "--B\nContent-Type: a/b\n\n".repeat(100_000));
+    assert!(seen(raw.as_bytes()).attachments.len() <= Limits::default().parts);
+}
+
+#[test]
+fn parts_without_end() {
+    for depth in [300, 20_000] {
+        let mut raw = String::new();
+        for level in 0..depth {
+            raw.push_str(&format!("Content-Type: multipart/mixed; boundary=b{level}\n\n--b{level}\n"));
+        }
+        assert!(seen(raw.as_bytes()).defects.contains(Defect::MimeBomb), "{depth}");
+        let nested = "Content-Type: message/rfc822\n\n".repeat(depth);
+        assert!(seen(nested.as_bytes()).defects.contains(Defect::MimeBomb), "{depth}");
+        let same = "Content-Type: multipart/mixed; boundary=B\n\n--B\n".repeat(depth);
+        seen(same.as_bytes());
+    }
+}
+
+#[test]
+fn headers_without_end() {
+    seen(format!("X: {}\n\nbody", "x".repeat(1 << 20)).as_bytes());
+    seen(format!("X: {}\n\nbody", "a\n ".repeat(100_000)).as_bytes());
+    seen(&b"X".repeat(3 << 20));
+    seen(&b"a:\n".repeat(1 << 20));
+    seen(&b"a\n".repeat(1 << 20));
+    seen(&b"\n".repeat(1 << 20));
+    seen(&b"From \n".repeat(1 << 18));
+    seen(&b"a:\n\n".repeat(1 << 18));
+    seen(&b"\r".repeat(1 << 20));
+    seen(&b"\r\r\n".repeat(1 << 18));
+    assert!(scan_headers(&b"a:b\n".repeat(1 << 20), true).fields.len() <= 10_000);
+    for value in ["=?utf-8?q?", "=?", "=?utf-8?q?a?= ", "(", "\"", ";", ";a=", ";a*0=b", "%", "\\"] {
+        for name in ["Subject", "Content-Type", "Content-Disposition", "Received", "Date", "Content-Transfer-Encoding"]
+        {
+            seen(format!("{name}: x{}\n\nbody", value.repeat((1 << 20) / value.len())).as_bytes());
+        }
+    }
+}
+
+#[test]
+fn boundaries_everywhere() {
+    seen(format!("Content-Type: multipart/mixed; boundary=B\n\n{}", "x--B".repeat(1 << 18)).as_bytes());
+    seen(format!("Content-Type: multipart/mixed; boundary=B\n\n{}", "--Bx\n".repeat(1 << 18)).as_bytes());
+    seen(format!("Content-Type: multipart/mixed; boundary=-\n\n{}", "-".repeat(1 << 20)).as_bytes());
+    seen(format!("Content-Type: multipart/mixed; boundary={}\n\n--", "-".repeat(1 << 17)).as_bytes());
+}
+
+#[test]
+fn html_that_grows() {
+    let image = "--B\nContent-Type: image/png\nContent-ID: <i>\n\n".to_owned() + &"x".repeat(1 << 20);
+    let html = "--B\nContent-Type: text/html\n\n".to_owned() + &"<img src=\"cid:i\">".repeat(1 << 14);
+    let raw = format!("Content-Type: multipart/related; boundary=B\n\n{html}\n{image}\n--B--\n");
+    let safe = seen(raw.as_bytes()).html_safe.unwrap();
+    assert!(safe.len() < 20 << 20, "{}", safe.len());
+    for html in [
+        "<div>",
+        "<p><b x=",
+        "<a href=x ",
+        "<table><tr><td>",
+        "<!--",
+        "<![CDATA[",
+        "&lt;",
+        "<svg>",
+        "<select><option>",
+        " on",
+    ] {
+        seen(format!("Content-Type: text/html\n\n{}", html.repeat(200_000)).as_bytes());
+    }
+}
+
+#[test]
+fn large_bodies_are_read_in_part() {
+    let line = "A".repeat(76) + "\n";
+    let part = line.repeat((30 << 20) / line.len());
+    let raw = format!("Content-Type: application/x\nContent-Transfer-Encoding: base64\n\n{part}");
+    let view = seen(raw.as_bytes());
+    assert_eq!(view.attachments[0].size_bytes, part.len() as u64 / 77 * 76 / 4 * 3);
+    let raw = format!("Subject: x\n\n{}", "x".repeat(30 << 20));
+    let view = seen(raw.as_bytes());
+    assert_eq!(view.text.unwrap().len(), Limits::default().text_bytes);
+    assert!(view.defects.contains(Defect::SizeBig));
+}
+
+#[test]
+fn words_that_start_everywhere() {
+    let raw = "From a\n\n".repeat(1 << 17);
+    assert!(looks_like_mbox(raw.as_bytes()));
+    seen(raw.as_bytes());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_bytes(raw in proptest::collection::vec(any::<u8>(), 0..600)) {
+        all_verbs(&raw);
+    }
+
+    #[test]
+    fn anything_that_looks_like_mail(raw in proptest::collection::vec(prop_oneof![
+        Just("From: a\n"), Just("Subject: =?utf-8?q?"), Just("?="), Just("\r\n"), Just("\n"), Just("\r"), Just(" "),
+        Just("Content-Type: multipart/mixed; boundary=B"), Just("--B"), Just("--B--"), Just("\0"), Just("\u{FEFF}"),
+        Just("Content-Type: message/rfc822"), Just("Content-Transfer-Encoding: base64"), Just("AAAA"), Just("="),
+        Just("Content-Type: text/html"), Just("<b>"), Just("Content-Disposition: attachment; filename*0*="), Just("'"),
+        Just("Date: 02 Jan 2023 10:00:00 +0000"), Just("From x Mon Jan  2 10:00:00 2023"), Just("ä"), Just(":"),
+    ], 0..60)) {
+        all_verbs(raw.concat().as_bytes());
+    }
+
+    #[test]
+    fn any_date(value in "[ 0-9:+,A-Za-z()\\\\-]{0,40}") {
+        if let Ok(seconds) = mail::parse_date(value.as_bytes()) {
+            prop_assert!((-62_135_596_800..=253_402_300_799).contains(&seconds));
+        }
+    }
+}

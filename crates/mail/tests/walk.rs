@@ -1,0 +1,306 @@
+//! Trees as they lie on real disks: every file has one outcome, and no file is opened that should not be.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+use mail::source::{Flag, Found, Item, Layout, Options, SourceError, open};
+use tempfile::TempDir;
+
+const MAIL: &str = "Subject: x\n\nbody\n";
+
+fn tree(files: &[(&str, &str)]) -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (path, content) in files {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    root
+}
+
+fn options() -> Options {
+    Options { user_archive: "USER".into() }
+}
+
+fn walk(root: &Path, layout: Layout) -> Vec<Item> {
+    open(root, layout, &options()).unwrap().collect()
+}
+
+fn mails(root: &Path) -> Vec<Found> {
+    let found = |item| if let Item::Mail(found) = item { Some(found) } else { None };
+    walk(root, Layout::Eml).into_iter().filter_map(found).collect()
+}
+
+/// Each item in short: `key`, `- source: reason` (not mail) or `! source: reason` (skipped).
+fn outcomes(root: &Path, layout: Layout) -> Vec<String> {
+    let short = |item| match item {
+        Item::Mail(found) => found.key,
+        Item::NotMail { source, reason } => format!("- {source}: {reason}"),
+        Item::Skipped { source, reason } => format!("! {source}: {reason}"),
+    };
+    walk(root, layout).into_iter().map(short).collect()
+}
+
+#[test]
+fn directories_are_the_location() {
+    let root = tree(&[
+        ("top.eml", MAIL),
+        ("jane/1.eml", MAIL),
+        ("jane/Inbox/Sub/2.EML", MAIL),
+        ("Jane/Inbox/3.eml", MAIL),
+        ("a\\b/ v1.2 /.old/4", MAIL),
+        ("...eml", MAIL),
+    ]);
+    let found: Vec<_> = mails(root.path()).into_iter().map(|found| (found.key, found.locations)).collect();
+    let meant: Vec<(String, Vec<Vec<String>>)> = [
+        ("...eml", vec!["USER"]),
+        ("Jane/Inbox/3.eml", vec!["Jane", "Inbox"]),
+        ("a\\\\b/ v1.2 /.old/4", vec!["a\\b", " v1.2 ", ".old"]),
+        ("jane/1.eml", vec!["jane"]),
+        ("jane/Inbox/Sub/2.EML", vec!["jane", "Inbox", "Sub"]),
+        ("top.eml", vec!["USER"]),
+    ]
+    .into_iter()
+    .map(|(key, location)| (key.to_owned(), vec![location.into_iter().map(str::to_owned).collect()]))
+    .collect();
+    assert_eq!(found, meant);
+    assert_eq!(walk(root.path(), Layout::Mailstore), walk(root.path(), Layout::Eml));
+    assert_eq!(walk(root.path(), Layout::Auto), walk(root.path(), Layout::Eml));
+}
+
+#[test]
+fn each_file_has_one_outcome() {
+    let two = "From a Mon Jan  2 10:00:00 2023\nSubject: 1\n\n1\n\nFrom a Mon Jan  2 10:00:00 2023\nSubject: 2\n\n2\n";
+    let one = "From a Mon Jan  2 10:00:00 2023\nSubject: 1\n\nFrom here\n";
+    let root = tree(&[
+        ("u/0.eml", ""),
+        ("u/1.eml", "<?xml version=\"1.0\"?>"),
+        ("u/2.xml", "<?xml version=\"1.0\"?>"),
+        ("u/3.png", "\u{89}PNG"),
+        ("u/4", MAIL),
+        ("u/5.txt", "Dear Bob, hello\n"),
+        ("u/6.mbox", one),
+        ("u/7", two),
+        ("u/7.eml", two),
+        ("u/8", one),
+        ("u/9.zip", "PK\u{3}\u{4}rest"),
+        ("u/9.msg", "no header"),
+        (".DS_Store", "\0"),
+        ("._1.eml", MAIL),
+        ("Thumbs.DB", "x"),
+        ("__MACOSX/u/._a.eml", MAIL),
+        ("__MACOSX/u/a.eml", MAIL),
+        ("u/desktop.ini", "[x]"),
+        ("u/tmp/1.eml", MAIL),
+        ("u/empty", ""),
+    ]);
+    let no_field = "the first line is no header field";
+    let macos = "in __MACOSX/, which holds helper files of macOS";
+    assert_eq!(
+        outcomes(root.path(), Layout::Eml),
+        [
+            "- .DS_Store: a helper file of macOS".to_owned(),
+            "- ._1.eml: a helper file of macOS".to_owned(),
+            "- Thumbs.DB: a helper file of Windows".to_owned(),
+            format!("- __MACOSX/u/._a.eml: {macos}"),
+            format!("- __MACOSX/u/a.eml: {macos}"),
+            "! u/0.eml: empty".to_owned(),
+            "u/1.eml".to_owned(),
+            "- u/2.xml: an XML document".to_owned(),
+            format!("- u/3.png: {no_field}"),
+            "u/4".to_owned(),
+            format!("- u/5.txt: {no_field}"),
+            "- u/6.mbox: an mbox, which this layout does not read".to_owned(),
+            "- u/7: an mbox, which this layout does not read".to_owned(),
+            "u/7.eml".to_owned(),
+            "u/8".to_owned(),
+            format!("- u/9.msg: {no_field}"),
+            "- u/9.zip: a zip archive, which this layout does not read".to_owned(),
+            "- u/desktop.ini: a helper file of Windows".to_owned(),
+            "! u/empty: empty".to_owned(),
+            "- u/tmp/1.eml: in tmp/, which holds unfinished files".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn auto_says_what_is_not_built() {
+    let mbox = "From a Mon Jan  2 10:00:00 2023\nSubject: 1\n\n1\n";
+    let trees: [(&[(&str, &str)], Layout, &str); 6] = [
+        (&[("a/x.eml", MAIL), ("a/b.mbox", mbox)], Layout::Mbox, "a/b.mbox"),
+        (&[("a/b", &(mbox.to_owned() + "\n" + mbox))], Layout::Mbox, "a/b"),
+        (&[("a/b.zip", "PK\u{3}\u{4}")], Layout::Zip, "a/b.zip"),
+        (&[("a/cur/1", MAIL), ("a/new/2", MAIL)], Layout::Maildir, "a"),
+        (&[("cur/1:2,S", MAIL), ("tmp/x", "")], Layout::Maildir, ""),
+        (&[("A.mbox/mbox", mbox)], Layout::Mbox, "A.mbox/mbox"),
+    ];
+    for (files, meant, place) in trees {
+        let root = tree(files);
+        match open(root.path(), Layout::Auto, &options()) {
+            Err(SourceError::NotBuilt { layout, path }) => {
+                assert_eq!((layout, path), (meant, root.path().join(place).components().collect()));
+            }
+            other => panic!("{place}: {other:?}"),
+        }
+    }
+    for layout in [Layout::Maildir, Layout::Mbox, Layout::Zip] {
+        let root = tree(&[]);
+        let refused = open(root.path(), layout, &options());
+        assert!(matches!(refused, Err(SourceError::NotBuilt { .. })));
+        assert!(refused.unwrap_err().to_string().contains(&format!("the layout {layout} is not built yet")));
+    }
+    let harmless = tree(&[("a/new/1.eml", MAIL), ("a/b.docx", "PK\u{3}\u{4}"), ("__MACOSX/x.zip", "PK\u{3}\u{4}")]);
+    assert_eq!(walk(harmless.path(), Layout::Auto).len(), 3);
+}
+
+#[test]
+fn a_root_may_be_one_file_and_must_be_there() {
+    let root = tree(&[("a/x.eml", MAIL), ("a/y.png", "no")]);
+    let found = mails(&root.path().join("a/x.eml"));
+    assert_eq!((found[0].key.as_str(), &found[0].locations), ("x.eml", &vec![vec!["USER".to_owned()]]));
+    assert_eq!(outcomes(&root.path().join("a/y.png"), Layout::Auto).len(), 1);
+    assert!(matches!(open(&root.path().join("none"), Layout::Auto, &options()), Err(SourceError::Root { .. })));
+    assert!(matches!(open(&root.path().join("none"), Layout::Eml, &options()), Err(SourceError::Root { .. })));
+}
+
+#[test]
+fn emlx_is_the_counted_bytes() {
+    let plist = "<plist><dict><key>flags</key><integer>8590195717</integer></dict></plist>";
+    let root = tree(&[
+        ("u/1.emlx", &format!("{}      \n{MAIL}{plist}", MAIL.len())),
+        ("u/2.emlx", &format!("{}\n{MAIL}", MAIL.len() + 1)),
+        ("u/3.emlx", "x\nSubject: x\n"),
+    ]);
+    let found = mails(root.path());
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].read(1 << 20).unwrap(), MAIL.as_bytes());
+    assert_eq!(found[0].flags, [Flag::Seen, Flag::Answered]);
+    assert!(outcomes(root.path(), Layout::Eml)[1..].iter().all(|outcome| outcome.starts_with('!')));
+}
+
+#[test]
+fn a_file_that_changes_is_not_read_as_if_it_had_not() {
+    let root = tree(&[("1.eml", MAIL), ("2.eml", MAIL), ("3.eml", MAIL)]);
+    let found = mails(root.path());
+    assert_eq!(found[0].size_bytes, MAIL.len() as u64);
+    assert!(found[0].read(3).is_err());
+    fs::write(&found[0].path, "longer than it was before\n").unwrap();
+    assert!(found[0].open().is_err());
+    let mut file = found[1].open().unwrap();
+    let mut some = [0; 4];
+    file.read_exact(&mut some).unwrap();
+    fs::write(&found[1].path, "x").unwrap();
+    assert!(file.read_to_end(&mut Vec::new()).is_err());
+    fs::remove_file(&found[2].path).unwrap();
+    assert!(found[2].open().is_err());
+}
+
+#[test]
+fn the_time_of_the_file_is_kept() {
+    let root = tree(&[("1.eml", MAIL), ("2.eml", MAIL)]);
+    let set = |name: &str, time: std::time::SystemTime| {
+        let file = fs::File::options().write(true).open(root.path().join(name)).unwrap();
+        file.set_modified(time).unwrap();
+    };
+    set("1.eml", std::time::UNIX_EPOCH + std::time::Duration::new(1_672_653_600, 900_000_000));
+    set("2.eml", std::time::UNIX_EPOCH - std::time::Duration::from_millis(1_500));
+    let times: Vec<_> = mails(root.path()).iter().map(|found| found.file_time).collect();
+    assert_eq!(times, [Some(1_672_653_600), Some(-2)]);
+}
+
+#[test]
+fn deep_trees_and_long_names() {
+    let root = tempfile::tempdir().unwrap();
+    let deep: String = "d/".repeat(800);
+    fs::create_dir_all(root.path().join(&deep)).unwrap();
+    fs::write(root.path().join(&deep).join("1.eml"), MAIL).unwrap();
+    let long = "ä".repeat(120);
+    fs::create_dir(root.path().join(&long)).unwrap();
+    fs::write(root.path().join(&long).join("2.eml"), MAIL).unwrap();
+    let found = mails(root.path());
+    assert_eq!(found[0].locations[0].len(), 800);
+    assert_eq!(found[1].locations, [[long]]);
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn names_that_are_not_utf8() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join(OsStr::from_bytes(b"M\xFCller"));
+        fs::create_dir(&directory).unwrap();
+        fs::write(directory.join(OsStr::from_bytes(b"\xFF\\xff.EML")), MAIL).unwrap();
+        let found = mails(root.path());
+        assert_eq!(found[0].key, "M\\xfcller/\\xff\\\\xff.EML");
+        assert_eq!(found[0].locations, [["M\\xfcller"]]);
+        assert_eq!(found[0].read(100).unwrap(), MAIL.as_bytes());
+    }
+
+    #[test]
+    fn links_loops_and_pipes_are_named_and_not_opened() {
+        let root = tree(&[("a/1.eml", MAIL)]);
+        symlink(root.path(), root.path().join("a/loop")).unwrap();
+        symlink("1.eml", root.path().join("a/2.eml")).unwrap();
+        symlink("nowhere", root.path().join("a/dead")).unwrap();
+        let pipe = root.path().join("a/pipe.eml");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let _socket = std::os::unix::net::UnixListener::bind(root.path().join("a/socket")).unwrap();
+        let link = "a symbolic link, which is not followed";
+        let meant = [
+            "a/1.eml".to_owned(),
+            format!("- a/2.eml: {link}"),
+            format!("- a/dead: {link}"),
+            format!("- a/loop: {link}"),
+            "- a/pipe.eml: a pipe, socket or device".to_owned(),
+            "- a/socket: a pipe, socket or device".to_owned(),
+        ];
+        assert_eq!(outcomes(root.path(), Layout::Eml), meant);
+        assert_eq!(outcomes(root.path(), Layout::Auto), meant);
+    }
+
+    #[test]
+    fn a_mail_swapped_for_a_link_or_pipe_is_not_read() {
+        let root = tree(&[("1.eml", MAIL), ("2.eml", MAIL), ("other", MAIL)]);
+        let found = mails(root.path());
+        fs::remove_file(&found[0].path).unwrap();
+        symlink("other", &found[0].path).unwrap();
+        assert!(found[0].open().is_err());
+        fs::remove_file(&found[1].path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&found[1].path).status().unwrap().success());
+        assert!(found[1].open().is_err());
+    }
+
+    #[test]
+    fn a_root_may_be_reached_through_a_link() {
+        let root = tree(&[("t/a/1.eml", MAIL)]);
+        symlink("t", root.path().join("l")).unwrap();
+        assert_eq!(mails(&root.path().join("l"))[0].key, "a/1.eml");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_skipped_and_the_rest_goes_on() {
+        let root = tree(&[("a/1", MAIL), ("b/2.eml", MAIL), ("c/3.eml", MAIL)]);
+        let lock = |path: &str, mode| {
+            fs::set_permissions(root.path().join(path), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        lock("a/1", 0o000);
+        lock("b", 0o000);
+        let outcomes = outcomes(root.path(), Layout::Auto);
+        let root_reads_all = fs::read_dir(root.path().join("b")).is_ok();
+        lock("b", 0o700);
+        if root_reads_all {
+            eprintln!("skipped: this user may read everything");
+            return;
+        }
+        assert!(outcomes[0].starts_with("! a/1: unreadable") && outcomes[1].starts_with("! b: unreadable"), "{outcomes:?}");
+        assert_eq!(outcomes[2], "c/3.eml");
+    }
+}
