@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    Domain,
+    Domain, Worker,
     ports::{Catalog, Clock, Keys, Objects, Queue, Random, Schedules},
 };
 
@@ -24,6 +24,8 @@ pub struct Archive {
     pub random: Arc<dyn Random>,
     /// A folder for mails too large for memory; its content is worth nothing after a restart.
     pub scratch: PathBuf,
+    /// Which process this is.
+    pub worker: Worker,
     /// The domain that recreated mailboxes get.
     pub domain: Option<Domain>,
 }

@@ -23,7 +23,6 @@ mod pipeline;
 mod prepare;
 mod report;
 mod resume;
-mod rng;
 mod run;
 mod tally;
 mod target;
@@ -87,15 +86,14 @@ pub fn export(options: &ExportOptions, surroundings: &Surroundings<'_>) -> Resul
     if let Some(report) = ended(&target, &chosen)? {
         return Ok(report);
     }
-    let run = match target.hold()? {
-        Some(held) => Run::resume(options, surroundings, &target, &chosen, held)?,
-        None => {
-            // A source that cannot be read leaves nothing behind.
-            run::open_source(options)?;
-            Run::begin(options, surroundings, &target, chosen)?
-        }
+    let run = if let Some(held) = target.hold()? {
+        Run::resume(options, surroundings, &target, &chosen, held)?
+    } else {
+        // A source that cannot be read leaves nothing behind.
+        run::open_source(options)?;
+        Run::begin(options, surroundings, &target, chosen)?
     };
-    run.to_the_end()
+    run.complete()
 }
 
 /// Walks the source and says what an export would do; reads no mail and writes nothing.

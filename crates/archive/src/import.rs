@@ -1,9 +1,24 @@
 //! Import: from a volume in the upload store into one mailbox, each entry with exactly one outcome.
 
+mod close;
+mod open;
+mod read;
+mod record;
+mod reference;
+mod report;
+mod run;
+mod shard;
+mod slice;
 mod start;
+mod step;
+mod unlock;
 mod view;
 
+pub(crate) use open::Located;
+pub(crate) use report::{Report, Waiting};
 use serde::{Deserialize, Serialize};
+pub(crate) use shard::SliceRef;
+pub(crate) use slice::Outcome;
 pub use start::{StartImports, Started};
 pub use view::{FailedEntry, ImportView, NotMail};
 
@@ -13,6 +28,9 @@ use crate::{
     records::Record,
     uploads::Kind,
 };
+
+/// The code of the error that ends an import whose source is no longer the one that was checked.
+const SOURCE_CHANGED: &str = "source_changed";
 
 /// Where the bytes come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -73,7 +73,9 @@ impl Archive {
         let mailbox = self.new_mailbox(address, origin, user_archive);
         match self.add(&mailbox).await {
             Ok(stored) => Ok((stored.value, true)),
-            Err(e) if e.kind() == ErrorKind::Conflict => Ok((self.need::<Mailbox>(address.folded()).await?.value, false)),
+            Err(e) if e.kind() == ErrorKind::Conflict => {
+                Ok((self.need::<Mailbox>(address.folded()).await?.value, false))
+            }
             Err(e) => Err(e),
         }
     }

@@ -68,6 +68,17 @@ pub struct Process {
     pub by: String,
     pub result: Option<Value>,
     pub error: Option<Failure>,
+    /// What it works on, in the order asked for: an id, or the view of what was refused.
+    #[serde(default)]
+    pub parts: Vec<Part>,
+}
+
+/// One of several things that a process works on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    Import(crate::ImportId),
+    Refused(Value),
 }
 
 impl Record for Process {
@@ -111,6 +122,7 @@ impl Archive {
             by: by.into(),
             result: None,
             error: None,
+            parts: Vec::new(),
         };
         Ok(self.add(&process).await?.value)
     }

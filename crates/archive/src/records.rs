@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A small thing that the catalogue keeps as a document.
-pub trait Record: Serialize + DeserializeOwned + Send + Sync {
+pub(crate) trait Record: Serialize + DeserializeOwned + Send + Sync {
     /// What it is called in messages, and its partition.
     const KIND: &'static str;
     fn id(&self) -> String;
@@ -24,7 +24,7 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync {
 
 /// A record with the version that a change must meet.
 #[derive(Clone, Debug)]
-pub struct Stored<T> {
+pub(crate) struct Stored<T> {
     pub value: T,
     pub version: u64,
 }
@@ -100,7 +100,12 @@ impl Archive {
         Err(Error::conflict(format!("{} {id:?} is being changed by others all the time", T::KIND)))
     }
 
-    pub(crate) async fn page_of<T: Record>(&self, parent: Option<&str>, after: Option<&str>, limit: usize) -> Result<Vec<Stored<T>>> {
+    pub(crate) async fn page_of<T: Record>(
+        &self,
+        parent: Option<&str>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Stored<T>>> {
         self.catalog.list(&partition::<T>(parent), after, limit).await?.into_iter().map(parse).collect()
     }
 

@@ -7,6 +7,12 @@ pub mod landing;
 pub mod memory;
 pub mod suites;
 
+/// An archive over fresh twins, for tests that need no look at them.
+#[cfg(test)]
+pub(crate) fn archive() -> crate::Archive {
+    Memory::new(1).archive()
+}
+
 pub use memory::{
     Memory, MemoryCatalog, MemoryKeys, MemoryObjects, MemoryQueue, MemorySchedules, SeededRandom, SteppedClock,
 };

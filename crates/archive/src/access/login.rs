@@ -55,7 +55,9 @@ impl Archive {
             return Err(Error::denied(format!("user {name:?} needs a second factor, which cannot be set up yet")));
         }
         match new_password {
-            Some(new) if new == secret => return Err(Error::invalid("the new password is the old one").code("weak_password")),
+            Some(new) if new == secret => {
+                return Err(Error::invalid("the new password is the old one").code("weak_password"));
+            }
             Some(new) => {
                 self.end_sessions(name).await?;
                 self.change_password(name, new).await?;
@@ -110,7 +112,9 @@ impl Archive {
             Proof::Key(key) => self.check_key(name, key).await?,
         };
         if user.mfa {
-            return Err(Error::denied(format!("user {name:?} has a second factor switched on, which SFTP cannot ask for")));
+            return Err(Error::denied(format!(
+                "user {name:?} has a second factor switched on, which SFTP cannot ask for"
+            )));
         }
         if user.must_change && matches!(proof, Proof::Password(_)) {
             let text = format!("the password of {name:?} must be changed at a first login before it serves SFTP");
@@ -155,7 +159,7 @@ mod tests {
     };
 
     async fn with(groups: &[&str], new: NewUser) -> Archive {
-        let archive = archive().await;
+        let archive = archive();
         archive.create_first_user().await.unwrap();
         let groups = groups.iter().map(|g| (*g).to_owned()).collect();
         archive.add_user(NewUser { name: "u".into(), groups, ..new }).await.unwrap();

@@ -49,16 +49,14 @@ impl Archive {
 /// Whether the password is the one that the PHC string was made of. Without a string the same work is done for nothing,
 /// so that the time taken does not tell which users exist.
 pub(super) async fn matches(phc: Option<&str>, password: &str) -> Result<bool> {
-    const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$0000000000000000000000000000000000000000000";
+    const NOBODY: &str =
+        "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$0000000000000000000000000000000000000000000";
     let (phc, known) = (phc.unwrap_or(NOBODY).to_owned(), phc.is_some());
     if password.len() > MAX_BYTES {
         return Ok(false);
     }
     let password = password.to_owned();
-    let same = off_thread(move || {
-        Argon2::default().verify_password(password.as_bytes(), phc.as_str()).is_ok()
-    })
-    .await?;
+    let same = off_thread(move || Argon2::default().verify_password(password.as_bytes(), phc.as_str()).is_ok()).await?;
     Ok(same && known)
 }
 

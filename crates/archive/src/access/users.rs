@@ -72,7 +72,9 @@ fn check_name(kind: &str, name: &str) -> Result<()> {
     let inside = |c: char| c.is_alphanumeric() || "._-@+".contains(c);
     if name.len() > 100 || !name.starts_with(char::is_alphanumeric) || !name.chars().all(inside) {
         let text = format!("{name:?} cannot be the name of a {kind}");
-        return Err(Error::invalid(text).hint("use letters, digits and . _ - @ +, at most 100 bytes, a letter or digit first"));
+        return Err(
+            Error::invalid(text).hint("use letters, digits and . _ - @ +, at most 100 bytes, a letter or digit first")
+        );
     }
     Ok(())
 }

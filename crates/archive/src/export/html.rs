@@ -50,7 +50,12 @@ fn write_numbers(report: &ExportReport, out: &mut dyn Write) -> io::Result<()> {
         write_number(out, "", label, &Grouped(count))?;
     }
     let sum = report.exported + skipped + report.filtered;
-    write_number(out, " class=\"sum\"", "In the source = the sum", &format_args!("{} = {}", Grouped(report.in_source), Grouped(sum)))?;
+    write_number(
+        out,
+        " class=\"sum\"",
+        "In the source = the sum",
+        &format_args!("{} = {}", Grouped(report.in_source), Grouped(sum)),
+    )?;
     write_number(out, "", "Bytes of the exported mails", &Grouped(report.raw_bytes))?;
     if let Some(unique) = report.unique_mails {
         write_number(out, "", "Exported mails that differ from each other", &Grouped(unique))?;
@@ -78,7 +83,10 @@ fn write_number(out: &mut dyn Write, class: &str, label: &str, value: &dyn Displ
 }
 
 fn write_volumes(report: &ExportReport, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "<h2>Volumes</h2>\n<table><tr><th>File</th><th class=\"n\">Mails</th><th class=\"n\">Bytes</th></tr>")?;
+    writeln!(
+        out,
+        "<h2>Volumes</h2>\n<table><tr><th>File</th><th class=\"n\">Mails</th><th class=\"n\">Bytes</th></tr>"
+    )?;
     for volume in &report.volumes {
         write_row(out, "", &Escaped(&volume.file), volume.mails, volume.bytes)?;
     }
@@ -128,7 +136,9 @@ impl Display for Escaped<'_> {
             '>' => f.write_str("&gt;"),
             '"' => f.write_str("&quot;"),
             '\'' => f.write_str("&#39;"),
-            '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => f.write_str("\u{fffd}"),
+            '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                f.write_str("\u{fffd}")
+            }
             c if c.is_control() => f.write_str("\u{fffd}"),
             c => write!(f, "{c}"),
         })

@@ -86,7 +86,9 @@ fn is_unsafe(c: char) -> bool {
 
 fn is_windows_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_uppercase();
-    let numbered = |prefix: &str| stem.strip_prefix(prefix).is_some_and(|n| matches!(n, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9"));
+    let numbered = |prefix: &str| {
+        stem.strip_prefix(prefix).is_some_and(|n| matches!(n, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9"))
+    };
     matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL") || numbered("COM") || numbered("LPT")
 }
 
@@ -130,13 +132,10 @@ impl FromStr for VolumeSize {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        parse_size(text)
-            .filter(|bytes| (Self::MIN..=Self::MAX).contains(bytes))
-            .map(Self)
-            .ok_or_else(|| {
-                Error::invalid(format!("the volume size {text:?} is not a size from 1MiB to 4GiB"))
-                    .hint("give bytes, or a whole number right before KiB, MiB or GiB: --volume-size 650MiB")
-            })
+        parse_size(text).filter(|bytes| (Self::MIN..=Self::MAX).contains(bytes)).map(Self).ok_or_else(|| {
+            Error::invalid(format!("the volume size {text:?} is not a size from 1MiB to 4GiB"))
+                .hint("give bytes, or a whole number right before KiB, MiB or GiB: --volume-size 650MiB")
+        })
     }
 }
 
@@ -207,7 +206,8 @@ impl ExportOptions {
     pub(super) fn chosen(&self) -> Result<ChosenOptions> {
         let from = std::path::absolute(&self.from)
             .map_err(|error| Error::invalid(format!("{}: no path", self.from.display())).caused_by(error))?;
-        let mut recipients: Vec<_> = self.distinct_recipients().iter().map(|r| crate::hash::to_hex(r.sha256())).collect();
+        let mut recipients: Vec<_> =
+            self.distinct_recipients().iter().map(|r| crate::hash::to_hex(r.sha256())).collect();
         recipients.sort_unstable();
         Ok(ChosenOptions {
             // Its components, so that a slash at the end makes no other source.

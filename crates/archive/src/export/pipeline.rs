@@ -50,7 +50,7 @@ pub(super) fn run(source: Source, stages: &Stages<'_>, consume: &mut dyn FnMut(A
             scope.spawn(|| work(&inbox, stages.prepare));
         }
         let budget = &budget;
-        scope.spawn(move || walk(source, stages.is_known, budget, jobs, tickets));
+        scope.spawn(move || walk(source, stages.is_known, budget, &jobs, &tickets));
         let result = drain(&line, consume);
         // Whoever waits for room must learn that nobody takes anything any more.
         budget.close();
@@ -75,8 +75,8 @@ fn walk<'a>(
     source: Source,
     is_known: &(dyn Fn(&Found) -> bool + Sync),
     budget: &'a Budget,
-    jobs: SyncSender<Job>,
-    tickets: SyncSender<Ticket<'a>>,
+    jobs: &SyncSender<Job>,
+    tickets: &SyncSender<Ticket<'a>>,
 ) {
     for item in source {
         let ticket = match item {

@@ -134,10 +134,11 @@ impl Reader<'_> {
         let mut raw = Witness { inner: found.open().map_err(Trouble::Source)?, start: Vec::new(), error: None };
         let file = tempfile::tempfile_in(self.scratch).map_err(Trouble::Target)?;
         let mut spool = BufWriter::new(file);
-        let sha256 = volume::compress(&mut raw, found.size_bytes, &mut spool).map_err(|error| match raw.error.take() {
-            Some(error) => Trouble::Source(error),
-            None => trouble(error),
-        })?;
+        let sha256 =
+            volume::compress(&mut raw, found.size_bytes, &mut spool).map_err(|error| match raw.error.take() {
+                Some(error) => Trouble::Source(error),
+                None => trouble(error),
+            })?;
         let mut file = spool.into_inner().map_err(|error| Trouble::Target(error.into_error()))?;
         let len = file.stream_position().map_err(Trouble::Target)?;
         let metadata = metadata(found, sha256, &raw.start, false);

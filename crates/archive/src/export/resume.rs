@@ -71,10 +71,14 @@ fn refuse_missing(target: &Target<'_>, present: &Present, chain: &Chain) -> Resu
     }
     let name = target.volume(next);
     let folder = target.folder().display();
-    Err(match chain.has_ended {
-        true => Error::invalid(format!("{name} in {folder} lies behind the last volume of the export"))
-            .hint("move it away, then the same command again goes on"),
-        false => Error::invalid(format!("{name} was finished and is not in {folder} any more")).hint(hint),
+    Err(if chain.has_ended {
+        Error::invalid(format!(
+            "{folder} holds volumes behind {last}, the last one of the export",
+            last = chain.next_volume() - 1
+        ))
+        .hint("move them away, then the same command again goes on")
+    } else {
+        Error::invalid(format!("{name} was finished and is not in {folder} any more")).hint(hint)
     })
 }
 
@@ -85,8 +89,7 @@ impl Resumed {
         let opened = open_volume(&mut file, bytes, keys).map_err(|trouble| trouble.of(target, &name))?;
         self.refuse_foreign(target, &name, keys, opened.verified())?;
         for number in opened.verified().numbers() {
-            let metadata =
-                read_mail(&mut file, &opened, number).map_err(|trouble| trouble.of(target, &name))?;
+            let metadata = read_mail(&mut file, &opened, number).map_err(|trouble| trouble.of(target, &name))?;
             self.known.add(&metadata);
             tally.exported(&metadata);
         }

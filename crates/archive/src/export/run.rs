@@ -9,11 +9,11 @@ use super::pipeline::{self, Arrival, Stages};
 use super::prepare::{Reader, Root};
 use super::report::{ExportReport, Named};
 use super::resume::{Known, Resumed, read_back};
-use super::rng::Rng;
 use super::tally::Tally;
 use super::target::{Held, Target};
 use super::volumes::{Appended, Chain, Volumes};
 use super::{ExportOptions, Step, Surroundings, html, report, rfc3339};
+use crate::rng::Rng;
 use crate::{Error, Result};
 
 /// A run that holds the state file: nobody else writes this export.
@@ -64,7 +64,7 @@ impl<'a> Run<'a> {
         held: Held,
     ) -> Result<Self> {
         let name = target.state();
-        let state = ExportState::open(&held.bytes, options.password.as_deref()).map_err(|e| cannot_open(&name, e))?;
+        let state = ExportState::open(&held.bytes, options.password.as_deref()).map_err(|e| cannot_open(&name, &e))?;
         let memo: Memo = serde_json::from_slice(&state.options)
             .map_err(|error| Error::corrupt(format!("{name}: its options cannot be read")).caused_by(error))?;
         report::refuse_other_options(target, &memo.options, chosen)?;
@@ -72,7 +72,7 @@ impl<'a> Run<'a> {
     }
 
     /// Writes what is missing: volumes, certificate, reports; then the keys are deleted.
-    pub(super) fn to_the_end(self) -> Result<ExportReport> {
+    pub(super) fn complete(self) -> Result<ExportReport> {
         let mut tally = Tally::default();
         let resumed = read_back(self.target, &self.keys, &mut tally)?;
         self.settle_certificate()?;
@@ -80,8 +80,9 @@ impl<'a> Run<'a> {
             self.write_volumes(tally, resumed)?;
         } else if !self.target.part_exists(&self.target.report())? {
             let name = self.target.report();
-            return Err(Error::invalid(format!("{name}.part, the report of this export, was taken away"))
-                .hint("the volumes are whole, but what was skipped is not known any more: export again under another --name"));
+            return Err(Error::invalid(format!("{name}.part, the report of this export, was taken away")).hint(
+                "the volumes are whole, but what was skipped is not known any more: export again under another --name",
+            ));
         }
         self.target.publish(&self.target.report())?;
         let report = report::read(self.target)?.ok_or_else(|| Error::internal("the report went away"))?;
@@ -118,15 +119,12 @@ impl<'a> Run<'a> {
         let limit = self.options.volume_size.limit_bytes();
         let volumes = Volumes::begin(self.target, &self.keys, limit, self.surroundings, chain)?;
         let mut writing = Writing { volumes, tally, known: &known, root: &root, surroundings: self.surroundings };
-        let stages = Stages {
-            is_known: &|found| known.size_bytes(found).is_some(),
-            prepare: &|found| reader.prepare(found),
-        };
+        let stages =
+            Stages { is_known: &|found| known.size_bytes(found).is_some(), prepare: &|found| reader.prepare(found) };
         pipeline::run(source, &stages, &mut |arrival| writing.take(arrival))?;
         root.check()?;
         let Writing { volumes, tally, .. } = writing;
-        let totals =
-            Totals { mails: tally.exported, raw_bytes: tally.raw_bytes, skipped: tally.skipped.len() as u64 };
+        let totals = Totals { mails: tally.exported, raw_bytes: tally.raw_bytes, skipped: tally.skipped.len() as u64 };
         let (chain, last) = volumes.finish(totals)?;
         let report = self.report(tally, &chain)?;
         self.target.write_json_part(&self.target.report(), &report)?;
@@ -239,7 +237,7 @@ fn not_possible(error: WriteError) -> Error {
     }
 }
 
-fn cannot_open(name: &str, error: volume::Error) -> Error {
+fn cannot_open(name: &str, error: &volume::Error) -> Error {
     let code = error.code();
     let message = format!("{name}: {error}");
     match error {

@@ -82,8 +82,9 @@ impl Archive {
         let failed: Vec<FailedEntry> =
             self.all::<FailureRow>(Some(&import.id.0)).await?.into_iter().map(|row| row.entry).collect();
         let tally = if import.state.ended() { import.tally } else { self.running_tally(&import).await? };
-        let balanced =
-            import.state == ImportState::Finished && tally.total() == import.mails && failed.len() as u64 == tally.failed;
+        let balanced = import.state == ImportState::Finished
+            && tally.total() == import.mails
+            && failed.len() as u64 == tally.failed;
         Ok(ImportView {
             id: Some(import.id),
             process: Some(import.process),
@@ -102,5 +103,14 @@ impl Archive {
             code: import.error.as_ref().map(|e| e.code.clone()),
             reason: import.error.map(|e| e.message),
         })
+    }
+}
+
+impl Archive {
+    /// Keeps why an entry failed; a repeat writes the same.
+    pub(super) async fn note_failure(&self, import: &Import, number: u64, code: &str, reason: &str) -> Result<()> {
+        let locator = format!("mail/{number:011}");
+        let entry = FailedEntry { number, locator, code: code.into(), reason: reason.into() };
+        self.put(FailureRow { import: import.id.clone(), entry }).await.map(drop)
     }
 }

@@ -8,7 +8,10 @@ mod queue;
 mod random;
 mod schedules;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 pub use catalog::MemoryCatalog;
 pub use clock::SteppedClock;
@@ -17,6 +20,8 @@ pub use objects::MemoryObjects;
 pub use queue::MemoryQueue;
 pub use random::SeededRandom;
 pub use schedules::MemorySchedules;
+
+use crate::{Archive, Result, Worker};
 
 /// One of each, on one clock.
 #[derive(Clone, Debug)]
@@ -30,6 +35,7 @@ pub struct Memory {
     pub keys: Arc<MemoryKeys>,
     pub clock: Arc<SteppedClock>,
     pub random: Arc<SeededRandom>,
+    scratch: Arc<tempfile::TempDir>,
 }
 
 impl Memory {
@@ -46,8 +52,35 @@ impl Memory {
             schedules: Arc::new(MemorySchedules::new(clock.clone())),
             keys: Arc::default(),
             random: Arc::new(SeededRandom::new(seed)),
+            scratch: Arc::new(tempfile::tempdir().expect("a temporary folder can be made")),
             clock,
         }
+    }
+
+    /// The product over these twins.
+    pub fn archive(&self) -> Archive {
+        Archive {
+            objects: self.objects.clone(),
+            uploads: self.uploads.clone(),
+            files: self.files.clone(),
+            catalog: self.catalog.clone(),
+            queue: self.queue.clone(),
+            schedules: self.schedules.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            scratch: self.scratch.path().to_owned(),
+            worker: Worker { id: "memory".into(), alone: true },
+            domain: None,
+        }
+    }
+
+    /// Does every job that is due, and those that they send, until none is left.
+    pub async fn work(&self, archive: &Archive) -> Result<()> {
+        while let Some(job) = self.queue.take() {
+            crate::job::run(archive, &job, Duration::MAX).await?;
+        }
+        Ok(())
     }
 }
 

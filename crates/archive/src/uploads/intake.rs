@@ -1,0 +1,133 @@
+//! Intake: a look at what came in, by its tail and its header; no key is needed for that.
+
+use volume::Certificate;
+
+use super::{Kind, Upload, UploadState};
+use crate::{
+    Archive, Error, ErrorKind, Result,
+    hash::to_hex,
+    import::{Located, Source},
+    ports::{ETag, ObjectKey},
+};
+
+/// So much of a file is read to see what it is, if it is no volume.
+const SNIFFED_BYTES: u64 = 64 << 10;
+
+impl Archive {
+    /// Makes a pending upload ready or rejected. Safe to deliver twice, late, or after the file is gone.
+    pub(crate) async fn look_at_upload(&self, key: &ObjectKey) -> Result<()> {
+        let Some(meta) = self.uploads.head(key).await? else {
+            return self.drop_record::<Upload>(None, key.as_str()).await.map(drop);
+        };
+        let Some(record) = self.find::<Upload>(key.as_str()).await? else {
+            return self.upload_landed(key).await;
+        };
+        if record.value.etag == meta.etag && record.value.state != UploadState::Pending {
+            return Ok(());
+        }
+        if key.as_str().ends_with(".export-state") {
+            return self.refuse_state(key, &meta.etag).await;
+        }
+        let looked = match Located::find(self, &Source::Upload(key.clone()), Some(&meta.etag)).await {
+            Ok(located) => located.peek().await,
+            Err(error) => Err(error),
+        };
+        let mut record = record;
+        let upload = &mut record.value;
+        upload.etag = meta.etag.clone();
+        upload.size_bytes = meta.size_bytes;
+        match looked {
+            Ok(volume) => ready(upload, &volume),
+            Err(error) if is_final(&error) => {
+                let (kind, code, reason) = self.explain(key, &meta.etag, meta.size_bytes, &error).await?;
+                upload.state = UploadState::Rejected;
+                upload.kind = kind;
+                upload.code = Some(code.into());
+                upload.reason = Some(reason);
+            }
+            Err(error) => return Err(error),
+        }
+        tracing::info!(upload = key.as_str(), state = ?upload.state, reason = upload.reason, "upload checked");
+        match self.save(record).await {
+            // Replaced or renamed meanwhile: that brought a look of its own.
+            Err(e) if e.kind() == ErrorKind::Conflict => Ok(()),
+            saved => saved.map(drop),
+        }
+    }
+
+    /// An export's private key has no business here: it goes at once, and the log says what that means.
+    async fn refuse_state(&self, key: &ObjectKey, etag: &ETag) -> Result<()> {
+        self.uploads.delete(key, Some(etag)).await?;
+        self.drop_record::<Upload>(None, key.as_str()).await?;
+        tracing::error!(
+            upload = key.as_str(),
+            "an export state file was uploaded and deleted: it holds the private key, so that this export's signature \
+             can no longer be trusted; export again"
+        );
+        Ok(())
+    }
+
+    /// Why the file cannot be imported, for people.
+    async fn explain(
+        &self,
+        key: &ObjectKey,
+        etag: &ETag,
+        size_bytes: u64,
+        error: &Error,
+    ) -> Result<(Kind, &'static str, String)> {
+        if size_bytes == 0 {
+            return Ok((Kind::Unknown, "empty", "the file is empty".into()));
+        }
+        let start = self.uploads.get(key, 0..size_bytes.min(SNIFFED_BYTES), Some(etag)).await?;
+        if Certificate::parse(&start).is_ok() {
+            let text = "this is a certificate: it is not uploaded but chosen in the start panel of an import";
+            return Ok((Kind::Unknown, "certificate", text.into()));
+        }
+        let kind = kind_of(&start, error.machine_code());
+        let reason = match kind {
+            Kind::Zip | Kind::Mbox | Kind::Eml => {
+                format!("{}: mails in this form cannot be imported yet, export them to volumes", name(kind))
+            }
+            Kind::Volume | Kind::Unknown => error.to_string(),
+        };
+        Ok((kind, error.machine_code(), reason))
+    }
+}
+
+fn ready(upload: &mut Upload, volume: &volume::Unverified) {
+    upload.state = UploadState::Ready;
+    upload.kind = Kind::Volume;
+    upload.export_id = Some(volume.header.export_id.clone());
+    upload.export_name = Some(volume.header.name.clone());
+    upload.volume = Some(volume.header.volume);
+    upload.seal = Some(to_hex(&volume.seal_sha256));
+    upload.mails = Some(volume.seal.mails);
+    upload.encrypted = Some(volume.header.is_encrypted());
+    upload.code = None;
+    upload.reason = None;
+}
+
+/// Errors that say something about the file; the others say that it could not be looked at.
+fn is_final(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Corrupt | ErrorKind::Denied)
+}
+
+fn kind_of(start: &[u8], code: &str) -> Kind {
+    match start {
+        _ if code != "not_a_volume" => Kind::Volume,
+        [b'P', b'K', 3 | 5, 4 | 6, ..] => Kind::Zip,
+        _ if mail::looks_like_mbox(start) => Kind::Mbox,
+        _ if mail::looks_like_mail(start) => Kind::Eml,
+        _ => Kind::Unknown,
+    }
+}
+
+fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Zip => "a ZIP archive",
+        Kind::Mbox => "an mbox",
+        Kind::Eml => "a single mail",
+        Kind::Volume => "an export volume",
+        Kind::Unknown => "an unknown file",
+    }
+}

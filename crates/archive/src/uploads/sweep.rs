@@ -1,0 +1,55 @@
+//! Sweeping: uploads that nobody told of, records without a file, and what is older than seven days.
+
+use super::{Home, KEPT_SECONDS, Upload};
+use crate::{
+    Archive, ErrorKind, Result,
+    ports::{ObjectKey, ObjectMeta},
+};
+
+const PAGE: usize = 1000;
+
+impl Archive {
+    /// Looks at the whole upload store. The archive itself is never touched by this.
+    pub async fn sweep(&self) -> Result<()> {
+        let mut after: Option<ObjectKey> = None;
+        loop {
+            let page = self.uploads.list("", after.as_ref(), PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.key.clone());
+            for object in page {
+                self.sweep_one(object).await?;
+            }
+        }
+        for upload in self.uploads().await? {
+            if self.uploads.head(&upload.key).await?.is_none() {
+                self.drop_record::<Upload>(None, upload.key.as_str()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn sweep_one(&self, object: ObjectMeta) -> Result<()> {
+        let record = self.find::<Upload>(object.key.as_str()).await?.map(|stored| stored.value);
+        let arrived = record.as_ref().map_or(object.modified, |upload| upload.arrived.min(object.modified));
+        let in_use = record.as_ref().is_some_and(|upload| upload.import.is_some());
+        if arrived + KEPT_SECONDS <= self.clock.now() && !in_use {
+            return self.expire(&object).await;
+        }
+        let name = object.key.as_str().rsplit('/').next().unwrap_or_default();
+        if Home::is_temporary(name) {
+            return Ok(());
+        }
+        self.upload_landed(&object.key).await
+    }
+
+    async fn expire(&self, object: &ObjectMeta) -> Result<()> {
+        match self.uploads.delete(&object.key, Some(&object.etag)).await {
+            // Replaced meanwhile: that is another upload.
+            Err(e) if e.kind() == ErrorKind::Conflict => return Ok(()),
+            deleted => deleted?,
+        };
+        self.drop_record::<Upload>(None, object.key.as_str()).await?;
+        tracing::info!(upload = object.key.as_str(), "upload deleted after seven days");
+        Ok(())
+    }
+}

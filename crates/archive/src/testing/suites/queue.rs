@@ -34,7 +34,7 @@ async fn every_job_arrives_as_it_was_sent(queue: &dyn Queue, receiver: &dyn Rece
         Job::Intake { upload },
         Job::Import { import: ImportId("i1".into()), shard: 0 },
         Job::Import { import: ImportId("i1".into()), shard: u32::MAX },
-        Job::Restructure,
+        Job::Restructure { process: None },
         Job::Sweep,
     ];
     for job in &jobs {
@@ -47,10 +47,10 @@ async fn every_job_arrives_as_it_was_sent(queue: &dyn Queue, receiver: &dyn Rece
 
 async fn no_job_comes_before_its_time(queue: &dyn Queue, receiver: &dyn Receiver) {
     queue.send(&Job::Sweep, Duration::from_mins(15)).await.unwrap();
-    queue.send(&Job::Restructure, Duration::from_secs(10)).await.unwrap();
+    queue.send(&Job::Restructure { process: None }, Duration::from_secs(10)).await.unwrap();
     assert_eq!(receiver.take_due().await.unwrap(), []);
     receiver.pass(Duration::from_secs(11)).await;
-    assert_eq!(receiver.take_due().await.unwrap(), [Job::Restructure]);
+    assert_eq!(receiver.take_due().await.unwrap(), [Job::Restructure { process: None }]);
     receiver.pass(Duration::from_mins(15)).await;
     assert_eq!(receiver.take_due().await.unwrap(), [Job::Sweep]);
     fails(queue.send(&Job::Sweep, Duration::from_secs(901)).await, ErrorKind::Invalid);

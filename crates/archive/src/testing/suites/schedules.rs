@@ -14,10 +14,10 @@ pub async fn schedules(schedules: &dyn Schedules) {
     assert!(!schedules.delete("restructure").await.unwrap());
     fails(schedules.create("never", 0, &Job::Sweep).await, ErrorKind::Invalid);
 
-    assert!(schedules.create("restructure", 15, &Job::Restructure).await.unwrap());
+    assert!(schedules.create("restructure", 15, &Job::Restructure { process: None }).await.unwrap());
     let made = only(schedules).await;
     assert_eq!((made.id.as_str(), made.every_minutes, made.enabled), ("restructure", 15, true));
-    assert_eq!(made.job, Job::Restructure);
+    assert_eq!(made.job, Job::Restructure { process: None });
 
     assert!(!schedules.create("restructure", 1, &Job::Sweep).await.unwrap());
     assert_eq!(only(schedules).await, made);
@@ -27,7 +27,7 @@ pub async fn schedules(schedules: &dyn Schedules) {
         assert_eq!(only(schedules).await.enabled, enabled);
     }
     schedules.set_enabled("restructure", false).await.unwrap();
-    assert!(!schedules.create("restructure", 15, &Job::Restructure).await.unwrap());
+    assert!(!schedules.create("restructure", 15, &Job::Restructure { process: None }).await.unwrap());
     assert!(!only(schedules).await.enabled, "creating it again does not enable it");
 
     assert!(schedules.create("sweep", 24 * 60, &Job::Sweep).await.unwrap());
@@ -37,7 +37,7 @@ pub async fn schedules(schedules: &dyn Schedules) {
     assert!(schedules.delete("sweep").await.unwrap());
     assert!(!schedules.delete("sweep").await.unwrap());
     assert!(schedules.delete("restructure").await.unwrap());
-    assert!(schedules.create("restructure", 20, &Job::Restructure).await.unwrap());
+    assert!(schedules.create("restructure", 20, &Job::Restructure { process: None }).await.unwrap());
     assert_eq!(only(schedules).await.every_minutes, 20);
     assert!(schedules.delete("restructure").await.unwrap());
 }

@@ -79,7 +79,9 @@ mod tests {
     fn what_names_no_file_of_a_home_is_refused() {
         let long = "x".repeat(201);
         let wide = "ä".repeat(101);
-        for name in ["", ".", "..", "a/b", "/a", "../a", "a\0", "a\nb", "\u{7f}", "(Pending) ", "a\u{fffd}", &long, &wide] {
+        for name in
+            ["", ".", "..", "a/b", "/a", "../a", "a\0", "a\nb", "\u{7f}", "(Pending) ", "a\u{fffd}", &long, &wide]
+        {
             assert!(FileName::parse(name).is_err(), "{name:?}");
         }
         for name in ["...", "a b+c%20ä.zip", "-rf", ".hidden", "山田", &"x".repeat(200), "a\\b", "(Pending) x"] {

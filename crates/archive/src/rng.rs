@@ -6,11 +6,11 @@ use uuid::Uuid;
 use crate::ports::Random;
 
 /// The port as the generator that the volume crate asks for.
-pub(super) struct Rng<'a>(pub(super) &'a dyn Random);
+pub(crate) struct Rng<'a>(pub(crate) &'a dyn Random);
 
 impl Rng<'_> {
     /// A random UUID (RFC 9562, version 4).
-    pub(super) fn uuid(&mut self) -> Uuid {
+    pub(crate) fn uuid(&mut self) -> Uuid {
         uuid::Builder::from_random_bytes(self.bytes()).into_uuid()
     }
 

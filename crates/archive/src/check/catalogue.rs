@@ -1,0 +1,110 @@
+//! Rows against rows: messages, placements, imports.
+
+use super::Findings;
+use crate::{
+    Archive, PlacementKey, Result,
+    import::{Import, ImportState, Report},
+    mailbox::Mailbox,
+    ports::{MAX_ROWS_PER_CALL, Scope},
+};
+
+impl Archive {
+    /// Every mail of the archive has a row that points into a kept pack.
+    pub(super) async fn check_messages(&self, findings: &mut Findings) -> Result<()> {
+        let mut after: Option<PlacementKey> = None;
+        loop {
+            let keys = self.catalog.page(&Scope::All, after.as_ref(), MAX_ROWS_PER_CALL).await?;
+            let Some(last) = keys.last() else { return Ok(()) };
+            after = Some(*last);
+            let hashes: Vec<_> = keys.iter().map(|key| key.hash).collect();
+            for (hash, row) in hashes.iter().zip(self.catalog.locate(&hashes).await?) {
+                findings.report.messages += 1;
+                let Some(row) = row else {
+                    findings.error(format!("mail {hash}: it is placed but has no row"));
+                    continue;
+                };
+                match findings.packs.get_mut(&row.pack) {
+                    Some(pack) if row.offset.saturating_add(row.stored_bytes) <= pack.size_bytes => {
+                        pack.used_bytes += row.stored_bytes;
+                    }
+                    Some(_) => findings.error(format!("mail {hash}: it would lie beyond the end of pack {}", row.pack)),
+                    None => findings.error(format!("mail {hash}: pack {} is not kept", row.pack)),
+                }
+            }
+        }
+    }
+
+    /// Every placement of every mailbox is one of a known mail, and the counts are right.
+    pub(super) async fn check_placements(&self, findings: &mut Findings) -> Result<()> {
+        for mailbox in self.all::<Mailbox>(None).await? {
+            for folder in self.catalog.folders(&mailbox.address).await? {
+                let scope = Scope::Folder(mailbox.address.clone(), folder.path.clone());
+                let placed = self.check_scope(&scope, findings).await?;
+                findings.report.placements += placed;
+                if placed != folder.mails {
+                    let path = folder.path.0;
+                    findings
+                        .error(format!("folder {path:?} of {}: {placed} mails, not {}", mailbox.address, folder.mails));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_scope(&self, scope: &Scope, findings: &mut Findings) -> Result<u64> {
+        let (mut count, mut after) = (0, None::<PlacementKey>);
+        loop {
+            let keys = self.catalog.page(scope, after.as_ref(), MAX_ROWS_PER_CALL).await?;
+            let Some(last) = keys.last() else { return Ok(count) };
+            after = Some(*last);
+            count += keys.len() as u64;
+            let hashes: Vec<_> = keys.iter().map(|key| key.hash).collect();
+            for (hash, placed) in hashes.iter().zip(self.catalog.placed(&Scope::All, &hashes).await?) {
+                if placed.is_none() {
+                    findings.error(format!("mail {hash}: it is placed in {scope:?} but not in the archive"));
+                }
+            }
+        }
+    }
+
+    /// Every import that has finished closes: its entries equal its outcomes, and its slices are there.
+    pub(super) async fn check_imports(&self, findings: &mut Findings, read_data: bool) -> Result<bool> {
+        let mut balanced = true;
+        for import in self.all::<Import>(None).await? {
+            if import.state == ImportState::Finished && import.tally.total() != import.mails {
+                balanced = false;
+                let total = import.tally.total();
+                findings.error(format!("import {}: {total} outcomes for {} mails", import.id, import.mails));
+            }
+        }
+        for report in self.all::<Report>(None).await? {
+            self.check_report(&report, findings, read_data).await?;
+        }
+        Ok(balanced)
+    }
+
+    async fn check_report(&self, report: &Report, findings: &mut Findings, read_data: bool) -> Result<()> {
+        let keys = report.slices.iter().map(|slice| &slice.key).chain([&report.key]);
+        for key in keys {
+            findings.expected.insert(key.to_string());
+            if self.objects.head(key).await?.is_none() {
+                findings.error(format!("{key} is missing"));
+            }
+        }
+        if !read_data {
+            return Ok(());
+        }
+        for slice in &report.slices {
+            if let Err(error) = self.slice(slice).await {
+                findings.error(error.to_string());
+            }
+        }
+        if let Some(meta) = self.objects.head(&report.key).await? {
+            let bytes = self.objects.get(&report.key, 0..meta.size_bytes, None).await?;
+            if crate::MailHash::of(&bytes).to_string() != report.sha256 {
+                findings.error(format!("{} has changed", report.key));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! Closing an import: each part is idempotent, and all of it is repeated until it was acknowledged.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::{Import, ImportState, Outcome, SliceRef, Source, start::Live, start::live_id};
+use crate::{
+    Archive, ErrorKind, Flags, FolderPath, ImportId, MailHash, PlacementKey, ProcessId, Result,
+    job::Job,
+    ports::Scope,
+    process::{Part, Process, ProcessState, Severity},
+    uploads::Upload,
+};
+
+/// How often restructure runs once the first import has finished.
+const RESTRUCTURE_MINUTES: u32 = 15;
+pub(crate) const RESTRUCTURE: &str = "restructure";
+
+impl Archive {
+    /// Target placements → report object → report row → schedule → upload deleted → import row. Runs also for an import
+    /// that failed or was cancelled, over what is done.
+    pub(super) async fn close_import(&self, import: Import) -> Result<()> {
+        let import = self.with_tally(import).await?;
+        let slices = self.slices_of(&import).await?;
+        for slice in &slices {
+            self.place_in_target(&import, slice).await?;
+        }
+        self.file_report(&import, slices).await?;
+        if self.schedules.create(RESTRUCTURE, RESTRUCTURE_MINUTES, &Job::Restructure { process: None }).await? {
+            let text = format!("schedule {RESTRUCTURE:?} was created: every {RESTRUCTURE_MINUTES} minutes");
+            self.say(&import.process, Severity::Info, text).await?;
+        }
+        self.settle_upload(&import).await?;
+        self.end_import(&import).await?;
+        self.end_if_all_ended(&import.process).await
+    }
+
+    async fn with_tally(&self, mut import: Import) -> Result<Import> {
+        import.tally = self.running_tally(&import).await?;
+        if !import.state.ended() {
+            import.state = ImportState::Finished;
+        }
+        Ok(import)
+    }
+
+    async fn slices_of(&self, import: &Import) -> Result<Vec<SliceRef>> {
+        let mut slices: Vec<_> = self.shards(import).await?.into_iter().flat_map(|shard| shard.slices).collect();
+        slices.sort_by_key(|slice| slice.first);
+        Ok(slices)
+    }
+
+    /// One flat folder per export, a mail once; and the lists of the whole mailbox and of the whole archive.
+    async fn place_in_target(&self, import: &Import, slice: &SliceRef) -> Result<()> {
+        let mut keys: BTreeMap<MailHash, (Option<i64>, Flags)> = BTreeMap::new();
+        for entry in self.slice(slice).await? {
+            if let Outcome::Imported(placed) | Outcome::AlreadyThere(placed) = entry.outcome {
+                let key = keys.entry(placed.hash).or_insert((placed.message_date, Flags::default()));
+                key.1 = key.1.union(placed.flags);
+            }
+        }
+        let mut keys: Vec<_> =
+            keys.into_iter().map(|(hash, (date, flags))| PlacementKey { date, hash, flags }).collect();
+        keys.sort();
+        let folder = FolderPath(vec![import.export_name.clone()]);
+        self.catalog.create_folders(&import.mailbox, std::slice::from_ref(&folder)).await?;
+        let run = format!("import {} {}", import.id, slice.first);
+        let (mailbox, all) = (import.mailbox.clone(), Scope::All);
+        for scope in [Scope::Folder(mailbox.clone(), folder), Scope::Mailbox(mailbox), all] {
+            self.catalog.place(&run, &scope, &keys).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the upload, if it is still the one that was read, once every entry of it is in the archive. An upload
+    /// with a failed entry stays for a retry.
+    async fn settle_upload(&self, import: &Import) -> Result<()> {
+        let Source::Upload(key) = &import.source else { return Ok(()) };
+        let whole = import.state == ImportState::Finished && import.tally.failed == 0;
+        if whole && import.tally.total() == import.mails {
+            match self.uploads.delete(key, Some(&import.etag)).await {
+                // Replaced meanwhile: the new file is another upload.
+                Err(e) if matches!(e.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {}
+                Err(e) => return Err(e),
+                Ok(_) => {
+                    self.drop_record::<Upload>(None, key.as_str()).await?;
+                    let text = format!("{}: all of it is imported, the upload is deleted", import.file);
+                    return self.say(&import.process, Severity::Info, text).await;
+                }
+            }
+        }
+        let free = |upload: &mut Upload| {
+            upload.import = upload.import.take().filter(|reader| *reader != import.id);
+            Ok(())
+        };
+        match self.update::<Upload>(key.as_str(), free).await {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        }
+    }
+
+    async fn end_import(&self, closed: &Import) -> Result<()> {
+        let tally = closed.tally;
+        let text = format!(
+            "{}: {} = {} imported + {} already there + {} failed",
+            closed.file, closed.mails, tally.imported, tally.already_there, tally.failed
+        );
+        let severity =
+            if tally.total() == closed.mails && tally.failed == 0 { Severity::Info } else { Severity::Warning };
+        self.say(&closed.process, severity, text).await?;
+        self.drop_record::<Live>(None, &live_id(&closed.seal, &closed.mailbox)).await?;
+        let now = self.clock.now();
+        let end = |import: &mut Import| {
+            import.state = closed.state;
+            import.tally = tally;
+            import.wrapped_key = None;
+            import.finished = Some(now);
+            Ok(())
+        };
+        self.update::<Import>(&closed.id.0, end).await.map(drop)
+    }
+
+    /// Notes what the process works on, in the order asked for; ends it if nothing is left to do.
+    pub(super) async fn note_parts(&self, id: &ProcessId, views: &[super::ImportView]) -> Result<()> {
+        let part = |view: &super::ImportView| view.id.clone().map_or_else(|| Part::Refused(json!(view)), Part::Import);
+        let note = |process: &mut Process| {
+            process.parts = views.iter().map(part).collect();
+            Ok(())
+        };
+        self.update::<Process>(&id.0, note).await?;
+        self.end_if_all_ended(id).await
+    }
+
+    async fn end_if_all_ended(&self, id: &ProcessId) -> Result<()> {
+        let mut imports = Vec::new();
+        for part in self.process(id).await?.parts {
+            imports.push(match part {
+                Part::Refused(view) => view,
+                Part::Import(import) => match self.ended_import(&import).await? {
+                    Some(view) => json!(view),
+                    None => return Ok(()),
+                },
+            });
+        }
+        if imports.is_empty() {
+            return Ok(());
+        }
+        self.end_process(id, ProcessState::Finished, Ok(json!({ "imports": imports }))).await
+    }
+
+    async fn ended_import(&self, id: &ImportId) -> Result<Option<super::ImportView>> {
+        let import = self.need::<Import>(&id.0).await?.value;
+        if import.finished.is_none() {
+            return Ok(None);
+        }
+        self.view_import(import).await.map(Some)
+    }
+}

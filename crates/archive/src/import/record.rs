@@ -1,0 +1,172 @@
+//! What a step does to the archive: new mails into a pack, every mail into a row.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{
+    Import,
+    read::OpenedMail,
+    slice::{Outcome, Placed, SliceEntry},
+};
+use crate::{
+    Archive, EntryRef, Error, Flags, MailHash, MessageRow, PackId, Result,
+    hash::to_hex,
+    ports::{MAX_ROWS_PER_CALL, Recorded},
+    records::Stored,
+    store::{Pack, PackState, PackWriter},
+};
+
+/// Texts of a row are cut so that it stays near 1 KiB, the unit that DynamoDB charges by.
+const TEXT_BYTES: usize = 400;
+
+/// A step's effects, gathered until the pack is durable.
+pub(super) struct Recording<'a> {
+    archive: &'a Archive,
+    import: &'a Import,
+    shard: u32,
+    fence: u64,
+    pack: Option<(Stored<Pack>, PackWriter)>,
+    places: HashMap<MailHash, Place>,
+    rows: Vec<(u64, MessageRow)>,
+    failed: Vec<SliceEntry>,
+}
+
+/// Where the bytes of a mail are.
+#[derive(Clone)]
+struct Place {
+    pack: PackId,
+    offset: u64,
+    stored_bytes: u64,
+}
+
+impl<'a> Recording<'a> {
+    pub(super) fn new(archive: &'a Archive, import: &'a Import, shard: u32, fence: u64) -> Self {
+        let (places, rows, failed) = (HashMap::new(), Vec::new(), Vec::new());
+        Self { archive, import, shard, fence, pack: None, places, rows, failed }
+    }
+
+    /// Whether the mail is part of this step already.
+    pub(super) fn holds(&self, hash: &MailHash) -> bool {
+        self.places.contains_key(hash)
+    }
+
+    pub(super) fn fail(&mut self, number: u64, reason: String) {
+        let outcome = Outcome::Failed { code: "mail_damaged".into(), reason };
+        self.failed.push(SliceEntry { number, outcome });
+    }
+
+    /// Takes verified mails: those whose bytes the archive does not hold yet go into the pack.
+    pub(super) async fn add(&mut self, mails: Vec<OpenedMail>) -> Result<()> {
+        let hashes: Vec<_> = mails.iter().map(|mail| MailHash(mail.metadata.sha256)).collect();
+        let known = self.archive.catalog.locate(&hashes).await?;
+        for (mail, known) in mails.into_iter().zip(known) {
+            let hash = MailHash(mail.metadata.sha256);
+            if let Some(row) = known {
+                let place = Place { pack: row.pack, offset: row.offset, stored_bytes: row.stored_bytes };
+                self.places.entry(hash).or_insert(place);
+            }
+            self.add_one(hash, mail).await?;
+        }
+        Ok(())
+    }
+
+    async fn add_one(&mut self, hash: MailHash, mut mail: OpenedMail) -> Result<()> {
+        let place = match (self.places.get(&hash).cloned(), mail.frame.take()) {
+            (Some(place), _) => place,
+            (None, Some(frame)) => {
+                let stored_bytes = frame.len();
+                let (pack, writer) = self.open_pack().await?;
+                let offset = writer.append(hash, mail.metadata.size_bytes, frame).await?;
+                let place = Place { pack, offset, stored_bytes };
+                self.places.insert(hash, place.clone());
+                place
+            }
+            (None, None) => return Err(Error::internal(format!("mail {} came without its bytes", mail.number))),
+        };
+        let row = self.row(hash, place, &mail);
+        self.rows.push((mail.number, row));
+        Ok(())
+    }
+
+    /// The step's pack; its row is there before its object.
+    async fn open_pack(&mut self) -> Result<(PackId, &mut PackWriter)> {
+        if self.pack.is_none() {
+            let pack = Pack {
+                id: PackId(self.archive.random_id()),
+                state: PackState::Open,
+                import: self.import.id.clone(),
+                shard: self.shard,
+                fence: self.fence,
+                size_bytes: 0,
+                mails: 0,
+                sha256: None,
+            };
+            let row = self.archive.add(&pack).await?;
+            let writer = PackWriter::create(self.archive, &row.value.id).await?;
+            self.pack = Some((row, writer));
+        }
+        let (row, writer) = self.pack.as_mut().ok_or_else(|| Error::internal("a pack is missing"))?;
+        Ok((row.value.id.clone(), writer))
+    }
+
+    fn row(&self, hash: MailHash, place: Place, mail: &OpenedMail) -> MessageRow {
+        let metadata = &mail.metadata;
+        MessageRow {
+            hash,
+            size_bytes: metadata.size_bytes,
+            pack: place.pack,
+            offset: place.offset,
+            stored_bytes: place.stored_bytes,
+            message_date: metadata.message_date,
+            message_date_source: metadata.message_date_source.clone(),
+            archive_date: metadata.archive_date,
+            import_date: self.archive.clock.now(),
+            first: EntryRef { import: self.import.id.clone(), entry: mail.number },
+            defects: mail.summary.defects.to_bits(),
+            subject: mail.summary.subject.as_deref().map(cut),
+            from: mail.summary.from.as_deref().map(cut),
+            message_id: mail.summary.message_id.as_deref().map(cut),
+            locations: metadata.locations.iter().cloned().collect::<BTreeSet<_>>(),
+            flags: Flags::parse(&metadata.flags),
+        }
+    }
+
+    /// Makes the pack durable and kept, then writes the rows; answers the outcome of every entry, in order.
+    pub(super) async fn finish(self) -> Result<Vec<SliceEntry>> {
+        if let Some((mut row, writer)) = self.pack {
+            let written = writer.finish().await?;
+            row.value.state = PackState::Kept;
+            row.value.size_bytes = written.size_bytes;
+            row.value.mails = written.mails;
+            row.value.sha256 = Some(to_hex(&written.sha256));
+            self.archive.save(row).await?;
+        }
+        let mut entries = self.failed;
+        for rows in self.rows.chunks(MAX_ROWS_PER_CALL) {
+            let (numbers, rows): (Vec<u64>, Vec<MessageRow>) = rows.iter().cloned().unzip();
+            let recorded = self.archive.catalog.record(&rows).await?;
+            let all = numbers.into_iter().zip(rows).zip(recorded);
+            entries.extend(all.map(|((number, row), recorded)| outcome(self.import, number, row, recorded)));
+        }
+        entries.sort_by_key(|entry| entry.number);
+        Ok(entries)
+    }
+}
+
+/// Imported is what this very entry brought; a retry finds itself named as the first and says so again.
+fn outcome(import: &Import, number: u64, row: MessageRow, recorded: Recorded) -> SliceEntry {
+    let mine = recorded.first.import == import.id && recorded.first.entry == number;
+    let placed = Placed {
+        hash: row.hash,
+        size_bytes: row.size_bytes,
+        message_date: recorded.message_date,
+        message_date_source: row.message_date_source,
+        archive_date: row.archive_date,
+        locations: row.locations.into_iter().collect(),
+        flags: row.flags,
+    };
+    SliceEntry { number, outcome: if mine { Outcome::Imported(placed) } else { Outcome::AlreadyThere(placed) } }
+}
+
+fn cut(text: &str) -> String {
+    text.get(..text.floor_char_boundary(TEXT_BYTES)).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,153 @@
+//! One worker's turn at one shard of an import.
+
+use std::time::Duration;
+
+use volume::Volume;
+
+use super::{Import, ImportState, open::Located, shard::Shard, step};
+use crate::{
+    Archive, Error, ErrorKind, ImportId, Result,
+    job::Job,
+    lease::Lease,
+    process::{Failure, Severity},
+};
+
+/// Time kept for writing what a step has read.
+const MARGIN: Duration = Duration::from_secs(10);
+/// A shard that another worker holds is looked at again after so long.
+const RETRY: Duration = Duration::from_secs(30);
+
+impl Archive {
+    /// Works on the shard until it is done or the deadline (on the boot clock) nears, then hands it on; whoever finds
+    /// the last shard done closes the import. Safe to deliver twice, late, and after the import has ended.
+    pub(crate) async fn run_import(&self, id: &ImportId, shard: u32, deadline: Duration) -> Result<()> {
+        let Some(import) = self.find::<Import>(&id.0).await?.map(|stored| stored.value) else { return Ok(()) };
+        if import.finished.is_some() {
+            return Ok(());
+        }
+        if import.state.ended() {
+            return self.close_import(import).await;
+        }
+        match self.work_on(&import, shard, deadline).await {
+            Ok(Progress::Held) => {
+                let job = Job::Import { import: id.clone(), shard };
+                self.queue.send(&job, RETRY).await
+            }
+            Ok(Progress::More) => self.queue.send(&Job::Import { import: id.clone(), shard }, Duration::ZERO).await,
+            Ok(Progress::Done) => self.close_if_whole(id).await,
+            Err(error) if passes(&error) => Err(error),
+            Err(error) => self.fail_import(id, &error).await,
+        }
+    }
+
+    async fn work_on(&self, import: &Import, number: u32, deadline: Duration) -> Result<Progress> {
+        let shard = self.shard(import, number).await?;
+        if shard.value.done {
+            return self.note_done(import, number).await.map(|()| Progress::Done);
+        }
+        let Some(mut lease) = Lease::take(self, shard).await? else { return Ok(Progress::Held) };
+        self.note_running(import).await?;
+        let located = Located::find(self, &import.source, Some(&import.etag)).await?;
+        let volume = self.open_for(import, &located).await?;
+        let mut proven = step::Proven::default();
+        let stop = deadline.saturating_sub(MARGIN);
+        while lease.value().next < lease.value().entries.end {
+            if self.cancelled(import).await? {
+                lease.release(self, |_| {}).await?;
+                return Ok(Progress::Done);
+            }
+            step::run(self, import, &volume, &located, &mut lease, &mut proven, stop).await?;
+            self.say_progress(import, lease.value()).await?;
+            if self.clock.boot() >= stop && lease.value().next < lease.value().entries.end {
+                lease.release(self, |_| {}).await?;
+                return Ok(Progress::More);
+            }
+        }
+        lease.release(self, |shard| shard.done = true).await?;
+        self.note_done(import, number).await.map(|()| Progress::Done)
+    }
+
+    async fn open_for(&self, import: &Import, located: &Located) -> Result<Volume> {
+        let certificate = Self::certificate_of(import)?;
+        self.reopen(import, located.verify(Some(&certificate)).await?).await
+    }
+
+    async fn cancelled(&self, import: &Import) -> Result<bool> {
+        Ok(self.need::<Import>(&import.id.0).await?.value.state.ended())
+    }
+
+    async fn note_running(&self, import: &Import) -> Result<()> {
+        if import.state != ImportState::Waiting {
+            return Ok(());
+        }
+        let run = |import: &mut Import| {
+            if import.state == ImportState::Waiting {
+                import.state = ImportState::Running;
+            }
+            Ok(())
+        };
+        self.update::<Import>(&import.id.0, run).await?;
+        let text =
+            format!("{}: {} mails of volume {} into {}", import.file, import.mails, import.volume, import.mailbox);
+        self.say(&import.process, Severity::Info, text).await
+    }
+
+    async fn note_done(&self, import: &Import, number: u32) -> Result<()> {
+        let done = |import: &mut Import| {
+            import.shards_done.insert(number);
+            Ok(())
+        };
+        self.update::<Import>(&import.id.0, done).await.map(drop)
+    }
+
+    async fn say_progress(&self, import: &Import, shard: &Shard) -> Result<()> {
+        let (done, of) = (shard.next - shard.entries.start, shard.entries.end - shard.entries.start);
+        let tally = shard.tally;
+        let text = format!(
+            "{}: {done} of {of} mails: {} imported, {} already there, {} failed",
+            import.file, tally.imported, tally.already_there, tally.failed
+        );
+        self.say(&import.process, Severity::Info, text).await
+    }
+
+    async fn close_if_whole(&self, id: &ImportId) -> Result<()> {
+        let import = self.need::<Import>(&id.0).await?.value;
+        let whole = import.shards_done.len() as u64 == u64::from(import.shard_count());
+        if (whole || import.state.ended()) && import.finished.is_none() {
+            return self.close_import(import).await;
+        }
+        Ok(())
+    }
+
+    /// Ends the import early for a reason that lies in no single mail; what was imported so far stays and is placed.
+    async fn fail_import(&self, id: &ImportId, error: &Error) -> Result<()> {
+        let fail = |import: &mut Import| {
+            if !import.state.ended() {
+                import.state = ImportState::Failed;
+                import.error = Some(Failure::from(error));
+            }
+            Ok(())
+        };
+        let import = self.update::<Import>(&id.0, fail).await?.value;
+        self.say(&import.process, Severity::Error, format!("{}: {error}", import.file)).await?;
+        self.close_import(import).await
+    }
+}
+
+enum Progress {
+    /// Another worker holds the shard.
+    Held,
+    /// The time is up, entries are left.
+    More,
+    Done,
+}
+
+/// Errors that a retry may mend; the rest ends the import, and says why. A conflict is either a lost lease, which the
+/// next holder mends, or a source that was changed, which shows itself again and as such.
+fn passes(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Unavailable | ErrorKind::Internal => true,
+        ErrorKind::Conflict => error.machine_code() != super::SOURCE_CHANGED,
+        ErrorKind::Invalid | ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Corrupt => false,
+    }
+}

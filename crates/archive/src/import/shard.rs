@@ -1,0 +1,96 @@
+//! Shards: a volume's entries in pieces that several workers take side by side.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Import, Tally};
+use crate::{
+    Archive, ImportId, Result,
+    lease::{Holder, Leased},
+    ports::ObjectKey,
+    records::Record,
+};
+
+/// Where one shard stands. Its version is the fence of whoever works on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Shard {
+    pub(super) import: ImportId,
+    pub(super) number: u32,
+    /// The first entry of the shard and the one after its last.
+    pub(super) entries: Range<u64>,
+    /// The next entry that has no outcome yet.
+    pub(super) next: u64,
+    pub(super) tally: Tally,
+    pub(super) slices: Vec<SliceRef>,
+    pub(super) done: bool,
+    pub(super) holder: Option<Holder>,
+}
+
+/// A slice object, one for each step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SliceRef {
+    pub(crate) key: ObjectKey,
+    /// Hex SHA-256 of the object.
+    pub(crate) sha256: String,
+    pub(crate) first: u64,
+    pub(crate) entries: u64,
+}
+
+impl Record for Shard {
+    const KIND: &'static str = "shard";
+    fn id(&self) -> String {
+        format!("{:06}", self.number)
+    }
+    fn parent(&self) -> Option<String> {
+        Some(self.import.to_string())
+    }
+}
+
+impl Leased for Shard {
+    fn holder(&mut self) -> &mut Option<Holder> {
+        &mut self.holder
+    }
+}
+
+impl Import {
+    /// How many shards the import has; one even if there is no mail, so that somebody closes it.
+    pub(super) fn shard_count(&self) -> u32 {
+        u32::try_from(self.mails.div_ceil(self.shard_mails.max(1))).unwrap_or(u32::MAX).max(1)
+    }
+
+    pub(super) fn shard_entries(&self, number: u32) -> Range<u64> {
+        let start = self.first_mail + u64::from(number) * self.shard_mails;
+        start..(start + self.shard_mails).min(self.first_mail + self.mails)
+    }
+}
+
+impl Archive {
+    /// The shard's row, made at its first use.
+    pub(super) async fn shard(&self, import: &Import, number: u32) -> Result<crate::records::Stored<Shard>> {
+        if let Some(shard) = self.find_in(&import.id.0, &format!("{number:06}")).await? {
+            return Ok(shard);
+        }
+        let entries = import.shard_entries(number);
+        let shard = Shard {
+            import: import.id.clone(),
+            number,
+            next: entries.start,
+            entries,
+            tally: Tally::default(),
+            slices: Vec::new(),
+            done: false,
+            holder: None,
+        };
+        self.add(&shard).await
+    }
+
+    pub(super) async fn shards(&self, import: &Import) -> Result<Vec<Shard>> {
+        self.all(Some(&import.id.0)).await
+    }
+
+    /// The tally of a running import, from its shards.
+    pub(super) async fn running_tally(&self, import: &Import) -> Result<Tally> {
+        Ok(self.shards(import).await?.iter().fold(Tally::default(), |sum, shard| sum.plus(shard.tally)))
+    }
+}

@@ -1,0 +1,119 @@
+//! One step of an import: as many entries as make a pack, from reading to checkpoint.
+//!
+//! Order of effects: pack row `open` → pack durable → pack row `kept` → message rows → slice → checkpoint. A crash
+//! leaves an open pack, or a kept one without rows, and the step is done again: never a row without bytes.
+
+use std::{collections::HashMap, ops::Range, time::Duration};
+
+use volume::Volume;
+
+use super::{
+    Import, Tally,
+    open::Located,
+    read::{Batch, BatchReader, Entry, OpenedMail},
+    record::Recording,
+    shard::Shard,
+    slice::{Outcome, SliceEntry},
+};
+use crate::{Archive, MailHash, Result, lease::Lease};
+
+/// A pack grows to about this many stored bytes: S3 requests cost little per mail, and a worker that dies loses little.
+const STEP_BYTES: u64 = 64 << 20;
+/// So many small mails make a step too: rows and slice stay small.
+const STEP_MAILS: u64 = 8192;
+
+/// Mails of this volume that this worker has proven, by number: what references may name.
+pub(super) type Proven = HashMap<u64, (MailHash, u64)>;
+
+/// Does one step and moves the shard forward; `stop` (boot clock) ends it early, after at least one batch.
+pub(super) async fn run(
+    archive: &Archive,
+    import: &Import,
+    volume: &Volume,
+    located: &Located,
+    lease: &mut Lease<Shard>,
+    proven: &mut Proven,
+    stop: Duration,
+) -> Result<()> {
+    let entries = plan(volume, lease.value());
+    let mut reader = BatchReader::open(archive, volume, located, entries).await?;
+    let mut recording = Recording::new(archive, import, lease.value().number, lease.fence());
+    while let Some(batch) = reader.next().await? {
+        lease.renew(archive).await?;
+        add(archive, volume, located, &mut recording, proven, batch).await?;
+        if archive.clock.boot() >= stop {
+            break;
+        }
+    }
+    lease.check(archive)?;
+    let done = recording.finish().await?;
+    lease.check(archive)?;
+    checkpoint(archive, import, lease, done).await
+}
+
+/// The entries of the next step: by stored bytes, which the signed catalogue tells beforehand.
+fn plan(volume: &Volume, shard: &Shard) -> Range<u64> {
+    let most = shard.entries.end.min(shard.next + STEP_MAILS);
+    let mut bytes = 0;
+    let fits = |number: &u64| {
+        bytes += volume.verified().stored(*number).map_or(0, |stored| stored.len);
+        *number == shard.next || bytes <= STEP_BYTES
+    };
+    let count = (shard.next..most).take_while(fits).count() as u64;
+    shard.next..shard.next + count
+}
+
+/// Takes the mails of a batch into the step; a reference needs its target proven first.
+async fn add(
+    archive: &Archive,
+    volume: &Volume,
+    located: &Located,
+    recording: &mut Recording<'_>,
+    proven: &mut Proven,
+    batch: Batch,
+) -> Result<()> {
+    let mut mails: Vec<OpenedMail> = Vec::with_capacity(batch.len());
+    for entry in batch {
+        match entry {
+            Entry::Mail(mail) => {
+                proven.insert(mail.number, (MailHash(mail.metadata.sha256), mail.metadata.size_bytes));
+                mails.push(mail);
+            }
+            Entry::Reference { number, metadata } => {
+                let hash = MailHash(metadata.sha256);
+                let held = recording.holds(&hash) || mails.iter().any(|mail| mail.metadata.sha256 == hash.0);
+                let entry = (number, metadata);
+                match super::reference::resolve(archive, volume, located, proven, held, entry).await? {
+                    Ok(mail) => mails.push(mail),
+                    Err(reason) => recording.fail(number, reason),
+                }
+            }
+            Entry::Damaged { number, reason } => recording.fail(number, reason),
+        }
+    }
+    recording.add(mails).await
+}
+
+/// Failure rows and slice, then the checkpoint: what is before it may be done again, what is after it never is.
+async fn checkpoint(archive: &Archive, import: &Import, lease: &mut Lease<Shard>, done: Vec<SliceEntry>) -> Result<()> {
+    let mut tally = Tally::default();
+    for entry in &done {
+        match &entry.outcome {
+            Outcome::Imported(_) => tally.imported += 1,
+            Outcome::AlreadyThere(_) => tally.already_there += 1,
+            Outcome::Failed { code, reason } => {
+                tally.failed += 1;
+                archive.note_failure(import, entry.number, code, reason).await?;
+            }
+        }
+    }
+    let slice = archive.put_slice(&import.id.0, lease.value().number, &done).await?;
+    let next = done.last().map_or(lease.value().next, |entry| entry.number + 1);
+    lease
+        .save(archive, |shard| {
+            shard.next = next;
+            shard.tally = shard.tally.plus(tally);
+            shard.slices.push(slice);
+        })
+        .await
+}

@@ -1,0 +1,104 @@
+//! Leases: who works on a shard, or on the report queue, and until when.
+
+use std::time::Duration;
+
+use crate::{Archive, Error, ErrorKind, Result, records::Record, records::Stored};
+
+/// A worker that is not heard of for so long has lost its work to the next one.
+const LEASE: Duration = Duration::from_secs(120);
+
+/// Who works here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worker {
+    /// Never used before.
+    pub id: String,
+    /// No other process works on this archive, so that whatever an earlier one held is free.
+    pub alone: bool,
+}
+
+/// A record that one worker holds at a time. Its version is the fence: every write of the holder is a compare-and-set,
+/// so that a holder who was overtaken cannot write any more.
+pub(crate) trait Leased: Record + Clone {
+    fn holder(&mut self) -> &mut Option<Holder>;
+}
+
+/// As kept in the record.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Holder {
+    worker: String,
+    /// Unix seconds.
+    until: i64,
+}
+
+/// A record held by this worker.
+pub(crate) struct Lease<T> {
+    record: Stored<T>,
+    /// On the boot clock of this worker: wall clocks jump.
+    ends: Duration,
+}
+
+impl<T: Leased> Lease<T> {
+    /// Takes the record, unless another worker holds it.
+    pub(crate) async fn take(archive: &Archive, record: Stored<T>) -> Result<Option<Self>> {
+        let mut record = record;
+        let held = |holder: &Holder| {
+            holder.until > archive.clock.now() && holder.worker != archive.worker.id && !archive.worker.alone
+        };
+        if record.value.holder().as_ref().is_some_and(held) {
+            return Ok(None);
+        }
+        let mut lease = Self { record, ends: Duration::ZERO };
+        match lease.write(archive).await {
+            Ok(()) => Ok(Some(lease)),
+            Err(e) if e.kind() == ErrorKind::Conflict => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    pub(crate) fn value(&self) -> &T {
+        &self.record.value
+    }
+
+    /// Grows with each write; later holders have higher ones.
+    pub(crate) fn fence(&self) -> u64 {
+        self.record.version
+    }
+
+    /// `Conflict` once the lease has run out: nothing may be written any more.
+    pub(crate) fn check(&self, archive: &Archive) -> Result<()> {
+        if archive.clock.boot() < self.ends {
+            return Ok(());
+        }
+        Err(Error::conflict(format!("the lease on {} {} has run out", T::KIND, self.value().id())))
+    }
+
+    /// Writes the changed record and renews the lease.
+    pub(crate) async fn save(&mut self, archive: &Archive, change: impl FnOnce(&mut T)) -> Result<()> {
+        change(&mut self.record.value);
+        self.write(archive).await
+    }
+
+    /// Renews the lease if half of it is gone.
+    pub(crate) async fn renew(&mut self, archive: &Archive) -> Result<()> {
+        if archive.clock.boot() + LEASE / 2 < self.ends {
+            return Ok(());
+        }
+        self.write(archive).await
+    }
+
+    /// Writes the changed record and lets it go.
+    pub(crate) async fn release(mut self, archive: &Archive, change: impl FnOnce(&mut T)) -> Result<()> {
+        change(&mut self.record.value);
+        *self.record.value.holder() = None;
+        archive.save(self.record).await.map(drop)
+    }
+
+    async fn write(&mut self, archive: &Archive) -> Result<()> {
+        let until = archive.clock.now() + LEASE.as_secs().cast_signed();
+        *self.record.value.holder() = Some(Holder { worker: archive.worker.id.clone(), until });
+        let begun = archive.clock.boot();
+        self.record = archive.save(self.record.clone()).await?;
+        self.ends = begun + LEASE;
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! One mail: as it is, and made readable.
+
+use futures::StreamExt;
+use serde_json::{Value, json};
+
+use crate::{Archive, MailHash, MessageRow, Result, access::Visible, hash::to_hex, store::RawMail};
+
+/// A mail up to this size is parsed as a whole; of a larger one the header is shown, and that it is too large.
+const PARSED_BYTES: u64 = 32 << 20;
+
+impl Archive {
+    /// The raw bytes of a mail, exactly as they were archived.
+    pub async fn raw(&self, visible: &Visible, id: &MailHash) -> Result<RawMail> {
+        let row = self.find_mail(visible, id).await?;
+        self.read_mail(&row).await
+    }
+
+    /// The mail made readable: headers, text, safe HTML, attachments, defects.
+    pub async fn show(&self, visible: &Visible, id: &MailHash) -> Result<Value> {
+        let row = self.find_mail(visible, id).await?;
+        let whole = row.size_bytes <= PARSED_BYTES;
+        let raw = if whole { self.read_whole(&row, PARSED_BYTES).await? } else { self.read_prefix(&row).await? };
+        let view = tokio::task::spawn_blocking(move || mail::view(&raw, &mail::Limits::default()));
+        let mut view = view
+            .await
+            .unwrap_or_else(|_| mail::View { defects: mail::Defect::ParserFailed.into(), ..mail::View::default() });
+        view.defects |= mail::Defects::from_bits(row.defects);
+        if !whole {
+            view.defects |= mail::Defect::SizeBig;
+        }
+        Ok(document(&row, view))
+    }
+
+    async fn read_prefix(&self, row: &MessageRow) -> Result<Vec<u8>> {
+        let (mut raw, mut blocks) = (Vec::new(), self.read_mail(row).await?.blocks);
+        while raw.len() < mail::HEADER_LIMIT_BYTES {
+            let Some(block) = blocks.next().await else { break };
+            raw.extend_from_slice(&block?);
+        }
+        Ok(raw)
+    }
+}
+
+fn document(row: &MessageRow, view: mail::View) -> Value {
+    let attachment = |part: mail::Attachment| {
+        json!({
+            "name": part.name,
+            "content_type": part.content_type,
+            "size_bytes": part.size_bytes,
+            "sha256": to_hex(&part.sha256),
+        })
+    };
+    json!({
+        "id": row.hash,
+        "size_bytes": row.size_bytes,
+        "headers": view.headers,
+        "subject": view.subject,
+        "from": view.from,
+        "text": view.text,
+        "html_safe": view.html_safe,
+        "attachments": view.attachments.into_iter().map(attachment).collect::<Vec<_>>(),
+        "defects": view.defects.iter().collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,14 @@
+//! Packs: immutable files of many mails, that describe themselves.
+
+mod pack;
+mod read;
+mod spool;
+mod write;
+
+pub use pack::PackState;
+pub(crate) use pack::{
+    FOOTER_BYTES, MAGIC, Pack, PackRecord, RECORD_BYTES, RecordHeader, Trailer, pack_key, parse_index,
+};
+pub use read::RawMail;
+pub(crate) use spool::{Frame, FrameSink};
+pub(crate) use write::PackWriter;

@@ -1,0 +1,6 @@
+//! Times as others see them.
+
+/// RFC 3339 in UTC, `2023-01-02T09:00:00Z`.
+pub fn rfc3339(seconds: i64) -> Option<String> {
+    jiff::Timestamp::from_second(seconds).ok().map(|time| time.to_string())
+}
