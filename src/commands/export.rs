@@ -100,7 +100,11 @@ pub(super) fn read_certificate(path: &Path) -> Result<Certificate> {
         Error::new(ErrorKind::NotFound, format!("the certificate {} cannot be read", path.display())).caused_by(error)
     };
     let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(volume::MAX_CERTIFICATE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    File::open(path)
+        .map_err(failed)?
+        .take(volume::MAX_CERTIFICATE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     Certificate::parse(&bytes).map_err(|error| {
         Error::invalid(format!("{} is no certificate with a P-256 key", path.display()))
             .code(error.code())
@@ -131,9 +135,11 @@ fn told(report: &ExportReport, options: &ExportOptions) -> String {
         lines.push(format!("{} files are no mail: the report names them", HumanCount(report.not_mail.len() as u64)));
     }
     if !report.encrypted {
-        lines.push("the volumes are not encrypted: whoever has them can read them, and while the export ran its keys \
+        lines.push(
+            "the volumes are not encrypted: whoever has them can read them, and while the export ran its keys \
                     lay in clear in a file that only its owner could read"
-            .to_owned());
+                .to_owned(),
+        );
     }
     if report.complete {
         let name = options.name.as_str();

@@ -41,7 +41,9 @@ fn told(document: &Value) -> String {
     let mut told = "not verified: anybody could have written this\n".to_owned();
     for part in ["header", "seal"] {
         let members = document[part].as_object().into_iter().flatten();
-        told += &members.map(|(name, value)| format!("{part} {}: {}\n", text::shown(name), text::cell(value))).collect::<String>();
+        told += &members
+            .map(|(name, value)| format!("{part} {}: {}\n", text::shown(name), text::cell(value)))
+            .collect::<String>();
     }
     told
 }

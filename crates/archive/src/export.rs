@@ -116,5 +116,6 @@ fn ended(target: &Target<'_>, chosen: &ChosenOptions) -> Result<Option<ExportRep
 
 /// Unix seconds as RFC 3339 UTC.
 fn rfc3339(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds).unwrap_or_default().to_string()
+    // No clock shows a time that has no name.
+    crate::time::rfc3339(seconds).unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
 }

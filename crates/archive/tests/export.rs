@@ -90,8 +90,8 @@ impl Place {
     }
 
     fn volumes(&self) -> Vec<PathBuf> {
-        let is_volume = |name: &String| name.ends_with(".mszip");
-        self.files().into_iter().filter(is_volume).map(|name| self.target().join(name)).collect()
+        let paths = self.files().into_iter().map(|name| self.target().join(name));
+        paths.filter(|path| path.extension().is_some_and(|extension| extension == "mszip")).collect()
     }
 
     fn certificate(&self) -> Certificate {
