@@ -11,3 +11,10 @@ pub struct Outcome {
     /// 0: done and whole.
     pub exit: u8,
 }
+
+impl Outcome {
+    /// A command that did all of its work.
+    pub fn done(document: Value, text: String) -> Self {
+        Self { document, text, exit: 0 }
+    }
+}

@@ -1,0 +1,59 @@
+//! The archive of one data folder, put together from the adapters of one machine.
+
+use std::sync::Arc;
+
+use archive::{Archive, Result};
+use local::{Landings, Local};
+
+use crate::{config::Config, first_password};
+
+/// An open data folder; it is ours until this is dropped.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) archive: Archive,
+    pub(crate) local: Arc<Local>,
+    pub(crate) landings: Arc<Landings>,
+}
+
+impl Place {
+    /// Opens the data folder and makes it first if need be. `Unavailable` if another process owns it.
+    pub(crate) async fn open(config: &Config) -> Result<Self> {
+        let local = Arc::new(Local::open(&config.data)?);
+        let landings = Arc::new(Landings::open(&config.data.join("uploads/partial"), local.uploads.clone())?);
+        let archive = archive_of(&local, config);
+        if let Some(password) = archive.create_first_user().await? {
+            first_password::keep(&config.data, &password)?;
+        }
+        Ok(Self { archive, local, landings })
+    }
+
+    /// What this machine offers to the HTTP interface beyond the archive itself.
+    pub(crate) fn api_options(&self, config: &Config) -> api::Options {
+        let jobs = self.local.queue.clone();
+        api::Options {
+            landing: Some(self.landings.clone()),
+            quota_bytes: config.upload_quota_bytes,
+            jobs_waiting: Some(Arc::new(move || {
+                let jobs = jobs.clone();
+                Box::pin(async move { Ok(jobs.counts().await?.waiting) })
+            })),
+            ..api::Options::default()
+        }
+    }
+}
+
+fn archive_of(local: &Local, config: &Config) -> Archive {
+    Archive {
+        objects: local.objects.clone(),
+        uploads: local.uploads.clone(),
+        files: local.files.clone(),
+        catalog: local.catalog.clone(),
+        queue: local.queue.clone(),
+        schedules: local.schedules.clone(),
+        keys: local.keys.clone(),
+        clock: local.clock.clone(),
+        random: local.random.clone(),
+        scratch: local.scratch.clone(),
+        domain: config.domain.clone(),
+    }
+}

@@ -1,0 +1,112 @@
+//! The command line: one variant a verb.
+
+use local::{SystemClock, SystemRandom};
+
+use crate::{
+    client::Client,
+    commands::{
+        Outcome, certificate, check, demo, export::Export, folders, grant, group, import, inspect::Inspect, mailbox,
+        mailboxes, mails, mapping, restructure, serve, show, user, verify::Verify,
+    },
+    config::{Config, Settings},
+    failure::Result,
+};
+
+/// Moves whole mail archives into an archive of one's own, with proof that nothing was lost
+#[derive(clap::Parser, Debug)]
+#[command(name = "postkahn", version, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum Command {
+    Export(Box<Export>),
+    Verify(Verify),
+    Inspect(Inspect),
+    /// Serve the archive: HTTP, SFTP, and the work in the background
+    Serve(serve::Serve),
+    /// Show the whole journey on the sample mails, then serve them
+    Demo(demo::Demo),
+    /// Import volumes into one mailbox
+    Import(import::Import),
+    /// Recreate the mailboxes and folders of the old archive
+    Restructure,
+    /// List the mailboxes
+    Mailboxes,
+    /// Add mailboxes
+    #[command(subcommand)]
+    Mailbox(mailbox::Mailbox),
+    /// List the folders of a mailbox
+    Folders(folders::Folders),
+    /// List mails, the latest first
+    Mails(mails::Mails),
+    /// Show one mail
+    Show(show::Show),
+    /// Check that the archive is whole
+    Check(check::Check),
+    /// Users: add, list, reset, keys
+    #[command(subcommand)]
+    User(user::User),
+    /// Groups and their roles: add, list
+    #[command(subcommand)]
+    Group(group::Group),
+    /// Let a user or a group read a mailbox
+    Grant(grant::Grant),
+    /// Which mailbox each user archive becomes: list, set
+    #[command(subcommand)]
+    Mapping(mapping::Mapping),
+    /// Print the archive's own certificate, for `export --recipient`
+    Certificate(certificate::Certificate),
+}
+
+impl Command {
+    /// Whether somebody watches the log rather than the outcome.
+    pub(crate) fn is_serving(&self) -> bool {
+        matches!(self, Self::Serve(_))
+    }
+
+    pub(crate) fn run(self, config: &Config) -> Result<Outcome> {
+        match self {
+            Self::Export(export) => Ok(export.run(config, &SystemClock, &SystemRandom)?),
+            Self::Verify(verify) => Ok(verify.run(config)?),
+            Self::Inspect(inspect) => Ok(inspect.run()?),
+            command => runtime()?.block_on(command.run_async(config)),
+        }
+    }
+
+    async fn run_async(self, config: &Config) -> Result<Outcome> {
+        match &self {
+            Self::Serve(args) => return serve::run(args, config).await,
+            Self::Demo(args) => return demo::run(args, config).await,
+            _ => {}
+        }
+        let client = Client::open(config).await?;
+        match &self {
+            Self::Import(args) => import::run(args, &client, config).await,
+            Self::Restructure => restructure::run(&client).await,
+            Self::Mailboxes => mailboxes::run(&client).await,
+            Self::Mailbox(args) => mailbox::run(args, &client).await,
+            Self::Folders(args) => folders::run(args, &client).await,
+            Self::Mails(args) => mails::run(args, &client).await,
+            Self::Show(args) => show::run(args, &client).await,
+            Self::Check(args) => check::run(args, &client).await,
+            Self::User(args) => user::run(args, &client, config).await,
+            Self::Group(args) => group::run(args, &client).await,
+            Self::Grant(args) => grant::run(args, &client).await,
+            Self::Mapping(args) => mapping::run(args, &client).await,
+            Self::Certificate(args) => certificate::run(args, &client).await,
+            Self::Export(_) | Self::Verify(_) | Self::Inspect(_) | Self::Serve(_) | Self::Demo(_) => {
+                Err(archive::Error::internal("this command needs no archive").into())
+            }
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, archive::Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| archive::Error::unavailable("no threads can be started").caused_by(error))
+}

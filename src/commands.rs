@@ -1,0 +1,20 @@
+//! The verbs of the command line, one a file: each asks the archive and says what it answered.
+
+pub(crate) mod certificate;
+pub(crate) mod check;
+pub(crate) mod demo;
+pub(crate) mod folders;
+pub(crate) mod grant;
+pub(crate) mod group;
+pub(crate) mod import;
+pub(crate) mod mailbox;
+pub(crate) mod mailboxes;
+pub(crate) mod mails;
+pub(crate) mod mapping;
+mod outcome;
+pub(crate) mod restructure;
+pub(crate) mod serve;
+pub(crate) mod show;
+pub(crate) mod user;
+
+pub(crate) use outcome::Outcome;

@@ -1,0 +1,208 @@
+//! `import`: files into one mailbox, each mail with exactly one outcome.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use archive::{Error, ErrorKind};
+use axum::body::Body;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+use tokio_util::io::ReaderStream;
+
+use crate::{
+    client::{Client, escaped},
+    commands::Outcome,
+    config::Config,
+    failure::Result,
+    password, text,
+};
+
+/// A certificate file is read up to here; the reader of the volume has a bound of its own below this.
+const MAX_CERTIFICATE_BYTES: u64 = 64 * 1024;
+/// How long a block of an upload is.
+const BLOCK_BYTES: usize = 256 * 1024;
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Import {
+    /// Volumes; they are kept
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The target mailbox, made if missing
+    #[arg(long, value_name = "ADDRESS")]
+    mailbox: String,
+    /// The export's certificate, DER or PEM
+    #[arg(long, value_name = "CER")]
+    certificate: Option<PathBuf>,
+    /// The password is in this file (one line end is removed)
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: &Import, client: &Client, config: &Config) -> Result<Outcome> {
+    let certificate = args.certificate.as_deref().map(read_certificate).transpose()?;
+    let (sources, mut imports) = if client.is_here() { local(&args.files)? } else { upload(&args.files, client).await? };
+    let mut start = json!({
+        "mailbox": args.mailbox,
+        "certificate": certificate.map(|bytes| BASE64_STANDARD.encode(bytes)),
+        "password": password::given(args.password_file.as_deref(), config)?,
+        "each_alone": true,
+    });
+    if sources.as_object().is_some_and(|lists| !lists.values().all(|list| list == &json!([]))) {
+        merge(&mut start, sources);
+        imports.extend(import(start, client).await?);
+    }
+    let exit = exit_of(&imports);
+    let text = imports.iter().map(text_of).collect();
+    Ok(Outcome { exit, ..Outcome::done(json!({ "imports": imports }), text) })
+}
+
+/// Starts the imports and waits until all have ended. Where only a password is missing, it is asked for.
+async fn import(mut start: Value, client: &Client) -> Result<Vec<Value>> {
+    let mut started = client.post("/imports", &start).await?;
+    if start["password"].is_null() && list(&started).iter().all(|import| import["code"] == "password_needed") {
+        if let Some(password) = password::asked("Password of the export")? {
+            start["password"] = json!(password);
+            started = client.post("/imports", &start).await?;
+        }
+    }
+    Ok(list(&client.result(&started).await?).to_vec())
+}
+
+fn list(document: &Value) -> &[Value] {
+    document["imports"].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn merge(into: &mut Value, from: Value) {
+    if let (Value::Object(into), Value::Object(from)) = (into, from) {
+        into.extend(from);
+    }
+}
+
+/// Files that the archive reads itself.
+fn local(files: &[PathBuf]) -> Result<(Value, Vec<Value>)> {
+    let absolute = |file: &PathBuf| {
+        let path = std::path::absolute(file).map_err(|e| Error::invalid(file.display().to_string()).caused_by(e))?;
+        let wrong = || Error::invalid(format!("{}: the path is not UTF-8", path.display()));
+        path.to_str().map(str::to_owned).ok_or_else(wrong)
+    };
+    let paths = files.iter().map(absolute).collect::<Result<Vec<_>, Error>>()?;
+    Ok((json!({ "files": paths }), Vec::new()))
+}
+
+/// Sends the files to the server; what is refused there or cannot be read here is an import that never began.
+async fn upload(files: &[PathBuf], client: &Client) -> Result<(Value, Vec<Value>)> {
+    let (mut ready, mut refused) = (Vec::new(), Vec::new());
+    for path in files {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        match send(path, &name, client).await? {
+            Ok(id) => ready.push(id),
+            Err(upload) => refused.push(refused_import(&name, &upload)),
+        }
+    }
+    Ok((json!({ "uploads": ready }), refused))
+}
+
+/// Sends one file and waits until it was looked at: its id, or the reason why it cannot be imported.
+async fn send(path: &Path, name: &str, client: &Client) -> Result<Result<String, Value>> {
+    let file = match tokio::fs::File::open(path).await {
+        Ok(file) => file,
+        Err(error) => {
+            let error = Error::new(ErrorKind::NotFound, path.display().to_string()).caused_by(error);
+            return Ok(Err(json!({ "code": "not_found", "reason": error.to_string(), "kind": "unknown" })));
+        }
+    };
+    let body = Body::from_stream(ReaderStream::with_capacity(file, BLOCK_BYTES));
+    let mut upload = client.upload(&format!("/uploads/{}", escaped(name)), body).await?;
+    let id = upload["id"].as_str().ok_or_else(|| Error::internal("the answer names no upload"))?.to_owned();
+    while upload["state"] == "pending" {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        upload = client.get(&format!("/uploads/{}", escaped(&id))).await?;
+    }
+    Ok(if upload["state"] == "ready" { Ok(id) } else { Err(upload) })
+}
+
+fn refused_import(file: &str, upload: &Value) -> Value {
+    json!({
+        "id": null, "process": null, "file": file, "kind": upload["kind"], "mailbox": null, "state": "refused",
+        "export_id": upload["export_id"], "volume": upload["volume"], "in_volume": 0, "imported": 0, "already_there": 0,
+        "failed": [], "not_mail": [], "balanced": false, "code": upload["code"], "reason": upload["reason"],
+    })
+}
+
+fn read_certificate(path: &Path) -> Result<Vec<u8>> {
+    let fail = |error| Error::new(ErrorKind::NotFound, format!("certificate {}", path.display())).caused_by(error);
+    if fs::metadata(path).map_err(fail)?.len() > MAX_CERTIFICATE_BYTES {
+        return Err(Error::invalid(format!("certificate {}: too large to be one", path.display())).into());
+    }
+    Ok(fs::read(path).map_err(fail)?)
+}
+
+/// With several files: the first that occurs of these.
+const EXITS_BY_WEIGHT: [u8; 8] = [1, 7, 3, 2, 4, 6, 5, 8];
+
+fn exit_of(imports: &[Value]) -> u8 {
+    let exits: Vec<_> = imports.iter().map(exit_of_one).collect();
+    EXITS_BY_WEIGHT.into_iter().find(|exit| exits.contains(exit)).unwrap_or(0)
+}
+
+fn exit_of_one(import: &Value) -> u8 {
+    if import["state"] == "finished" {
+        return if import["failed"].as_array().is_some_and(Vec::is_empty) { 0 } else { 8 };
+    }
+    match import["code"].as_str().unwrap_or_default() {
+        "bad_signature" | "malformed" | "volume_conflict" => 7,
+        "wrong_certificate" | "wrong_password" | "wrong_recipient_key" | "password_needed" | "recipient_key_needed"
+        | "certificate_needed" => 3,
+        "not_a_volume" | "newer_version" | "truncated" | "over_limit" | "volume_foreign" => 2,
+        // Nobody but the file system denies a file to whoever sits at the machine.
+        "not_found" | "denied" => 4,
+        word => crate::failure::kind_of(word).map_or(1, crate::failure::exit_of),
+    }
+}
+
+fn text_of(import: &Value) -> String {
+    let [file, state, code, reason] = ["file", "state", "code", "reason"].map(|name| text::cell(&import[name]));
+    if state != "finished" {
+        return format!("{file}: {state}: {reason} ({code})\n");
+    }
+    let failed = import["failed"].as_array().map_or(&[][..], Vec::as_slice);
+    let [mails, imported, there] = ["in_volume", "imported", "already_there"].map(|name| text::cell(&import[name]));
+    let mut text = format!(
+        "{file}: {mails} mails = {imported} imported + {there} already there + {} failed{}\n",
+        failed.len(),
+        if import["balanced"] == true { "" } else { " (the numbers do not close)" }
+    );
+    for entry in failed {
+        let [number, locator, code, reason] = ["number", "locator", "code", "reason"].map(|name| text::cell(&entry[name]));
+        text.push_str(&format!("  failed: mail {number} ({locator}): {reason} ({code})\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn import(state: &str, code: Option<&str>, failed: usize) -> Value {
+        json!({ "state": state, "code": code, "failed": vec![json!({}); failed] })
+    }
+
+    #[test]
+    fn the_weightiest_end_of_several_is_the_exit_code() {
+        let whole = import("finished", None, 0);
+        let damaged = import("finished", None, 1);
+        let locked = import("refused", Some("wrong_password"), 0);
+        let forged = import("refused", Some("bad_signature"), 0);
+        let missing = import("refused", Some("not_found"), 0);
+        assert_eq!(exit_of(&[whole.clone(), damaged.clone()]), 8);
+        assert_eq!(exit_of(&[damaged.clone(), missing.clone()]), 4);
+        assert_eq!(exit_of(&[missing, locked.clone(), damaged]), 3);
+        assert_eq!(exit_of(&[locked, forged]), 7);
+        assert_eq!(exit_of(&[whole]), 0);
+        assert_eq!(exit_of(&[import("failed", Some("internal"), 0)]), 1);
+        assert_eq!(exit_of(&[import("cancelled", None, 0)]), 1);
+    }
+}

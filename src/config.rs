@@ -1,0 +1,143 @@
+//! What the caller set: options, then environment, then the configuration file. Nothing else here reads the environment.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+
+use archive::{Domain, Error, Result};
+use serde::Deserialize;
+
+/// A configuration file is read up to here.
+const MAX_FILE_BYTES: u64 = 64 * 1024;
+
+/// Options that every command takes.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct Settings {
+    /// Print exactly one JSON document on stdout
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The archive's folder, made if missing [default: ./postkahn-data, or POSTKAHN_DATA]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The domain of recreated mailboxes [or POSTKAHN_DOMAIN, or `domain` in DIR/postkahn.toml]
+    #[arg(long, global = true, value_name = "DOMAIN")]
+    pub(crate) domain: Option<String>,
+    /// Go through a running server, with POSTKAHN_TOKEN, instead of opening the folder [or POSTKAHN_SERVER]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) server: Option<String>,
+}
+
+/// `DIR/postkahn.toml`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    domain: Option<String>,
+    /// Where HTTP and SFTP are served: `127.0.0.1:8080`.
+    http: Option<String>,
+    sftp: Option<String>,
+    /// The most bytes that the uploads of one user may take.
+    upload_quota_bytes: Option<u64>,
+    /// What is logged: `info`, or by part: `warn,archive=debug`.
+    log: Option<String>,
+}
+
+/// Everything that was set.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) data: PathBuf,
+    /// Whether `data` was set at all.
+    pub(crate) data_given: bool,
+    pub(crate) domain: Option<Domain>,
+    pub(crate) server: Option<String>,
+    pub(crate) token: Option<String>,
+    /// An empty one is kept, so that it can be refused.
+    pub(crate) password: Option<String>,
+    pub(crate) http: String,
+    pub(crate) sftp: String,
+    pub(crate) upload_quota_bytes: Option<u64>,
+    pub(crate) log: Option<String>,
+    /// One JSON document on stdout, nothing else.
+    pub(crate) json: bool,
+    /// Where this process may make folders of its own for a while.
+    pub(crate) temp: PathBuf,
+}
+
+impl Config {
+    /// `Invalid` for a value that cannot be, and names it.
+    pub(crate) fn load(settings: &Settings) -> Result<Self> {
+        let given = settings.data.clone().or_else(|| set_path("POSTKAHN_DATA"));
+        let data_given = given.is_some();
+        let data = given.unwrap_or_else(|| "postkahn-data".into());
+        let file = read_file(&data.join("postkahn.toml"))?;
+        let domain = settings.domain.clone().or(set("POSTKAHN_DOMAIN")?).or(file.domain);
+        Ok(Self {
+            data,
+            data_given,
+            domain: domain.map(|domain| Domain::parse(&domain)).transpose()?,
+            server: settings.server.clone().or(set("POSTKAHN_SERVER")?),
+            token: set("POSTKAHN_TOKEN")?,
+            password: text("POSTKAHN_PASSWORD")?,
+            http: set("POSTKAHN_HTTP")?.or(file.http).unwrap_or_else(|| "127.0.0.1:8080".into()),
+            sftp: set("POSTKAHN_SFTP")?.or(file.sftp).unwrap_or_else(|| "127.0.0.1:2022".into()),
+            upload_quota_bytes: file.upload_quota_bytes,
+            log: set("POSTKAHN_LOG")?.or(file.log),
+            json: settings.json,
+            temp: temp_dir(),
+        })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment; others get the value")]
+fn temp_dir() -> PathBuf {
+    env::temp_dir()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment; others get the value")]
+fn set_path(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(Into::into)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment; others get the value")]
+fn text(name: &str) -> Result<Option<String>> {
+    match env::var(name) {
+        Ok(value) => Ok(Some(value)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(Error::invalid(format!("{name} is not UTF-8"))),
+    }
+}
+
+/// A variable that counts as not set when it is empty.
+fn set(name: &str) -> Result<Option<String>> {
+    Ok(text(name)?.filter(|value| !value.is_empty()))
+}
+
+fn read_file(path: &Path) -> Result<File> {
+    let wrong = |why: String| Error::invalid(format!("{}: {why}", path.display()));
+    let too_large = || wrong(format!("larger than {MAX_FILE_BYTES} bytes"));
+    match fs::metadata(path) {
+        Ok(meta) if meta.len() > MAX_FILE_BYTES => return Err(too_large()),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(File::default()),
+        Err(error) => return Err(wrong(error.to_string())),
+    }
+    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| wrong(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_may_say_some_things_and_no_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("postkahn.toml");
+        assert!(read_file(&path).unwrap().domain.is_none());
+        fs::write(&path, "domain = \"example.org\"\nhttp = \"[::1]:80\"\n").unwrap();
+        let file = read_file(&path).unwrap();
+        assert_eq!((file.domain.as_deref(), file.http.as_deref()), (Some("example.org"), Some("[::1]:80")));
+        fs::write(&path, "domian = \"example.org\"\n").unwrap();
+        assert!(read_file(&path).unwrap_err().to_string().contains("postkahn.toml"));
+    }
+}

@@ -1,0 +1,57 @@
+//! Documents as text for people.
+
+use comfy_table::{Table, presets};
+use serde_json::Value;
+
+/// The text without anything that moves a terminal's cursor or hides what it shows.
+pub(crate) fn shown(text: &str) -> String {
+    let hides = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if hides(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// A value in one cell: text as it is, nothing for null, lists with commas.
+pub(crate) fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => shown(text),
+        Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(", "),
+        other => shown(&other.to_string()),
+    }
+}
+
+/// Rows of cells under a head; ends with a line end.
+pub(crate) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(head.to_vec());
+    for row in rows {
+        table.add_row(row);
+    }
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// The members of each object of a list as a table, one column a name.
+pub(crate) fn list(columns: &[&str], objects: &Value) -> String {
+    let row = |object: &Value| columns.iter().map(|name| cell(&object[*name])).collect();
+    let head: Vec<_> = columns.iter().map(|name| name.replace('_', " ")).collect();
+    let head: Vec<_> = head.iter().map(String::as_str).collect();
+    table(&head, objects.as_array().into_iter().flatten().map(row))
+}
+
+/// A folder's path with `/` between its names.
+pub(crate) fn path(names: &Value) -> String {
+    names.as_array().map_or_else(String::new, |names| names.iter().map(cell).collect::<Vec<_>>().join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn foreign_text_does_not_steer_the_terminal() {
+        let objects = json!([{ "subject": "\u{1b}[2Jgone", "from": null }, { "subject": "b", "from": ["x", "y"] }]);
+        let text = list(&["subject", "from"], &objects);
+        assert!(!text.contains('\u{1b}'));
+        assert!(text.contains("x, y") && text.lines().count() == 3);
+    }
+}

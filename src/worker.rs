@@ -1,0 +1,142 @@
+//! The loop that does what the queue brings.
+
+use std::{sync::Arc, time::Duration};
+
+use archive::{Archive, Error, ErrorKind, Result, job, ports::Clock as _};
+use local::{Jobs, Received};
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::assemble::Place;
+
+/// A step gives up after so long; the job then waits for the next one.
+const STEP: Duration = Duration::from_mins(2);
+/// Long enough for a step that overstays, because one call cannot be cut short.
+const LEASE: Duration = Duration::from_mins(5);
+/// A job that fails without a known reason is given up after so many attempts.
+const MAX_ATTEMPTS: u32 = 5;
+const MAX_DELAY: Duration = Duration::from_mins(15);
+
+/// Some loops over one queue. Dropping it ends them wherever they are; what they had in hand comes again.
+pub(crate) struct Workers {
+    loops: JoinSet<Result<()>>,
+    stop: watch::Sender<bool>,
+}
+
+impl Workers {
+    /// Starts `count` loops side by side.
+    pub(crate) fn start(place: &Place, count: usize) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let mut loops = JoinSet::new();
+        for _ in 0..count {
+            let worker = Worker { archive: place.archive.clone(), jobs: place.local.queue.clone() };
+            loops.spawn(worker.run(stopped.clone()));
+        }
+        Self { loops, stop }
+    }
+
+    /// Takes no further job, and waits at most `grace` for those in hand.
+    pub(crate) async fn stop(mut self, grace: Duration) {
+        self.stop.send_replace(true);
+        let ended = async { while self.loops.join_next().await.is_some() {} };
+        if tokio::time::timeout(grace, ended).await.is_err() {
+            tracing::info!("a step is cut off; it begins again at the next start");
+        }
+    }
+}
+
+struct Worker {
+    archive: Archive,
+    jobs: Arc<Jobs>,
+}
+
+impl Worker {
+    async fn run(self, mut stop: watch::Receiver<bool>) -> Result<()> {
+        while !*stop.borrow() {
+            match self.jobs.receive(LEASE).await {
+                Ok(Some(received)) => self.work(received).await,
+                Ok(None) => tokio::select! {
+                    _ = stop.changed() => {}
+                    waited = self.jobs.wait() => waited?,
+                },
+                Err(error) => {
+                    tracing::error!("the queue cannot be read: {error}");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Does one step of the job in a task of its own: a panic ends that step, not the loop.
+    async fn work(&self, received: Received) {
+        let Received { job, id, attempts } = received;
+        let (archive, deadline) = (self.archive.clone(), self.archive.clock.boot() + STEP);
+        let step = tokio::spawn({
+            let job = job.clone();
+            async move { job::run(&archive, &job, deadline).await }
+        });
+        let outcome = AbortOnDrop(step).join().await;
+        if let Err(error) = &outcome {
+            tracing::warn!(?job, attempts, kind = error.kind().as_str(), "a step failed: {error}");
+        }
+        let settled = match verdict(&outcome, attempts) {
+            Verdict::Done => self.jobs.done(id).await,
+            Verdict::Retry(delay) => self.jobs.retry(id, delay).await,
+            Verdict::Bury(reason) => self.jobs.bury(id, &reason).await,
+        };
+        if let Err(error) = settled {
+            tracing::error!(?job, "the queue cannot be written: {error}");
+        }
+    }
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<Result<()>>);
+
+impl AbortOnDrop {
+    async fn join(mut self) -> Result<()> {
+        let broken = |error| Err(Error::internal("a step broke off").caused_by(error));
+        (&mut self.0).await.unwrap_or_else(broken)
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Done,
+    Retry(Duration),
+    Bury(String),
+}
+
+/// What becomes of a job: the column "worker" of the table of errors.
+fn verdict(outcome: &Result<()>, attempts: u32) -> Verdict {
+    let Err(error) = outcome else { return Verdict::Done };
+    let back_off = Duration::from_secs(1 << attempts.min(10)).min(MAX_DELAY);
+    match error.kind() {
+        ErrorKind::Conflict => Verdict::Retry(Duration::from_secs(1)),
+        ErrorKind::Unavailable => Verdict::Retry(back_off),
+        ErrorKind::Internal if attempts < MAX_ATTEMPTS => Verdict::Retry(back_off),
+        ErrorKind::Invalid | ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Corrupt | ErrorKind::Internal => {
+            Verdict::Bury(error.to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_tried_again_and_what_cannot_is_put_aside() {
+        assert_eq!(verdict(&Ok(()), 1), Verdict::Done);
+        assert_eq!(verdict(&Err(Error::unavailable("disk")), 3), Verdict::Retry(Duration::from_secs(8)));
+        assert_eq!(verdict(&Err(Error::unavailable("disk")), u32::MAX), Verdict::Retry(MAX_DELAY));
+        assert_eq!(verdict(&Err(Error::corrupt("pack")), 1), Verdict::Bury("pack".into()));
+        assert!(matches!(verdict(&Err(Error::internal("x")), 1), Verdict::Retry(_)));
+        assert!(matches!(verdict(&Err(Error::internal("x")), MAX_ATTEMPTS), Verdict::Bury(_)));
+    }
+}
