@@ -14,7 +14,10 @@ pub use access::{
     BeginSession, EditGroup, EditUser, Grant, Group, NewGrant, NewGroup, NewKey, NewUser, Role, Session, User, Who,
 };
 pub use import::{FailedEntry, Import, ImportState, NotMail, StartImports, Started};
-pub use mail::{Attachment, EditMapping, Folder, Mail, MailPage, Mailbox, MappingRow, NewMailbox, Origin, Shown};
+pub use mail::{
+    Attachment, EditMapping, Folder, FolderParams, Mail, MailPage, MailParams, Mailbox, MappingRow, NewMailbox, Origin,
+    Shown,
+};
 pub use process::{EditSchedule, Failure, Line, Process, ProcessStarted, ProcessState, Schedule, Severity, StartCheck};
 pub use status::{Certificate, Health, Sftp, Space, Status};
 pub use upload::{Upload, UploadKind, UploadState};

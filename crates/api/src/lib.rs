@@ -16,7 +16,7 @@
 //! use axum::{body::Body, http::Request};
 //! use tower::ServiceExt as _;
 //!
-//! let archive = archive::testing::archive().await;
+//! let archive = archive::testing::Memory::new(1).archive();
 //! let router = api::router(archive, api::Options::default());
 //!
 //! let mut request = Request::get("/api/v1/mailboxes").body(Body::empty())?;
@@ -50,11 +50,10 @@ mod serve;
 mod session;
 mod status;
 mod table;
-mod time;
 mod uploads;
 mod users;
 
-pub use openapi::openapi;
+pub use openapi::{openapi, openapi_text};
 pub use options::{JobsWaiting, Options, SftpDoor};
 pub use problem::Problem;
 pub use router::router;

@@ -30,7 +30,9 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (
         header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox"),
+        HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox",
+        ),
     ),
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -63,7 +65,7 @@ pub fn router(archive: Archive, options: Options) -> Router {
         metrics: Arc::default(),
         logins: Arc::new(Semaphore::new(LOGINS_AT_A_TIME)),
         watchers: Arc::new(Semaphore::new(WATCHERS)),
-        document: openapi::text().into(),
+        document: openapi::openapi_text().into(),
     };
     let router = table::rows().into_iter().fold(Router::new(), |router, row| add(router, &app, row));
     router
@@ -81,7 +83,9 @@ pub fn router(archive: Archive, options: Options) -> Router {
 /// Adds a row of the table behind the guard of what it needs; the guard comes before anything of a body is read.
 fn add(router: Router<App>, app: &App, (needs, (_, paths, handler)): table::Row) -> Router<App> {
     let handler = handler.route_layer(middleware::from_fn_with_state((app.clone(), needs), guard::guard));
-    openapi::operations(&paths).fold(router, |router, (_, path)| router.route(&pattern(&path), handler.clone()))
+    openapi::operations(&paths)
+        .into_iter()
+        .fold(router, |router, (_, path)| router.route(&pattern(&path), handler.clone()))
 }
 
 /// Ids that hold slashes match to the end of the path: clients and gateways differ in what they leave encoded.
@@ -124,7 +128,9 @@ async fn limit_time(State(app): State<App>, request: Request, next: Next) -> Res
     if upload || guard::in_process(request.extensions()).is_some() {
         return next.run(request).await;
     }
-    tokio::time::timeout(app.options.timeout, next.run(request)).await.unwrap_or_else(|_| took_too_long(app.options.timeout))
+    tokio::time::timeout(app.options.timeout, next.run(request))
+        .await
+        .unwrap_or_else(|_| took_too_long(app.options.timeout))
 }
 
 fn took_too_long(limit: Duration) -> Response {

@@ -1,7 +1,7 @@
 //! Mailboxes, folders, mails, and how user archives become mailboxes.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// How a mailbox came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -71,6 +71,9 @@ pub struct Mail {
 /// A mail as it is read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Shown {
+    /// The hash.
+    pub id: String,
+    pub size_bytes: u64,
     /// Name and raw value of each header field, in order.
     pub headers: Vec<Vec<String>>,
     pub subject: Option<String>,
@@ -107,4 +110,34 @@ pub struct MappingRow {
 #[serde(deny_unknown_fields)]
 pub struct EditMapping {
     pub address: String,
+}
+
+/// Which mails, and which page of them.
+#[derive(Clone, Debug, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MailParams {
+    /// The mailbox's address; without it, all mail that the caller may see.
+    #[serde(default)]
+    pub mailbox: Option<String>,
+    /// A folder of the mailbox, alone: its names as a JSON array.
+    #[serde(default)]
+    #[param(example = r#"["INBOX","Offers"]"#)]
+    pub folder: Option<String>,
+    /// 50 if not given.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: Option<usize>,
+    /// `next` of the page before.
+    #[serde(default)]
+    pub after: Option<String>,
+}
+
+/// Whose folders.
+#[derive(Clone, Debug, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct FolderParams {
+    /// The mailbox's address.
+    pub mailbox: String,
 }

@@ -1,0 +1,128 @@
+//! What handlers take from a request; each refusal is a problem document.
+
+use archive::Error;
+use axum::{
+    body::Body,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::QueryRejection},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use utoipa::IntoParams;
+
+use crate::Problem;
+
+/// No request but an upload has a larger body.
+const MAX_JSON_BYTES: usize = 1 << 20;
+
+const DEFAULT_PAGE: usize = 50;
+const MAX_PAGE: usize = 1000;
+
+/// A JSON body. Members that the type does not have are refused by name; an empty body stands for `{}`.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let sent_as_json = is_json(request.headers());
+        let bytes =
+            Limited::new(request.into_body(), MAX_JSON_BYTES).collect().await.map_err(|e| unreadable(&*e))?.to_bytes();
+        if !bytes.is_empty() && !sent_as_json {
+            let error = Error::invalid("the body is not sent as JSON").hint("set Content-Type: application/json");
+            return Err(Problem::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error));
+        }
+        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        serde_json::from_slice(text).map(Self).map_err(|e| Error::invalid(format!("the body does not fit: {e}")).into())
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = sent.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+fn unreadable(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Problem {
+    if error.is::<LengthLimitError>() {
+        return too_large();
+    }
+    Error::invalid("the body ended early").into()
+}
+
+fn too_large() -> Problem {
+    let error = Error::invalid(format!("the body is larger than {MAX_JSON_BYTES} bytes")).code("too_large");
+    Problem::with_status(StatusCode::PAYLOAD_TOO_LARGE, &error)
+}
+
+/// Query parameters; unknown ones are refused by name.
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let refuse = |e: QueryRejection| Error::invalid(format!("the query does not fit: {}", e.body_text()));
+        Ok(Query::try_from_uri(&parts.uri).map(|Query(params)| Self(params)).map_err(refuse)?)
+    }
+}
+
+/// The one parameter of a path, decoded once.
+pub(crate) struct PathText(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathText {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let refuse = |_| Error::invalid("the path is not UTF-8, percent-encoded");
+        Ok(Path::from_request_parts(parts, state).await.map(|Path(text)| Self(text)).map_err(refuse)?)
+    }
+}
+
+/// Where a page begins, and how long it is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageParams {
+    /// The id of the last item of the page before.
+    #[serde(default)]
+    after: Option<String>,
+    /// 50 if not given.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+}
+
+impl PageParams {
+    pub(crate) fn after(&self) -> Option<&str> {
+        self.after.as_deref()
+    }
+
+    pub(crate) fn limit(&self) -> Result<usize, Error> {
+        let limit = self.limit.unwrap_or(DEFAULT_PAGE);
+        if !(1..=MAX_PAGE).contains(&limit) {
+            return Err(Error::invalid(format!("limit {limit} is not between 1 and {MAX_PAGE}")));
+        }
+        Ok(limit)
+    }
+}
+
+/// A page as a JSON array. A full one names the page after it in a `Link` header (RFC 8288), `next` being the cursor.
+pub(crate) fn page<T: Serialize>(items: &[T], limit: usize, cursor: impl Fn(&T) -> &str) -> Response {
+    let next = items.last().filter(|_| items.len() >= limit).map(|last| {
+        let cursor: String = cursor(last).bytes().map(percent).collect();
+        format!("<?after={cursor}&limit={limit}>; rel=\"next\"")
+    });
+    let mut response = axum::Json(items).into_response();
+    if let Some(link) = next.and_then(|link| HeaderValue::from_str(&link).ok()) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    response
+}
+
+fn percent(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+}
+
+/// Bytes that are text of a kind.
+pub(crate) fn text(content_type: &'static str, body: impl Into<Body>) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))], body.into()).into_response()
+}

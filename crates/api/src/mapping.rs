@@ -1,0 +1,42 @@
+//! Which mailbox a user archive becomes.
+
+use archive::{MailboxAddress, MappingSource};
+use axum::{Json, extract::State};
+
+use crate::{
+    Problem,
+    bodies::{EditMapping, MappingRow},
+    extract::{self, PathText},
+    router::App,
+};
+
+/// Every user archive known so far
+#[utoipa::path(get, path = "/api/v1/mapping", tag = "mapping", operation_id = "list_mapping",
+    responses((status = 200, body = Vec<MappingRow>)))]
+pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<MappingRow>>, Problem> {
+    Ok(Json(app.archive.mapping().await?.into_iter().map(MappingRow::from).collect()))
+}
+
+/// Set the address of a user archive
+#[utoipa::path(put, path = "/api/v1/mapping/{archive}", tag = "mapping", operation_id = "set_mapping",
+    params(("archive" = String, Path, description = "The user archive's name; slashes percent-encoded or not")),
+    request_body = EditMapping, responses((status = 200, body = MappingRow)))]
+pub(crate) async fn set(
+    State(app): State<App>,
+    PathText(archive): PathText,
+    extract::Json(given): extract::Json<EditMapping>,
+) -> Result<Json<MappingRow>, Problem> {
+    Ok(Json(app.archive.set_mapping(&archive, &MailboxAddress::parse(&given.address)?).await?.into()))
+}
+
+impl From<archive::MappingRow> for MappingRow {
+    fn from(row: archive::MappingRow) -> Self {
+        let source = match row.source {
+            MappingSource::Mapping => "mapping",
+            MappingSource::Address => "address",
+            MappingSource::Default => "default",
+        };
+        let address = row.address.map(|address| address.to_string());
+        Self { archive: row.archive, address, source: source.into(), conflict: row.conflict }
+    }
+}
