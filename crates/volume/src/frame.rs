@@ -98,7 +98,7 @@ impl FrameReader {
         Ok(Self {
             head: Vec::with_capacity(MAX_HEAD_BYTES),
             decoder,
-            buffer: vec![0; BUFFER_BYTES],
+            buffer: Vec::new(),
             hash: Sha256::new(),
             content_size: None,
             produced: 0,
@@ -124,6 +124,9 @@ impl FrameReader {
                 return Err(FrameError::Damage(Damage::Length));
             }
             self.content_size = Some(size);
+            // One byte more than a small mail needs, so that a frame which holds more is seen.
+            let room = size.saturating_add(1).min(BUFFER_BYTES as u64);
+            self.buffer = vec![0; usize::try_from(room).unwrap_or(BUFFER_BYTES)];
             let head = std::mem::take(&mut self.head);
             self.decode(&head, raw)?;
             piece = rest;
@@ -133,6 +136,7 @@ impl FrameReader {
 
     fn decode(&mut self, piece: &[u8], raw: &mut dyn Write) -> Result<(), FrameError> {
         let limit = self.content_size.unwrap_or(0);
+        let room = self.buffer.len();
         let mut from = InBuffer::around(piece);
         while !self.done && !piece.is_empty() {
             let mut to = OutBuffer::around(self.buffer.as_mut_slice());
@@ -145,7 +149,7 @@ impl FrameReader {
             self.hash.update(output);
             raw.write_all(output)?;
             self.done = hint == 0;
-            if from.pos() == piece.len() && output.len() < BUFFER_BYTES {
+            if from.pos() == piece.len() && output.len() < room {
                 break;
             }
         }

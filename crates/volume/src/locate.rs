@@ -1,5 +1,6 @@
 //! From the two ends of a file to the places of its signed parts.
 
+use crate::Error;
 use crate::container::{
     CATALOGUE_NAME, DIRECTORY_BYTES, DIRECTORY_SIGNATURE, END_BYTES, END_SIGNATURE, HEADER_NAME, HEADER_START,
     LAST_RECORDS_BYTES, LOCAL_BYTES, LOCAL_SIGNATURE, SEAL_NAME, SIGNATURE_NAME, ZIP64_BYTES, u16_at, u32_at,
@@ -9,7 +10,6 @@ use crate::limits::{
     HEAD_BYTES, MAX_CATALOGUE_BYTES, MAX_HEADER_BYTES, MAX_SEAL_BYTES, MAX_SIGNATURE_BYTES, MAX_VOLUME_BYTES,
     TAIL_BYTES,
 };
-use crate::Error;
 use serde_json::Value;
 use std::ops::Range;
 

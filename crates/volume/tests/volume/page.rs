@@ -1,0 +1,1 @@
+//! docs/formats/volume.md tells the truth.
