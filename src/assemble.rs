@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use archive::{Archive, Result};
+use archive::{Archive, Result, Worker, hash::to_hex, ports::Random as _};
 use local::{Landings, Local};
 
 use crate::{config::Config, first_password};
@@ -54,6 +54,14 @@ fn archive_of(local: &Local, config: &Config) -> Archive {
         clock: local.clock.clone(),
         random: local.random.clone(),
         scratch: local.scratch.clone(),
+        // The lock on the folder makes it so.
+        worker: Worker { id: worker_id(local), alone: true },
         domain: config.domain.clone(),
     }
+}
+
+fn worker_id(local: &Local) -> String {
+    let mut bytes = [0; 16];
+    local.random.fill(&mut bytes);
+    to_hex(&bytes)
 }

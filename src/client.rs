@@ -35,7 +35,10 @@ pub(crate) struct Client {
 
 enum Road {
     /// The folder is ours; answers come from a router in this process, and the work is done here too.
-    Here { place: Box<Place>, router: Router },
+    Here {
+        place: Box<Place>,
+        router: Router,
+    },
     There(Remote),
 }
 
@@ -139,13 +142,13 @@ impl Client {
         loop {
             let after = seen.as_ref().map(|seq| format!("?after={}", escaped(seq)));
             let page = self.get(&format!("{path}/lines{}", after.unwrap_or_default())).await?;
-            let lines = page["lines"].as_array().map_or(&[][..], Vec::as_slice);
+            let lines = page.as_array().map_or(&[][..], Vec::as_slice);
+            if lines.is_empty() {
+                return Ok(());
+            }
             for line in lines {
                 say(line);
                 *seen = line["seq"].as_str().map(str::to_owned);
-            }
-            if lines.is_empty() || page["next"].is_null() {
-                return Ok(());
             }
         }
     }

@@ -3,10 +3,12 @@
 pub(crate) mod certificate;
 pub(crate) mod check;
 pub(crate) mod demo;
+pub(crate) mod export;
 pub(crate) mod folders;
 pub(crate) mod grant;
 pub(crate) mod group;
 pub(crate) mod import;
+pub(crate) mod inspect;
 pub(crate) mod mailbox;
 pub(crate) mod mailboxes;
 pub(crate) mod mails;
@@ -16,5 +18,6 @@ pub(crate) mod restructure;
 pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod user;
+pub(crate) mod verify;
 
 pub(crate) use outcome::Outcome;

@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn a_problem_keeps_its_kind_code_and_hint() {
-        let problem = json!({ "title": "Denied", "detail": "wrong", "kind": "denied", "code": "wrong_login", "hint": "h" });
+        let problem =
+            json!({ "title": "Denied", "detail": "wrong", "kind": "denied", "code": "wrong_login", "hint": "h" });
         let failure = Failure::of_problem(403, &problem);
         assert_eq!((failure.exit(), failure.code.as_str(), failure.message.as_str()), (3, "wrong_login", "wrong"));
         assert_eq!(failure.text(), "error: wrong\nhint: h");

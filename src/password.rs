@@ -60,7 +60,9 @@ mod tests {
     fn one_line_end_is_no_part_of_a_password() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("password");
-        for (text, password) in [("a b \n", "a b "), ("x\r\n", "x"), ("x\n\n", "x\n"), ("x", "x"), ("x\r", "x\r"), ("\n", "")] {
+        for (text, password) in
+            [("a b \n", "a b "), ("x\r\n", "x"), ("x\n\n", "x\n"), ("x", "x"), ("x\r", "x\r"), ("\n", "")]
+        {
             std::fs::write(&path, text).unwrap();
             assert_eq!(read(&path).unwrap(), password);
         }

@@ -17,7 +17,9 @@ use crate::{
 /// Prints the end of a command: with `json` one document on stdout, otherwise its text, or the failure on stderr.
 pub(crate) fn ended(outcome: Result<Outcome>, json: bool) -> ExitCode {
     let (exit, written) = match outcome {
-        Ok(outcome) if json && !outcome.document.is_null() => (outcome.exit, to_stdout(&format!("{:#}\n", outcome.document))),
+        Ok(outcome) if json && !outcome.document.is_null() => {
+            (outcome.exit, to_stdout(&format!("{:#}\n", outcome.document)))
+        }
         Ok(outcome) => (outcome.exit, to_stdout(&outcome.text)),
         Err(failure) => (failure.exit(), tell(&failure, json)),
     };

@@ -35,7 +35,8 @@ impl Remote {
             token.set_sensitive(true);
         }
         let roots = HttpsConnectorBuilder::new().with_native_roots();
-        let roots = roots.map_err(|error| Error::unavailable("no trusted certificates on this machine").caused_by(error))?;
+        let roots =
+            roots.map_err(|error| Error::unavailable("no trusted certificates on this machine").caused_by(error))?;
         let http = Client::builder(TokioExecutor::new()).build(roots.https_or_http().enable_http1().build());
         Ok(Self { http, base, token })
     }
@@ -59,7 +60,10 @@ impl Remote {
     }
 
     fn unreachable(&self, error: hyper_util::client::legacy::Error) -> Failure {
-        Error::unavailable(format!("server {} does not answer", self.base)).hint("is it running?").caused_by(error).into()
+        Error::unavailable(format!("server {} does not answer", self.base))
+            .hint("is it running?")
+            .caused_by(error)
+            .into()
     }
 }
 

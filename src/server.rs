@@ -2,11 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use archive::{
-    Error, Result,
-    job::Job,
-    ports::{Clock as _, Queue as _},
-};
+use archive::{Error, Result, job::Job, ports::Queue as _};
 use sftp::HostKey;
 use tokio::{
     net::TcpListener,
@@ -97,7 +93,11 @@ impl Server {
         self.clock.abort();
         self.stop.send_replace(true);
         let doors = async { while self.doors.join_next().await.is_some() {} };
-        let work = async { if let Some(workers) = self.workers { workers.stop(GRACE).await } };
+        let work = async {
+            if let Some(workers) = self.workers {
+                workers.stop(GRACE).await
+            }
+        };
         let (doors, ()) = tokio::join!(tokio::time::timeout(GRACE, doors), work);
         if doors.is_err() {
             tracing::info!("connections are cut off");
@@ -107,7 +107,8 @@ impl Server {
 
 async fn bind(address: &str) -> Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
-        let error_of = if error.kind() == std::io::ErrorKind::InvalidInput { Error::invalid } else { Error::unavailable };
+        let error_of =
+            if error.kind() == std::io::ErrorKind::InvalidInput { Error::invalid } else { Error::unavailable };
         error_of(format!("{address} cannot be served on"))
             .hint("choose other addresses with --http and --sftp, as HOST:PORT")
             .caused_by(error)

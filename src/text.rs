@@ -5,7 +5,9 @@ use serde_json::Value;
 
 /// The text without anything that moves a terminal's cursor or hides what it shows.
 pub(crate) fn shown(text: &str) -> String {
-    let hides = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let hides = |c: char| {
+        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     text.chars().map(|c| if hides(c) { '\u{fffd}' } else { c }).collect()
 }
 
@@ -22,7 +24,7 @@ pub(crate) fn cell(value: &Value) -> String {
 /// Rows of cells under a head; ends with a line end.
 pub(crate) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(head.to_vec());
+    table.load_style(presets::NOTHING).set_header(head.to_vec());
     for row in rows {
         table.add_row(row);
     }

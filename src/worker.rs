@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use archive::{Archive, Error, ErrorKind, Result, job, ports::Clock as _};
+use archive::{Archive, Error, ErrorKind, Result, job};
 use local::{Jobs, Received};
 use tokio::{sync::watch, task::JoinSet};
 

@@ -12,7 +12,7 @@ pub(crate) struct Check {
 }
 
 pub(crate) async fn run(args: &Check, client: &Client) -> Result<Outcome> {
-    let started = client.post("/checks", &json!({ "read_data": args.read_data })).await?;
+    let started = client.post("/check", &json!({ "read_data": args.read_data })).await?;
     let found = client.result(&started).await?;
     let mut text = String::new();
     for (name, label) in [("errors", "error"), ("orphans", "orphan")] {

@@ -43,7 +43,8 @@ pub(crate) struct Import {
 
 pub(crate) async fn run(args: &Import, client: &Client, config: &Config) -> Result<Outcome> {
     let certificate = args.certificate.as_deref().map(read_certificate).transpose()?;
-    let (sources, mut imports) = if client.is_here() { local(&args.files)? } else { upload(&args.files, client).await? };
+    let (sources, mut imports) =
+        if client.is_here() { local(&args.files)? } else { upload(&args.files, client).await? };
     let mut start = json!({
         "mailbox": args.mailbox,
         "certificate": certificate.map(|bytes| BASE64_STANDARD.encode(bytes)),
@@ -154,7 +155,11 @@ fn exit_of_one(import: &Value) -> u8 {
     }
     match import["code"].as_str().unwrap_or_default() {
         "bad_signature" | "malformed" | "volume_conflict" => 7,
-        "wrong_certificate" | "wrong_password" | "wrong_recipient_key" | "password_needed" | "recipient_key_needed"
+        "wrong_certificate"
+        | "wrong_password"
+        | "wrong_recipient_key"
+        | "password_needed"
+        | "recipient_key_needed"
         | "certificate_needed" => 3,
         "not_a_volume" | "newer_version" | "truncated" | "over_limit" | "volume_foreign" => 2,
         // Nobody but the file system denies a file to whoever sits at the machine.
@@ -176,7 +181,8 @@ fn text_of(import: &Value) -> String {
         if import["balanced"] == true { "" } else { " (the numbers do not close)" }
     );
     for entry in failed {
-        let [number, locator, code, reason] = ["number", "locator", "code", "reason"].map(|name| text::cell(&entry[name]));
+        let [number, locator, code, reason] =
+            ["number", "locator", "code", "reason"].map(|name| text::cell(&entry[name]));
         text.push_str(&format!("  failed: mail {number} ({locator}): {reason} ({code})\n"));
     }
     text

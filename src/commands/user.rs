@@ -1,6 +1,9 @@
 //! `user`: who may come in.
 
-use std::{fs, path::{Path, PathBuf}};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use archive::{Error, ErrorKind};
 use serde_json::{Value, json};
@@ -67,9 +70,10 @@ pub(crate) async fn run(user: &User, client: &Client, config: &Config) -> Result
             let new = json!({ "name": name, "groups": groups, "password": password, "keys": keys, "mfa": mfa });
             Ok(changed(client.post("/users", &new).await?, "added"))
         }
-        User::Reset { name } => {
-            Ok(changed(client.post(&format!("/users/{}/reset", escaped(name)), &json!({})).await?, "has a new password"))
-        }
+        User::Reset { name } => Ok(changed(
+            client.post(&format!("/users/{}/reset", escaped(name)), &json!({})).await?,
+            "has a new password",
+        )),
         User::Key(Key::Add { name, file, key }) => {
             let path = file.as_deref().or(key.as_deref()).ok_or_else(|| Error::invalid("no key file is given"))?;
             let mut user = Value::Null;
@@ -85,8 +89,12 @@ pub(crate) async fn run(user: &User, client: &Client, config: &Config) -> Result
 fn read_keys(path: &Path) -> Result<Vec<String>, Error> {
     let text = fs::read_to_string(path)
         .map_err(|error| Error::new(ErrorKind::NotFound, format!("key file {}", path.display())).caused_by(error))?;
-    let keys: Vec<_> =
-        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect();
+    let keys: Vec<_> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect();
     if keys.is_empty() {
         return Err(Error::invalid(format!("key file {} holds no key", path.display())));
     }

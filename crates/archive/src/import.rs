@@ -11,6 +11,8 @@ mod shard;
 mod slice;
 mod start;
 mod step;
+#[cfg(test)]
+mod tests;
 mod unlock;
 mod view;
 

@@ -3,9 +3,11 @@
 //! A twin behaves like the best adapter; it is no mock. A suite states the contract of its port as the port's comments
 //! do, and every adapter, the twin included, passes it.
 
+pub mod faulty;
 pub mod landing;
 pub mod memory;
 pub mod suites;
+pub mod volumes;
 
 /// An archive over fresh twins, for tests that need no look at them.
 #[cfg(test)]

@@ -1,18 +1,27 @@
 //! The data folder, opened.
 
 use std::{
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use archive::Result;
 
-use crate::{Files, Folder, Jobs, KeyFile, Lock, Sqlite, SystemClock, SystemRandom, Timetable};
+use crate::{Database, Files, Folder, Jobs, KeyFile, Lock, Sqlite, SystemClock, SystemRandom, Timetable, from_io};
 
-/// Every adapter of one data folder, and the lock that makes it ours.
+const CATALOGUE: &str = "catalogue.sqlite";
+const NEW_CATALOGUE: &str = "catalogue.new.sqlite";
+/// What SQLite keeps beside a file.
+const BESIDE: [&str; 2] = ["-wal", "-shm"];
+
+/// Every adapter of one data folder.
 #[derive(Debug)]
 pub struct Local {
     pub objects: Arc<Folder>,
+    /// Uploads that were closed. The SFTP server's partial ones lie beside, in `uploads/partial`.
     pub uploads: Arc<Folder>,
     pub files: Arc<Files>,
     pub catalog: Arc<Sqlite>,
@@ -23,25 +32,163 @@ pub struct Local {
     pub random: Arc<SystemRandom>,
     /// An empty folder for temporary files, emptied at each start.
     pub scratch: PathBuf,
-    pub lock: Lock,
+    /// Held until this, the catalogue, the queue and the schedules are all dropped.
+    pub lock: Arc<Lock>,
+    dir: PathBuf,
+    is_anew: bool,
 }
 
 impl Local {
     /// Opens the data folder and makes it first if need be. `Unavailable` if another process owns it, `Corrupt` if the
     /// catalogue cannot be read, `Invalid` if a newer version of this program wrote it.
     pub fn open(dir: &Path) -> Result<Self> {
-        todo!()
+        Self::open_under(dir, own(dir)?, false)
     }
 
     /// Opens the data folder with a new, empty catalogue beside the present one, which stays in force until
     /// [`Self::replace_catalogue`]. For `rebuild`; works when the present catalogue is damaged or missing.
     pub fn open_anew(dir: &Path) -> Result<Self> {
-        todo!()
+        Self::open_under(dir, own(dir)?, true)
     }
 
     /// Puts the new catalogue of [`Self::open_anew`] in place of the old one and opens the folder again. All other
     /// holders of the adapters get `Unavailable` from now on. Changes nothing if the catalogue is the one in force.
     pub fn replace_catalogue(self) -> Result<Self> {
-        todo!()
+        if !self.is_anew {
+            return Ok(self);
+        }
+        self.catalog.database().close()?;
+        let (old, new) = (self.dir.join(CATALOGUE), self.dir.join(NEW_CATALOGUE));
+        // The log of the old one must go first, or it would be taken for the new one's. It is folded in where it can
+        // be, so that a crash here leaves the old catalogue as it was.
+        if let Err(error) = Database::open(&old).and_then(|old| old.close()) {
+            tracing::info!(%error, "the old catalogue is given up");
+        }
+        BESIDE.iter().try_for_each(|ending| remove(&beside(&old, ending)))?;
+        let replaced = fs::rename(&new, &old).and_then(|()| File::open(&self.dir)?.sync_all());
+        replaced.map_err(|e| from_io(old.display(), e))?;
+        let (dir, lock) = (self.dir.clone(), Arc::clone(&self.lock));
+        drop(self);
+        Self::open_under(&dir, lock, false)
+    }
+
+    fn open_under(dir: &Path, lock: Arc<Lock>, is_anew: bool) -> Result<Self> {
+        let new = dir.join(NEW_CATALOGUE);
+        ["", "-wal", "-shm"].iter().try_for_each(|ending| remove(&beside(&new, ending)))?;
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let path = if is_anew { new } else { dir.join(CATALOGUE) };
+        let database = Database::open_under(&path, Some(Arc::clone(&lock)))?;
+        Ok(Self {
+            objects: Arc::new(Folder::open(&dir.join("objects"))?),
+            uploads: Arc::new(Folder::open(&dir.join("uploads").join("whole"))?),
+            files: Arc::default(),
+            catalog: Arc::new(Sqlite::new(database.clone(), clock.clone())),
+            queue: Arc::new(Jobs::new(database.clone(), clock.clone())?),
+            schedules: Arc::new(Timetable::new(database, clock.clone())),
+            keys: Arc::new(KeyFile::open(&dir.join("keys").join("archive.key"), &*random)?),
+            clock,
+            random,
+            scratch: scratch(dir)?,
+            lock,
+            dir: dir.to_owned(),
+            is_anew,
+        })
+    }
+}
+
+/// Makes the folder if need be, and takes its lock.
+fn own(dir: &Path) -> Result<Arc<Lock>> {
+    make(dir)?;
+    Lock::take(&dir.join("lock")).map(Arc::new)
+}
+
+fn make(dir: &Path) -> Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| from_io(dir.display(), e))
+}
+
+fn scratch(dir: &Path) -> Result<PathBuf> {
+    let scratch = dir.join("scratch");
+    match fs::remove_dir_all(&scratch) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(from_io(scratch.display(), e)),
+        _ => make(&scratch)?,
+    }
+    Ok(scratch)
+}
+
+/// The path with an ending behind its name.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(from_io(path.display(), e)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use archive::{
+        ErrorKind,
+        ports::{Catalog as _, Expect},
+    };
+    use serde_json::json;
+
+    use super::*;
+
+    async fn value(local: &Local) -> Option<serde_json::Value> {
+        local.catalog.load("p", "x").await.unwrap().map(|document| document.body)
+    }
+
+    #[tokio::test]
+    async fn a_folder_is_made_and_found_again() {
+        let tmp = tempfile::tempdir().unwrap();
+        let dir = tmp.path().join("some/where");
+        let local = Local::open(&dir).unwrap();
+        assert_eq!(fs::metadata(&dir).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(fs::metadata(dir.join(CATALOGUE)).unwrap().mode() & 0o777, 0o600);
+        local.catalog.save("p", "x", &json!(1), Expect::Absent, None).await.unwrap();
+        fs::write(local.scratch.join("left"), "over").unwrap();
+        let catalog = Arc::clone(&local.catalog);
+        drop(local);
+        let error = Local::open(&dir).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "the catalogue is still in use");
+        drop(catalog);
+        let local = Local::open(&dir).unwrap();
+        assert_eq!(value(&local).await, Some(json!(1)));
+        assert_eq!(fs::read_dir(&local.scratch).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_new_catalogue_takes_the_place_of_the_old_one_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let local = Local::open(dir.path()).unwrap();
+        local.catalog.save("p", "x", &json!("old"), Expect::Absent, None).await.unwrap();
+        drop(local);
+        let unfinished = Local::open_anew(dir.path()).unwrap();
+        assert_eq!(value(&unfinished).await, None);
+        unfinished.catalog.save("p", "x", &json!("unfinished"), Expect::Absent, None).await.unwrap();
+        drop(unfinished);
+        let local = Local::open(dir.path()).unwrap().replace_catalogue().unwrap();
+        assert_eq!(value(&local).await, Some(json!("old")));
+        drop(local);
+        for damage in [true, false] {
+            if damage {
+                fs::write(dir.path().join(CATALOGUE), "damaged ".repeat(2000)).unwrap();
+                assert_eq!(Local::open(dir.path()).unwrap_err().kind(), ErrorKind::Corrupt);
+            }
+            let anew = Local::open_anew(dir.path()).unwrap();
+            anew.catalog.save("p", "x", &json!(damage), Expect::Absent, None).await.unwrap();
+            let held = Arc::clone(&anew.catalog);
+            let local = anew.replace_catalogue().unwrap();
+            assert_eq!(value(&local).await, Some(json!(damage)));
+            assert_eq!(held.load("p", "x").await.unwrap_err().kind(), ErrorKind::Unavailable);
+            assert!(!dir.path().join(NEW_CATALOGUE).exists());
+        }
     }
 }

@@ -1,22 +1,282 @@
 //! The SQLite file: connections, schema, errors.
 
-use std::path::Path;
+mod faults;
 
-use archive::Result;
+use std::{
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-/// One SQLite file that this process alone writes: one writing connection, some that read.
+use archive::{Error, ErrorKind, Result};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::{Lock, blocking::blocking, from_io};
+
+/// Counted in `user_version`; each number has one step in [`migrate`].
+const SCHEMA: i64 = 1;
+const SCHEMA_1: &str = include_str!("database/schema.sql");
+/// Marks the file as ours (`application_id`): "PKhn".
+const APPLICATION: i64 = 0x504B_686E;
+/// Connections that wait for the next reader; more are opened when more read at once.
+const IDLE_READERS: usize = 4;
+/// Statements that a connection keeps prepared: all of ours.
+const STATEMENTS: usize = 64;
+
+/// One SQLite file that this process alone writes: one writing connection, some that read. Clones are the same file.
+#[derive(Clone, Debug)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
 #[derive(Debug)]
-pub struct Database {}
+struct Inner {
+    path: PathBuf,
+    /// None once the file was closed.
+    writer: Mutex<Option<Connection>>,
+    /// None once the file was closed.
+    readers: Mutex<Option<Vec<Connection>>>,
+    /// Nobody else may write the file as long as somebody here can.
+    _lock: Option<Arc<Lock>>,
+}
 
 impl Database {
     /// Opens the file and brings its schema up to date. `Invalid` if a newer version of this program wrote it,
-    /// `Corrupt` if it is no database.
+    /// `Corrupt` if it is no database of ours.
     pub fn open(path: &Path) -> Result<Self> {
-        todo!()
+        Self::open_under(path, None)
+    }
+
+    /// As [`Self::open`]; the lock is held for as long as the file is in use.
+    pub(crate) fn open_under(path: &Path, lock: Option<Arc<Lock>>) -> Result<Self> {
+        // Made here for its mode, which its log takes over: it holds subjects and senders.
+        let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+        made.map_err(|e| from_io(format_args!("catalogue {}", path.display()), e))?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut writer = connect(path, flags).map_err(|e| from_sqlite(path, e))?;
+        // FULL syncs the log at each commit: what was acknowledged survives a power cut.
+        let durable = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+        writer.execute_batch(durable).map_err(|e| from_sqlite(path, e))?;
+        migrate(path, &mut writer)?;
+        let inner = Inner {
+            path: path.to_owned(),
+            writer: Mutex::new(Some(writer)),
+            readers: Mutex::new(Some(Vec::new())),
+            _lock: lock,
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// What SQLite and our own counters find wrong in the file; empty if it is sound. Reads all of it.
     pub async fn faults(&self) -> Result<Vec<String>> {
-        todo!()
+        self.read(faults::faults).await
+    }
+
+    /// Ends all work on the file and folds its log into it. Whoever still holds it gets `Unavailable`. Blocks.
+    pub(crate) fn close(&self) -> Result<()> {
+        let readers = locked(&self.inner.readers).take();
+        drop(readers);
+        let Some(writer) = locked(&self.inner.writer).take() else { return Ok(()) };
+        let folded = writer.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);");
+        folded.and_then(|()| writer.close().map_err(|(_, e)| e)).map_err(|e| from_sqlite(&self.inner.path, e))
+    }
+
+    /// Runs the work in one transaction, durable when it returns, undone if the work fails.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Work<T> + Send + 'static,
+    ) -> Result<T> {
+        let db = self.clone();
+        blocking(move || db.write_now(work)).await
+    }
+
+    /// As [`Self::write`]; blocks.
+    pub(crate) fn write_now<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Work<T>) -> Result<T> {
+        let mut writer = locked(&self.inner.writer);
+        let writer = writer.as_mut().ok_or_else(closed)?;
+        let done = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Failure::Sqlite).and_then(
+            |transaction| {
+                let value = work(&transaction)?;
+                transaction.commit()?;
+                Ok(value)
+            },
+        );
+        done.map_err(|failure| failure.into_error(&self.inner.path))
+    }
+
+    /// Runs the work on one state of the file, beside whoever writes.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Work<T> + Send + 'static,
+    ) -> Result<T> {
+        let db = self.clone();
+        blocking(move || {
+            let mut reader = db.reader()?;
+            let done = reader.transaction().map_err(Failure::Sqlite).and_then(|transaction| work(&transaction));
+            db.give_back(reader);
+            done.map_err(|failure| failure.into_error(&db.inner.path))
+        })
+        .await
+    }
+
+    fn reader(&self) -> Result<Connection> {
+        if let Some(idle) = locked(&self.inner.readers).as_mut().ok_or_else(closed)?.pop() {
+            return Ok(idle);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        connect(&self.inner.path, flags).map_err(|e| from_sqlite(&self.inner.path, e))
+    }
+
+    fn give_back(&self, reader: Connection) {
+        if let Some(readers) = locked(&self.inner.readers).as_mut().filter(|idle| idle.len() < IDLE_READERS) {
+            readers.push(reader);
+        }
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // 16 MiB of pages a connection; a damaged file is told, not trusted.
+    connection
+        .execute_batch("PRAGMA cache_size = -16384; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;")?;
+    Ok(connection)
+}
+
+fn migrate(path: &Path, writer: &mut Connection) -> Result<()> {
+    let fail = |e| from_sqlite(path, e);
+    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
+    let number = |pragma| transaction.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(fail);
+    let (version, application) = (number("user_version")?, number("application_id")?);
+    let is_new = (version, application) == (0, 0) && number("schema_version")? == 0;
+    if !is_new && application != APPLICATION {
+        return Err(Error::corrupt(format!("{} is no catalogue of ours", path.display())));
+    }
+    if version > SCHEMA {
+        let message = format!("catalogue {} has schema {version}, newer than this program's {SCHEMA}", path.display());
+        return Err(Error::invalid(message).hint("use the version of postkahn that wrote it, or a later one"));
+    }
+    if version < 1 {
+        transaction.execute_batch(SCHEMA_1).map_err(fail)?;
+        transaction.pragma_update(None, "application_id", APPLICATION).map_err(fail)?;
+        transaction.pragma_update(None, "user_version", SCHEMA).map_err(fail)?;
+    }
+    transaction.commit().map_err(fail)
+}
+
+/// What work inside a transaction answers.
+pub(crate) type Work<T> = Result<T, Failure>;
+
+/// Why a transaction is undone: SQLite failed, or the product says no.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Sqlite(rusqlite::Error),
+    Ours(Error),
+}
+
+impl Failure {
+    fn into_error(self, path: &Path) -> Error {
+        match self {
+            Self::Sqlite(error) => from_sqlite(path, error),
+            Self::Ours(error) => error,
+        }
+    }
+}
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Ours(error)
+    }
+}
+
+fn from_sqlite(path: &Path, error: rusqlite::Error) -> Error {
+    use rusqlite::Error as E;
+    let (kind, hint) = match (&error, error.sqlite_error_code()) {
+        (_, Some(ErrorCode::DiskFull)) => {
+            (ErrorKind::Unavailable, Some("the disk is full: free some space and try again"))
+        }
+        (_, Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied)) => {
+            (ErrorKind::Denied, Some("look at the owner and mode of the data folder"))
+        }
+        (_, Some(ErrorCode::CannotOpen)) => (ErrorKind::Denied, Some("look at the owner and mode of the data folder")),
+        (_, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation))
+        | (E::InvalidColumnType(..) | E::FromSqlConversionFailure(..) | E::IntegralValueOutOfRange(..), _) => {
+            (ErrorKind::Corrupt, Some("run `postkahn rebuild` to make it anew from the objects"))
+        }
+        (_, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SystemIoFailure)) => {
+            (ErrorKind::Unavailable, None)
+        }
+        _ => (ErrorKind::Internal, None),
+    };
+    let error = Error::new(kind, format!("catalogue {}", path.display())).caused_by(error);
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+fn closed() -> Error {
+    Error::unavailable("the catalogue was closed")
+}
+
+/// A transaction that panicked was undone; the connection is sound.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_catalogue_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.sqlite");
+        let db = Database::open(&path).unwrap();
+        db.write_now(|tx| Ok(tx.pragma_update(None, "user_version", SCHEMA + 1)?)).unwrap();
+        db.close().unwrap();
+        assert_eq!(Database::open(&path).unwrap_err().kind(), ErrorKind::Invalid);
+    }
+
+    #[test]
+    fn what_is_no_catalogue_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = dir.path().join("text");
+        std::fs::write(&text, "not a database at all, but long enough to have a header of its own ".repeat(40))
+            .unwrap();
+        assert_eq!(Database::open(&text).unwrap_err().kind(), ErrorKind::Corrupt);
+        let other = dir.path().join("other");
+        Connection::open(&other).unwrap().execute_batch("CREATE TABLE a (b)").unwrap();
+        assert_eq!(Database::open(&other).unwrap_err().kind(), ErrorKind::Corrupt);
+        assert_eq!(Database::open(&dir.path().join("no/such")).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn a_closed_file_is_whole_and_answers_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.sqlite");
+        let db = Database::open(&path).unwrap();
+        assert_eq!(db.faults().await.unwrap(), [""; 0]);
+        db.close().unwrap();
+        db.close().unwrap();
+        assert!(!dir.path().join("c.sqlite-wal").exists());
+        assert_eq!(db.faults().await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(db.write_now(|_| Ok(())).unwrap_err().kind(), ErrorKind::Unavailable);
+    }
+
+    #[tokio::test]
+    async fn counters_that_lie_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Database::open(&dir.path().join("c.sqlite")).unwrap();
+        let sql = "INSERT INTO scope (kind, mailbox, path, mails) VALUES (1, 'a@b', '', 3)";
+        db.write_now(|tx| Ok(tx.execute_batch(sql)?)).unwrap();
+        assert_eq!(db.faults().await.unwrap().len(), 1);
     }
 }

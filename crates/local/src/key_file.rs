@@ -1,16 +1,213 @@
 //! The archive's keys in one file.
 
-use std::path::Path;
+use std::{
+    fmt,
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::Path,
+};
 
-use archive::{Result, ports::Random};
+use archive::{
+    Error, Result, hash,
+    ports::{Keys, PublicKeys, Random},
+};
+use async_trait::async_trait;
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use p256::{
+    PublicKey, SecretKey,
+    ecdsa::{Signature, SigningKey, signature::hazmat::PrehashSigner as _},
+    elliptic_curve::sec1::ToSec1Point as _,
+};
+use zeroize::Zeroizing;
 
-/// A 32-byte wrapping key (AES-256-GCM) and two P-256 keys: one signs, one agrees.
-pub struct KeyFile {}
+use crate::from_io;
+
+const TITLE: &str = "postkahn keys 1";
+const NAMES: [&str; 3] = ["wrapping", "signing", "agreement"];
+/// More than the file ever holds.
+const MAX_FILE: u64 = 4096;
+/// The port's limit for what is wrapped: that of KMS.
+const MAX_PLAINTEXT: usize = 4096;
+
+/// A wrapping key (AES-256-GCM) and two P-256 keys: one signs, one agrees.
+pub struct KeyFile {
+    wrapping: RandomizedNonceKey,
+    signing: SigningKey,
+    agreement: SecretKey,
+}
 
 impl KeyFile {
     /// Reads the key file, and makes it (0600, durable) if there is none. `Denied` if others may read it, `Corrupt` if
     /// it is no key file.
     pub fn open(path: &Path, random: &dyn Random) -> Result<Self> {
-        todo!()
+        let fail = |e| from_io(format_args!("key file {}", path.display()), e);
+        let text = match read(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                create(path, &fresh(random)).map_err(fail)?;
+                read(path).map_err(fail)?
+            }
+            text => text.map_err(fail)?,
+        };
+        Self::parse(&text).ok_or_else(|| {
+            Error::corrupt(format!("key file {} is damaged", path.display())).hint("put it back from a backup")
+        })
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        lines.next().filter(|title| *title == TITLE)?;
+        let mut key = |name: &str| lines.next()?.split_once(' ').filter(|(n, _)| *n == name).map(|(_, hex)| hex);
+        let [wrapping, signing, agreement] = NAMES.map(|name| key(name).and_then(hash::from_hex).map(Zeroizing::new));
+        Some(Self {
+            wrapping: RandomizedNonceKey::new(&AES_256_GCM, &*wrapping?).ok()?,
+            signing: SecretKey::from_slice(&*signing?).ok()?.into(),
+            agreement: SecretKey::from_slice(&*agreement?).ok()?,
+        })
+    }
+}
+
+impl fmt::Debug for KeyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyFile")
+    }
+}
+
+fn read(path: &Path) -> io::Result<Zeroizing<String>> {
+    let mut file = File::open(path)?;
+    if file.metadata()?.mode() & 0o077 != 0 {
+        let message = "others may read or write it: set its mode to 0600";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    let mut text = Zeroizing::new(String::with_capacity(512));
+    match file.by_ref().take(MAX_FILE).read_to_string(&mut text) {
+        // Told as damaged by whoever parses it.
+        Err(e) if e.kind() == io::ErrorKind::InvalidData => Ok(Zeroizing::default()),
+        read => read.map(|_| text),
+    }
+}
+
+/// The text of a new key file.
+fn fresh(random: &dyn Random) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(512));
+    text.push_str(TITLE);
+    for name in NAMES {
+        let mut key = Zeroizing::new([0; 32]);
+        // All but one in 2^32 draws are P-256 keys.
+        while SecretKey::from_slice(&*key).is_err() {
+            random.fill(&mut *key);
+        }
+        text.push('\n');
+        text.push_str(name);
+        text.push(' ');
+        text.push_str(&Zeroizing::new(hash::to_hex(&*key)));
+    }
+    text.push('\n');
+    text
+}
+
+/// Whole and durable, or not there at all; one that is there stays.
+fn create(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let temporary = path.with_extension("new");
+    match fs::remove_file(&temporary) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    match fs::hard_link(&temporary, path) {
+        // Some file systems have no links; the lock on the data folder makes a rename as good.
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => fs::rename(&temporary, path)?,
+        _ => fs::remove_file(&temporary)?,
+    }
+    File::open(folder)?.sync_all()?;
+    folder.parent().map_or(Ok(()), |above| File::open(above)?.sync_all())
+}
+
+fn broken() -> Error {
+    Error::internal("key operation failed")
+}
+
+#[async_trait]
+impl Keys for KeyFile {
+    async fn wrap(&self, plaintext: &[u8], context: &str) -> Result<Vec<u8>> {
+        if plaintext.len() > MAX_PLAINTEXT {
+            return Err(Error::invalid("more than 4 KiB to wrap"));
+        }
+        let mut sealed = plaintext.to_vec();
+        let nonce = self.wrapping.seal_in_place_append_tag(Aad::from(context), &mut sealed).map_err(|_| broken())?;
+        Ok([nonce.as_ref().as_slice(), &sealed].concat())
+    }
+
+    async fn unwrap(&self, wrapped: &[u8], context: &str) -> Result<Vec<u8>> {
+        let denied = || Error::denied(format!("what was wrapped does not open as {context:?}"));
+        let (nonce, sealed) = wrapped.split_first_chunk::<NONCE_LEN>().ok_or_else(denied)?;
+        let mut opened = Zeroizing::new(sealed.to_vec());
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let plain = self.wrapping.open_in_place(nonce, Aad::from(context), &mut opened).map_err(|_| denied())?;
+        Ok(plain.to_vec())
+    }
+
+    async fn sign(&self, digest: &[u8; 32]) -> Result<Vec<u8>> {
+        let signature: Signature = self.signing.sign_prehash(digest).map_err(|_| broken())?;
+        Ok(signature.normalize_s().to_der().as_bytes().to_vec())
+    }
+
+    async fn agree(&self, peer: &[u8]) -> Result<Vec<u8>> {
+        let wrong = || Error::invalid("the other side's public key is no uncompressed point of P-256");
+        let uncompressed = peer.len() == 65 && peer.first() == Some(&4);
+        let peer = PublicKey::from_sec1_bytes(peer).ok().filter(|_| uncompressed).ok_or_else(wrong)?;
+        Ok(self.agreement.diffie_hellman(&peer).raw_secret_bytes().to_vec())
+    }
+
+    async fn public(&self) -> Result<PublicKeys> {
+        let signing = self.signing.verifying_key().to_sec1_point(false).as_bytes().to_vec();
+        let agreement = self.agreement.public_key().to_sec1_point(false).as_bytes().to_vec();
+        Ok(PublicKeys { agreement, signing })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+
+    use archive::ErrorKind;
+
+    use super::*;
+    use crate::SystemRandom;
+
+    #[tokio::test]
+    async fn the_keys_stay_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys").join("archive.key");
+        let first = KeyFile::open(&path, &SystemRandom).unwrap();
+        let wrapped = first.wrap(b"secret", "here").await.unwrap();
+        let again = KeyFile::open(&path, &SystemRandom).unwrap();
+        assert_eq!(first.public().await.unwrap(), again.public().await.unwrap());
+        assert_eq!(again.unwrap(&wrapped, "here").await.unwrap(), b"secret");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        let other = KeyFile::open(&dir.path().join("other"), &SystemRandom).unwrap();
+        assert_eq!(other.unwrap(&wrapped, "here").await.unwrap_err().kind(), ErrorKind::Denied);
+    }
+
+    #[test]
+    fn a_key_file_that_is_open_to_others_or_damaged_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("archive.key");
+        KeyFile::open(&path, &SystemRandom).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        for damaged in [text.replace("keys 1", "keys 2"), text.replace("signing", "sing"), String::new(), "\0".into()] {
+            fs::write(&path, damaged).unwrap();
+            assert_eq!(KeyFile::open(&path, &SystemRandom).unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+        fs::write(&path, [0xFF; 10]).unwrap();
+        assert_eq!(KeyFile::open(&path, &SystemRandom).unwrap_err().kind(), ErrorKind::Corrupt);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(KeyFile::open(&path, &SystemRandom).unwrap_err().kind(), ErrorKind::Denied);
     }
 }

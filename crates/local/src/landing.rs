@@ -24,7 +24,10 @@ use bytes::Bytes;
 use rustix::fs::{SeekFrom, seek, statvfs};
 use tokio::sync::RwLock;
 
-use self::{file::LocalFile, written::Written};
+use self::{
+    file::{Folders, LocalFile},
+    written::Written,
+};
 use crate::{Folder, blocking::blocking, from_io};
 
 /// A read answers at most so much, whatever was asked for.
@@ -38,7 +41,7 @@ pub struct Landings {
     whole: Arc<Folder>,
     writers: Writers,
     /// Held for writing while files move between the folders, so that a listing misses none.
-    moves: RwLock<()>,
+    moves: Arc<RwLock<()>>,
 }
 
 /// How far each file that has a writer is.
@@ -49,7 +52,7 @@ impl Landings {
     pub fn open(partial: &Path, whole: Arc<Folder>) -> Result<Self> {
         let root = partial.to_owned();
         let partial = Arc::new(Folder::open(partial)?);
-        Ok(Self { root, partial, whole, writers: Writers::default(), moves: RwLock::default() })
+        Ok(Self { root, partial, whole, writers: Writers::default(), moves: Arc::default() })
     }
 
     /// The partial file as it can be resumed, if it is there.
@@ -110,7 +113,8 @@ impl Landing for Landings {
         let opened = blocking(move || open(&partial, &whole, &key, mode).map(|(file, size)| (file, size, claim)));
         let (file, size, claim) = opened.await?;
         *locked(&claim.written) = Written::through(size);
-        Ok(Box::new(LocalFile::new(file, claim, self.partial.clone(), self.whole.clone())))
+        let folders = Folders { partial: self.partial.clone(), whole: self.whole.clone(), moves: self.moves.clone() };
+        Ok(Box::new(LocalFile::new(file, claim, folders)))
     }
 
     async fn rename(&self, user: &str, from: &str, to: &str, replace: bool) -> Result<()> {
@@ -150,6 +154,17 @@ impl Landing for Landings {
             Ok(LandingSpace { total_bytes: bytes(disk.f_blocks), free_bytes: bytes(disk.f_bavail) })
         })
         .await
+    }
+
+    async fn expire(&self, before: i64) -> Result<u64> {
+        let _moving = self.moves.write().await;
+        let mut removed = 0;
+        for meta in self.partial.list("", None, usize::MAX).await? {
+            if meta.modified < before && self.refuse_while_written(&meta.key).is_ok() {
+                removed += u64::from(self.partial.delete(&meta.key, None).await?);
+            }
+        }
+        Ok(removed)
     }
 }
 
@@ -234,6 +249,7 @@ fn rename(partial: &Folder, whole: &Folder, from: &ObjectKey, to: &ObjectKey, re
     }
     let failed = |e| from_io(to, e);
     if source_is_partial {
+        target.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
         if target_is_whole {
             whole.release(to, &target)?;
         }

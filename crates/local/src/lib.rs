@@ -32,10 +32,12 @@ mod files;
 mod folder;
 mod io_error;
 mod jobs;
+mod json;
 mod key_file;
 mod landing;
 mod lock;
 mod random;
+mod read;
 mod sqlite;
 mod timetable;
 

@@ -4,6 +4,7 @@
 //! asked for.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
@@ -217,12 +218,14 @@ impl<'a> Walk<'a> {
 
     /// Parts that hold content which is not read.
     fn note_opaque(&mut self, head: &Head, name: Option<&str>) {
-        let name = name.unwrap_or_default().to_ascii_lowercase();
+        let name = Path::new(name.unwrap_or_default());
         match head.media.as_str() {
             "application/ms-tnef" | "application/vnd.ms-tnef" => self.defects.insert(Defect::Tnef),
             "application/pkcs7-mime" | "application/x-pkcs7-mime" => self.defects.insert(Defect::Smime),
-            _ if name == "winmail.dat" => self.defects.insert(Defect::Tnef),
-            _ if name.ends_with(".p7m") => self.defects.insert(Defect::Smime),
+            _ if name.as_os_str().eq_ignore_ascii_case("winmail.dat") => self.defects.insert(Defect::Tnef),
+            _ if name.extension().is_some_and(|tail| tail.eq_ignore_ascii_case("p7m")) => {
+                self.defects.insert(Defect::Smime);
+            }
             _ => {}
         }
     }

@@ -1,5 +1,7 @@
 //! Structured MIME fields: a value and its parameters (RFC 2045, 5.1; RFC 2231).
 
+use std::fmt::Write as _;
+
 use crate::text::{charset_text, guess, header_text, picture};
 use crate::{Defect, Defects};
 
@@ -27,7 +29,9 @@ impl Structured {
         while parameters.len() < PARAMETER_LIMIT
             && let Some(parameter) = parameter(&mut rest)
         {
-            parameters.extend(parameter);
+            if !parameter.0.is_empty() {
+                parameters.push(parameter);
+            }
         }
         Self { value, parameters }
     }
@@ -81,7 +85,8 @@ pub(crate) fn attachment_name(name: &str) -> (String, Defects) {
     let mut shown = String::with_capacity(name.len());
     for char in name.chars() {
         if is_direction_mark(char) {
-            shown.push_str(&format!("<U+{:04X}>", u32::from(char)));
+            // Writing to a String cannot fail.
+            let _ = write!(shown, "<U+{:04X}>", u32::from(char));
             defects.insert(Defect::AttName);
         } else {
             let visible = picture(char);
@@ -161,8 +166,8 @@ fn token(rest: &mut &[u8]) -> Vec<u8> {
     token.trim_ascii().to_vec()
 }
 
-/// The next `; name=value`; an inner none if it has no name.
-fn parameter(rest: &mut &[u8]) -> Option<Option<(String, Vec<u8>)>> {
+/// The next `; name=value`; the name is empty if there is no value.
+fn parameter(rest: &mut &[u8]) -> Option<(String, Vec<u8>)> {
     while let [b';' | b' ' | b'\t', tail @ ..] = rest {
         *rest = tail;
     }
@@ -173,7 +178,7 @@ fn parameter(rest: &mut &[u8]) -> Option<Option<(String, Vec<u8>)>> {
     let (name, tail) = rest.split_at_checked(end)?;
     *rest = tail;
     let name = String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase();
-    let Some(tail) = rest.strip_prefix(b"=") else { return Some(None) };
+    let Some(tail) = rest.strip_prefix(b"=") else { return Some((String::new(), Vec::new())) };
     *rest = tail.trim_ascii_start();
     let value = match rest.strip_prefix(b"\"") {
         Some(tail) => {
@@ -182,7 +187,7 @@ fn parameter(rest: &mut &[u8]) -> Option<Option<(String, Vec<u8>)>> {
         }
         None => unquoted(rest),
     };
-    Some((!name.is_empty()).then_some((name, value)))
+    Some((name, value))
 }
 
 /// A quoted string; one without an end goes to the end of the field.

@@ -40,16 +40,37 @@ pub fn looks_like_mail(prefix: &[u8]) -> bool {
 }
 
 /// True if the content begins with a `From ` line and, after a blank line, holds a second one.
+/// A line of prose that begins with that word is none: it has no time and no header follows.
 ///
 /// ```
-/// let one = b"From a@b Mon Jan  2 10:00:00 2023\nSubject: 1\n\nbody\n\n";
+/// let one = b"From a@b Mon Jan  2 10:00:00 2023\nSubject: 1\n\nFrom here on\n\n";
 /// assert!(!mail::looks_like_mbox(one));
 /// assert!(mail::looks_like_mbox(&[&one[..], &one[..]].concat()));
 /// ```
 pub fn looks_like_mbox(prefix: &[u8]) -> bool {
-    prefix.starts_with(b"From ")
-        && (memchr::memmem::find(prefix, b"\n\nFrom ").is_some()
-            || memchr::memmem::find(prefix, b"\n\r\nFrom ").is_some())
+    prefix.starts_with(b"From ") && holds_separator(prefix)
+}
+
+/// A separator and the beginning of the field after it.
+pub(crate) const SEPARATOR_BYTES: usize = 2 << 10;
+
+/// True if `bytes` hold a blank line, a `From ` line with a time, and a line that begins a field.
+pub(crate) fn holds_separator(bytes: &[u8]) -> bool {
+    memchr::memmem::find_iter(bytes, b"\nFrom ").any(|at| {
+        let before = bytes.get(..at).unwrap_or_default();
+        let after_blank = before.ends_with(b"\n") || before.ends_with(b"\n\r");
+        let rest = bytes.get(at.saturating_add(1)..).unwrap_or_default();
+        after_blank && is_separator(rest.get(..SEPARATOR_BYTES).unwrap_or(rest))
+    })
+}
+
+fn is_separator(rest: &[u8]) -> bool {
+    let mut lines = Lines::new(rest, 0, false).map(|line| line.text(rest));
+    let (Some(line), Some(next)) = (lines.next(), lines.next()) else { return false };
+    let has_time = line
+        .windows("10:00".len())
+        .any(|time| matches!(time, [a, b, b':', c, d] if [a, b, c, d].into_iter().all(u8::is_ascii_digit)));
+    has_time && (is_plain_field(next) || is_from_line(next))
 }
 
 fn begins_with_field(bytes: &[u8]) -> bool {

@@ -210,18 +210,16 @@ fn decode_as(bytes: &[u8], encoding: &'static Encoding, label: &str) -> (String,
 
 /// A mail cut in the middle of a character is still UTF-8; one with no valid sequence at all is not.
 fn utf8_text(bytes: &[u8]) -> (String, Defects) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => (text.to_owned(), Defects::NONE),
-        Err(_) => {
-            let (mut good, mut bad) = (0_usize, 0_usize);
-            for chunk in bytes.utf8_chunks() {
-                good += chunk.valid().chars().filter(|char| !char.is_ascii()).count();
-                bad += usize::from(!chunk.invalid().is_empty());
-            }
-            let text = if good >= bad { String::from_utf8_lossy(bytes) } else { guess(bytes, None) };
-            (text.into_owned(), Defect::Charset.into())
-        }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return (text.to_owned(), Defects::NONE);
     }
+    let (mut good, mut bad) = (0_usize, 0_usize);
+    for chunk in bytes.utf8_chunks() {
+        good += chunk.valid().chars().filter(|char| !char.is_ascii()).count();
+        bad += usize::from(!chunk.invalid().is_empty());
+    }
+    let text = if good >= bad { String::from_utf8_lossy(bytes) } else { guess(bytes, None) };
+    (text.into_owned(), Defect::Charset.into())
 }
 
 /// RFC 2781, 4.3 says big-endian; Windows writes little-endian. The zero bytes of ASCII characters tell.

@@ -94,7 +94,7 @@ fn base64(text: &[u8], sink: &mut dyn FnMut(&[u8])) -> bool {
             match byte {
                 b' ' | b'\t' | b'\r' | b'\n' => {}
                 b'=' => {
-                    whole &= (count >= 2 || padded) && !(count == 1);
+                    whole &= count >= 2 || (padded && count == 0);
                     padded |= count >= 2;
                     flush(&mut piece, quantum, &mut count);
                 }

@@ -1,5 +1,4 @@
 //! The failure cases of bulk imports, one test each: what was lost elsewhere must be read here.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use mail::{Defect, Limits, Summary, View, looks_like_mail, scan_headers, summarize, view};
 

@@ -16,7 +16,7 @@ pub struct Options {
     pub refusal_delay: Duration,
     /// A connection without any request ends after so long.
     pub idle_timeout: Duration,
-    /// A peer that answers nothing for three such periods is gone.
+    /// A peer that answers nothing for four such periods is gone.
     pub keepalive_interval: Duration,
 }
 
@@ -26,7 +26,7 @@ impl Default for Options {
             quota_bytes: None,
             max_connections: 128,
             max_connections_per_peer: 32,
-            login_timeout: Duration::from_mins(2),
+            login_timeout: Duration::from_mins(1),
             refusal_delay: Duration::from_secs(1),
             idle_timeout: Duration::from_mins(30),
             keepalive_interval: Duration::from_secs(15),

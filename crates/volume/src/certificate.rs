@@ -42,14 +42,14 @@ impl std::fmt::Debug for Certificate {
 impl Certificate {
     /// Reads DER, or one PEM block with nothing after it.
     ///
-    /// Fails with [`Error::OverLimit`] above 16 KiB, and with [`Error::WrongCertificate`] where there is no X.509
-    /// certificate with a P-256 key: such a file is no export's certificate.
+    /// Fails with [`Error::OverLimit`] above 16 KiB, and with [`Error::NotACertificate`] where there is no X.509
+    /// certificate with a P-256 key (its code is `wrong_certificate`).
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         if bytes.len() as u64 > MAX_CERTIFICATE_BYTES {
             return Err(Error::OverLimit("the certificate"));
         }
         let der = if bytes.first() == Some(&0x30) { bytes.to_vec() } else { der_from_pem(bytes)? };
-        let public_key = public_key_in(&der).ok_or(Error::WrongCertificate)?;
+        let public_key = public_key_in(&der).ok_or(Error::NotACertificate)?;
         Ok(Self { sha256: sha256(&der), der, public_key })
     }
 
@@ -96,8 +96,8 @@ impl Certificate {
 
 /// Trailing white space is not a second block; a text before the block is let pass, as OpenSSL writes one.
 fn der_from_pem(bytes: &[u8]) -> Result<Vec<u8>, Error> {
-    let (label, der) = der::pem::decode_vec(bytes.trim_ascii()).map_err(|_| Error::WrongCertificate)?;
-    if label == PEM_LABEL { Ok(der) } else { Err(Error::WrongCertificate) }
+    let (label, der) = der::pem::decode_vec(bytes.trim_ascii()).map_err(|_| Error::NotACertificate)?;
+    if label == PEM_LABEL { Ok(der) } else { Err(Error::NotACertificate) }
 }
 
 /// Walks `Certificate ::= SEQUENCE { tbs SEQUENCE { [0] version, serial, algorithm, issuer, validity, subject, spki …`.

@@ -47,6 +47,9 @@ pub enum Error {
     /// The certificate given is another one than the header names.
     #[error("the certificate does not belong to this volume")]
     WrongCertificate,
+    /// What was given as the certificate is none, or has no P-256 key.
+    #[error("what was given as the certificate is no X.509 certificate with a P-256 key")]
+    NotACertificate,
     /// Changed after the export.
     #[error("changed after the export: {0} does not match the signature")]
     BadSignature(Part),
@@ -76,7 +79,7 @@ impl Error {
             Self::Truncated => "truncated",
             Self::OverLimit(_) => "over_limit",
             Self::CertificateNeeded => "certificate_needed",
-            Self::WrongCertificate => "wrong_certificate",
+            Self::WrongCertificate | Self::NotACertificate => "wrong_certificate",
             Self::BadSignature(_) => "bad_signature",
             Self::Malformed(_) => "malformed",
             Self::PasswordNeeded => "password_needed",

@@ -115,6 +115,7 @@ pub fn exit_code(error: &Error) -> u8 {
         Error::BadSignature(_) | Error::Malformed(_) => 7,
         Error::CertificateNeeded
         | Error::WrongCertificate
+        | Error::NotACertificate
         | Error::PasswordNeeded
         | Error::RecipientKeyNeeded
         | Error::WrongPassword

@@ -5,7 +5,7 @@ use crate::container::{
     CATALOGUE_NAME, FIXED_ENTRIES, HEADER_NAME, LOCAL_BYTES, MAIL_LOCAL_BYTES, SEAL_NAME, SIGNATURE_NAME,
     directory_record, end_records, local_header, mail_name, u32_at,
 };
-use crate::limits::{HEAD_BYTES, TAIL_BYTES};
+use crate::limits::{BUFFERED_ENTRY_BYTES, HEAD_BYTES, TAIL_BYTES};
 use crate::{Certificate, Damage, Error, Metadata, OpenError, Parts, Plan, Secret, Verified, Volume, locate};
 use serde_json::{Value, json};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -197,7 +197,13 @@ impl Walk {
             Err(OpenError::Io(error)) => return Err(error),
             outcome => outcome,
         };
-        if matches!(outcome, Err(OpenError::Damaged { reason: Damage::Stored | Damage::Decryption(_), .. })) {
+        let is_changed = match &outcome {
+            Err(OpenError::Damaged { reason: Damage::Stored, .. }) => true,
+            // A large mail may fail before its stored hash is known.
+            Err(_) => entry.len > BUFFERED_ENTRY_BYTES,
+            Ok(_) => false,
+        };
+        if is_changed {
             // Of changed content the right checksum is unknown; the mail is named anyway.
             checksum = u32_at(&local, 14).and_then(|stated| u32::try_from(stated).ok()).unwrap_or(checksum);
         }
@@ -330,7 +336,7 @@ impl<R: Read> Read for Checksummed<R> {
 /// What can be said of a mail without the key: its stored bytes are the signed ones, or not.
 fn compare_stored(number: u64, len: u64, sha256: &[u8; 32], stored: &mut dyn Read) -> Result<Metadata, OpenError> {
     let mut hash = Sha256::new();
-    let mut buffer = vec![0; READ_BYTES];
+    let mut buffer = vec![0; usize::try_from(len.max(1)).unwrap_or(READ_BYTES).min(READ_BYTES)];
     let mut read = 0u64;
     loop {
         let piece = stored.read(&mut buffer)?;

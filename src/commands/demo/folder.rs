@@ -33,7 +33,8 @@ impl DataFolder {
             (PathBuf::from("demo-data"), None)
         };
         clear(&path)?;
-        let made = fs::create_dir_all(&path).and_then(|()| fs::write(path.join(MARK), "The next demo removes all of this.\n"));
+        let made =
+            fs::create_dir_all(&path).and_then(|()| fs::write(path.join(MARK), "The next demo removes all of this.\n"));
         made.map_err(|error| Error::invalid(format!("{} cannot be made", path.display())).caused_by(error))?;
         Ok(Self { path, _temporary: temporary })
     }

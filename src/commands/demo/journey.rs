@@ -19,7 +19,8 @@ use super::{
     upload::OpenSsh,
 };
 use crate::{
-    assemble::Place, cli::Cli, client::Client, config::Config, failure::Result, first_password, print, server::Server, text,
+    assemble::Place, cli::Cli, client::Client, config::Config, failure::Result, first_password, print, server::Server,
+    text,
 };
 
 const MAILBOX: &str = "import@example.org";
@@ -50,7 +51,8 @@ impl Journey {
             format!("{prefix}-{}", archive::hash::to_hex(&bytes))
         };
         let (export_password, login_password) = (secret("volumes"), secret("demo"));
-        let first = first_password::kept(&config.data)?.ok_or_else(|| Error::internal("the admin has no first password"))?;
+        let first =
+            first_password::kept(&config.data)?.ok_or_else(|| Error::internal("the admin has no first password"))?;
         let login = json!({ "user": "admin", "password": first, "new_password": login_password });
         let admin = log_in(&server, &login).await?;
         Ok(Self {
@@ -87,7 +89,9 @@ impl Journey {
         let balanced = self.proof.closes();
         self.tell(if balanced { "every number closes" } else { "SOME NUMBERS DO NOT CLOSE" });
         let proof = self.proof.document();
-        Ok(json!({ "balanced": balanced, "proof": proof, "export": report, "imports": imports, "restructure": restructured }))
+        Ok(
+            json!({ "balanced": balanced, "proof": proof, "export": report, "imports": imports, "restructure": restructured }),
+        )
     }
 
     async fn prepare(&mut self) -> Result<OpenSsh> {
@@ -121,7 +125,11 @@ impl Journey {
         self.tell(&exported.text);
         let report = exported.document;
         self.proof.compare("mails exported", truth.files, report["exported"].as_u64().unwrap_or_default());
-        self.proof.compare("different mails exported", truth.mails.len() as u64, report["unique_mails"].as_u64().unwrap_or_default());
+        self.proof.compare(
+            "different mails exported",
+            truth.mails.len() as u64,
+            report["unique_mails"].as_u64().unwrap_or_default(),
+        );
         self.proof.compare("bytes exported", truth.bytes, report["raw_bytes"].as_u64().unwrap_or_default());
         Ok(report)
     }
@@ -225,7 +233,8 @@ impl Journey {
     /// Shows the log of a process while it runs; its result.
     async fn log_of(&self, started: &Value) -> Result<Value> {
         let process = started["process"].as_str().or(started["id"].as_str()).unwrap_or_default();
-        let mut say = |line: &Value| self.tell(&format!("  {}  {}", text::cell(&line["at"]), text::cell(&line["text"])));
+        let mut say =
+            |line: &Value| self.tell(&format!("  {}  {}", text::cell(&line["at"]), text::cell(&line["text"])));
         Ok(self.admin.wait(process, &mut say).await?["result"].clone())
     }
 

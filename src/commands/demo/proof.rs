@@ -44,9 +44,8 @@ impl Proof {
     }
 
     pub(super) fn document(&self) -> Value {
-        let line = |line: &Line| {
-            serde_json::json!({ "what": line.what, "samples": line.samples, "archive": line.archive })
-        };
+        let line =
+            |line: &Line| serde_json::json!({ "what": line.what, "samples": line.samples, "archive": line.archive });
         self.lines.iter().map(line).collect()
     }
 }

@@ -88,7 +88,7 @@ pub(crate) fn refused(error: volume::Error) -> Error {
         E::RecipientKeyNeeded | E::WrongRecipientKey => {
             (ErrorKind::Denied, "the volume was sealed to another archive's certificate")
         }
-        E::WrongCertificate | E::CertificateNeeded => {
+        E::WrongCertificate | E::CertificateNeeded | E::NotACertificate => {
             (ErrorKind::Denied, "give the .cer file that the export wrote beside its volumes")
         }
         E::Truncated => (ErrorKind::Invalid, "upload the file again, or resume the upload"),

@@ -50,6 +50,9 @@ pub trait Landing: Send + Sync {
     /// Reads back at most `limit` bytes; empty at the end.
     async fn read(&self, user: &str, name: &str, offset: u64, limit: usize) -> Result<Bytes>;
     async fn space(&self) -> Result<LandingSpace>;
+    /// Removes, in every home, the partial files that were last changed before this Unix second and have no writer;
+    /// answers how many.
+    async fn expire(&self, before: i64) -> Result<u64>;
 }
 
 /// A file that is being written. Dropped without `close`, it stays partial.

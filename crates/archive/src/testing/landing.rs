@@ -193,6 +193,13 @@ impl Landing for MemoryLanding {
         let used = self.partial().values().fold(0u64, |sum, partial| sum.saturating_add(partial.bytes.len() as u64));
         Ok(LandingSpace { total_bytes: self.capacity_bytes, free_bytes: self.capacity_bytes.saturating_sub(used) })
     }
+
+    async fn expire(&self, before: i64) -> Result<u64> {
+        let mut files = self.partial();
+        let present = files.len();
+        files.retain(|_, partial| partial.has_writer || partial.modified >= before);
+        Ok((present - files.len()) as u64)
+    }
 }
 
 struct MemoryFile {
@@ -274,6 +281,7 @@ pub async fn suite(landing: &dyn Landing, uploads: &dyn Objects) {
     renaming_replaces_only_when_told(landing, uploads).await;
     removing_takes_either_kind(landing, uploads).await;
     homes_and_odd_names_keep_apart(landing, uploads).await;
+    old_partial_files_expire(landing).await;
 }
 
 const CREATE: OpenMode = OpenMode { create: true, exclusive: false, truncate: false };
@@ -463,6 +471,18 @@ async fn homes_and_odd_names_keep_apart(landing: &dyn Landing, uploads: &dyn Obj
     let others = landing.list("karl2").await.unwrap();
     assert_eq!(others.len(), expected.len());
     assert!(others.iter().all(|entry| entry.size_bytes == 2 && !entry.whole));
+}
+
+async fn old_partial_files_expire(landing: &dyn Landing) {
+    partial(landing, "lena", "p", b"part").await;
+    whole(landing, "lena", "w", b"whole").await;
+    let writer = landing.open("lena", "busy", FRESH).await.unwrap();
+    assert_eq!(landing.expire(i64::MIN).await.unwrap(), 0);
+    assert!(landing.expire(i64::MAX).await.unwrap() >= 1);
+    assert_eq!(seen(landing, "lena", "p").await, None);
+    assert_eq!(seen(landing, "lena", "w").await, Some((5, true)));
+    assert_eq!(seen(landing, "lena", "busy").await, Some((0, false)));
+    drop(writer);
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ pub struct Memory {
 }
 
 impl Memory {
+    #[expect(clippy::expect_used, reason = "a test's fixture")]
     /// Equal seeds give equal bytes from `random`.
     pub fn new(seed: u64) -> Self {
         let clock = Arc::new(SteppedClock::default());

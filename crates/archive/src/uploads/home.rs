@@ -24,7 +24,7 @@ use bytes::Bytes;
 
 pub use self::file::HomeFile;
 use self::name::{FileName, PENDING, REJECTED};
-use super::{Upload, UploadState};
+use super::{KEPT_SECONDS, Upload, UploadState};
 use crate::{
     Archive, Error, ErrorKind, Result,
     ports::{Expect, Landing, LandingEntry, LandingSpace, ObjectKey, OpenMode},
@@ -66,6 +66,16 @@ impl Home {
     /// A name that clients give a file until it is complete: no upload, and not looked at, until it is renamed.
     pub fn is_temporary(name: &str) -> bool {
         name::is_temporary(name)
+    }
+
+    /// Removes, in every home, what was cut off so long ago that nobody will resume it: uploads are kept seven days,
+    /// whole or not.
+    pub async fn expire(archive: &Archive, landing: &dyn Landing) -> Result<()> {
+        let removed = landing.expire(archive.clock.now().saturating_sub(KEPT_SECONDS)).await?;
+        if removed > 0 {
+            tracing::info!(removed, "uploads that were cut off and never resumed are deleted");
+        }
+        Ok(())
     }
 
     /// Every file, in no particular order.

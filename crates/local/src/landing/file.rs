@@ -13,7 +13,10 @@ use std::{
 use archive::{Error, Result, ports::LandingFile};
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::{
+    sync::RwLock,
+    task::{JoinHandle, spawn_blocking},
+};
 
 use super::{Claim, locked};
 use crate::{Folder, blocking::blocking, from_io};
@@ -25,10 +28,17 @@ const FLUSH_BYTES: u64 = 32 << 20;
 /// Dropped without `close`, the file stays partial, up to its first gap.
 pub(super) struct LocalFile {
     writing: Arc<Writing>,
-    partial: Arc<Folder>,
-    whole: Arc<Folder>,
+    folders: Folders,
     unflushed: u64,
     flushing: Option<JoinHandle<io::Result<()>>>,
+}
+
+/// Where the file goes at its close.
+pub(super) struct Folders {
+    pub(super) partial: Arc<Folder>,
+    pub(super) whole: Arc<Folder>,
+    /// Held while it goes there.
+    pub(super) moves: Arc<RwLock<()>>,
 }
 
 /// What the threads that write hold on to: only the last of them gives the file free.
@@ -71,13 +81,17 @@ impl Writing {
         Ok(())
     }
 
-    fn close(&self, partial: &Folder, whole: &Folder) -> Result<()> {
+    /// Makes the file what it is to be once it is whole, durably.
+    fn complete(&self) -> Result<()> {
         let end = locked(&self.claim.written).end();
         // A write that failed half-way may have left more.
         if self.file.metadata().map_err(|e| self.failed(e))?.len() != end {
             self.file.set_len(end).map_err(|e| self.failed(e))?;
         }
-        self.file.sync_all().map_err(|e| self.failed(e))?;
+        self.file.sync_all().map_err(|e| self.failed(e))
+    }
+
+    fn close(&self, partial: &Folder, whole: &Folder) -> Result<()> {
         whole.adopt(&partial.path_of(&self.claim.key), &self.claim.key, true)?;
         self.closed.store(true, Ordering::Release);
         Ok(())
@@ -85,12 +99,15 @@ impl Writing {
 }
 
 impl LocalFile {
-    pub(super) fn new(file: File, claim: Claim, partial: Arc<Folder>, whole: Arc<Folder>) -> Self {
+    pub(super) fn new(file: File, claim: Claim, folders: Folders) -> Self {
         let writing = Arc::new(Writing { file, claim, closed: AtomicBool::new(false) });
-        Self { writing, partial, whole, unflushed: 0, flushing: None }
+        Self { writing, folders, unflushed: 0, flushing: None }
     }
 
-    async fn with_file<T: Send + 'static>(&self, work: impl FnOnce(&Writing) -> Result<T> + Send + 'static) -> Result<T> {
+    async fn with_file<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Writing) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let writing = self.writing.clone();
         blocking(move || work(&writing)).await
     }
@@ -138,7 +155,9 @@ impl LandingFile for LocalFile {
 
     async fn close(mut self: Box<Self>) -> Result<()> {
         self.flushed().await?;
-        let (partial, whole) = (self.partial.clone(), self.whole.clone());
+        self.with_file(Writing::complete).await?;
+        let (partial, whole) = (self.folders.partial.clone(), self.folders.whole.clone());
+        let _moving = self.folders.moves.write().await;
         self.with_file(move |writing| writing.close(&partial, &whole)).await
     }
 }

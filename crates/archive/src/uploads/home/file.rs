@@ -22,12 +22,14 @@ pub struct HomeFile {
     end: u64,
     /// The file may grow to here before the quota is asked again.
     granted: u64,
+    /// A block was refused, so something is missing. OpenSSH's client closes the file all the same.
+    incomplete: bool,
 }
 
 impl HomeFile {
     pub(super) async fn new(home: Home, name: FileName, key: ObjectKey, file: Box<dyn LandingFile>) -> Result<Self> {
         let end = file.size().await?;
-        Ok(Self { home, name, key, file, end, granted: end })
+        Ok(Self { home, name, key, file, end, granted: end, incomplete: false })
     }
 
     /// The plain name.
@@ -37,11 +39,9 @@ impl HomeFile {
 
     /// Writes a block; blocks may come out of order or twice.
     pub async fn write_at(&mut self, offset: u64, bytes: Bytes) -> Result<()> {
-        let end = offset.saturating_add(bytes.len() as u64);
-        self.grow_to(end).await?;
-        self.file.write_at(offset, bytes).await?;
-        self.end = self.end.max(end);
-        Ok(())
+        let written = self.try_write(offset, bytes).await;
+        self.incomplete |= written.is_err();
+        written
     }
 
     /// Writes a block behind all others.
@@ -66,13 +66,26 @@ impl HomeFile {
         self.file.sync().await
     }
 
-    /// The file is complete: it becomes an upload and, unless its name is a temporary one, is to be looked at.
+    /// The file is complete: it becomes an upload and, unless its name is a temporary one, is to be looked at. If a
+    /// block of it was refused, it stays partial.
     pub async fn close(self) -> Result<()> {
+        if self.incomplete {
+            let error = Error::conflict(format!("file {:?} is not complete: a block was refused", self.name.as_str()));
+            return Err(error.hint("what was written is kept for a resume"));
+        }
         self.file.close().await?;
         tracing::info!(user = self.home.user, name = self.name.as_str(), size_bytes = self.end, "upload complete");
         if !self.name.is_temporary() {
             self.home.settle(self.key, None).await;
         }
+        Ok(())
+    }
+
+    async fn try_write(&mut self, offset: u64, bytes: Bytes) -> Result<()> {
+        let end = offset.saturating_add(bytes.len() as u64);
+        self.grow_to(end).await?;
+        self.file.write_at(offset, bytes).await?;
+        self.end = self.end.max(end);
         Ok(())
     }
 

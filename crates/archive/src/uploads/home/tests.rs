@@ -166,7 +166,7 @@ async fn a_rename_keeps_what_is_known() {
     world.home.rename("a.zip", "b.zip", false).await.unwrap();
     let record = world.record("b.zip").await.unwrap();
     assert_eq!((record.state, record.mails, record.name()), (UploadState::Ready, Some(7), "b.zip"));
-    assert_eq!(record.etag, world.memory.uploads.head(&record.key).await.unwrap().unwrap().etag);
+    assert_eq!(record.etag, world.archive.uploads.head(&record.key).await.unwrap().unwrap().etag);
     assert_eq!(world.record("a.zip").await, None);
     assert_eq!(world.names().await, names(["b.zip"]));
     world.archive.upload_landed(&record.key).await.unwrap();
@@ -253,7 +253,7 @@ async fn a_full_disk_leaves_a_partial_file() {
     let mut file = world.home.write("a.zip", NEW).await.unwrap();
     file.append(Bytes::from_static(&[1; 4000])).await.unwrap();
     assert_eq!(kind(file.append(Bytes::from_static(&[1; 4000])).await), Some(ErrorKind::Unavailable));
-    drop(file);
+    assert!(file.close().await.is_err(), "OpenSSH closes a file that could not be written");
     let entry = world.home.stat("a.zip").await.unwrap();
     assert_eq!((entry.name.as_str(), entry.size_bytes), ("a.zip", 4000));
 }
@@ -268,10 +268,28 @@ async fn the_quota_counts_all_files_of_the_home() {
     let error = file.append(Bytes::from_static(b"5")).await.unwrap_err();
     assert!(error.message().contains("quota"), "{error}");
     file.write_at(0, Bytes::from_static(b"4321")).await.unwrap();
-    file.close().await.unwrap();
+    assert!(file.close().await.is_err());
+    world.home.write("b", RESUME).await.unwrap().close().await.unwrap();
     world.home.remove("a").await.unwrap();
     assert_eq!(world.home.space().await.unwrap().free_bytes, 6);
     assert!(world.home.set_size("b", 11).await.is_err());
+}
+
+#[tokio::test]
+async fn nobody_resumes_after_a_week() {
+    let world = world();
+    world.cut_off("old", b"1").await;
+    world.upload("whole", b"1").await;
+    world.memory.clock.advance(std::time::Duration::from_hours(7 * 24 - 1));
+    world.cut_off("new", b"1").await;
+    let writer = world.home.write("busy", NEW).await.unwrap();
+    world.memory.clock.advance(std::time::Duration::from_hours(2));
+    Home::expire(&world.archive, world.home.landing.as_ref()).await.unwrap();
+    assert_eq!(world.names().await, names(["new", "busy", "(Pending) whole"]));
+    world.memory.clock.advance(std::time::Duration::from_hours(7 * 24));
+    Home::expire(&world.archive, world.home.landing.as_ref()).await.unwrap();
+    assert_eq!(world.names().await, names(["busy", "(Pending) whole"]));
+    drop(writer);
 }
 
 #[tokio::test]

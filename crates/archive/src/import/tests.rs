@@ -1,0 +1,300 @@
+//! Imports over the in-memory twins: outcomes, repetition, damage, and a kill at every durable effect.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use super::*;
+use crate::{
+    Archive, ErrorKind, FolderPath, MailQuery, Restructured,
+    access::Visible,
+    ports::{Objects, PutMode},
+    testing::{
+        Memory,
+        faulty::Faults,
+        volumes::{Exported, Sample, export},
+    },
+    uploads::UploadState,
+};
+
+struct World {
+    memory: Memory,
+    archive: Archive,
+    exported: Exported,
+}
+
+fn samples() -> Vec<Sample> {
+    let mut mails: Vec<_> = (1..=9).map(|n| Sample::new(n, "anna/Inbox")).collect();
+    mails.push(Sample { location: vec!["anna".into(), "Projekte".into(), "A/B".into()], ..Sample::new(3, "") });
+    mails.push(Sample { date: None, ..Sample::new(11, "bob") });
+    mails.push(Sample { location: vec!["@catchall".into(), "x".into()], ..Sample::new(1, "") });
+    mails
+}
+
+fn world(password: Option<&str>) -> World {
+    let memory = Memory::new(1);
+    let mut archive = memory.archive();
+    archive.domain = Some(crate::Domain::parse("firma.example").unwrap());
+    World { archive, memory, exported: export("mine", &samples(), 100, password) }
+}
+
+fn key(name: &str) -> ObjectKey {
+    ObjectKey::parse(format!("anna/{name}")).unwrap()
+}
+
+impl World {
+    async fn upload(&self, name: &str, bytes: Bytes) {
+        self.memory.uploads.put(&key(name), bytes, PutMode::Overwrite).await.unwrap();
+        self.archive.upload_landed(&key(name)).await.unwrap();
+        self.memory.work(&self.archive).await.unwrap();
+    }
+
+    fn start(&self, names: &[&str], password: Option<&str>) -> StartImports {
+        StartImports {
+            sources: names.iter().map(|name| Source::Upload(key(name))).collect(),
+            mailbox: MailboxAddress::parse("target@firma.example").unwrap(),
+            certificate: Some(self.exported.certificate.clone()),
+            password: password.map(str::to_owned),
+            auto_start: false,
+            each_alone: false,
+            by: "test".into(),
+        }
+    }
+
+    async fn import(&self, password: Option<&str>) -> ImportView {
+        self.upload("v.mszip", self.exported.volumes[0].clone()).await;
+        let started = self.archive.start_imports(self.start(&["v.mszip"], password)).await.unwrap();
+        self.memory.work(&self.archive).await.unwrap();
+        let process = self.archive.process(&started.process).await.unwrap();
+        let view = self.archive.import(started.imports[0].id.as_ref().unwrap()).await.unwrap();
+        assert_eq!(process.result.unwrap()["imports"][0], serde_json::json!(view));
+        view
+    }
+
+    async fn restructure(&self) -> Restructured {
+        let process = self.archive.start_restructure("test").await.unwrap();
+        self.memory.work(&self.archive).await.unwrap();
+        let process = self.archive.process(&process).await.unwrap();
+        serde_json::from_value(process.result.unwrap_or_else(|| panic!("{:?}", process.error))).unwrap()
+    }
+}
+
+/// All that somebody can see: mailboxes, folders, mails with their places, raw bytes.
+async fn visible_state(archive: &Archive) -> BTreeMap<String, String> {
+    let mut state = BTreeMap::new();
+    for mailbox in archive.mailboxes().await.unwrap() {
+        state.insert(format!("mailbox {}", mailbox.address), format!("{mailbox:?}"));
+        for folder in archive.catalog.folders(&mailbox.address).await.unwrap() {
+            let query = MailQuery {
+                mailbox: Some(mailbox.address.clone()),
+                folder: Some(folder.path.clone()),
+                ..MailQuery::default()
+            };
+            let page = archive.mails(&Visible::All, query).await.unwrap();
+            let hashes: Vec<_> = page.mails.iter().map(|mail| mail.id).collect();
+            state.insert(format!("folder {} {:?}", mailbox.address, folder.path), format!("{} {hashes:?}", folder.mails));
+        }
+    }
+    for mail in archive.mails(&Visible::All, MailQuery::default()).await.unwrap().mails {
+        let row = archive.find_mail(&Visible::All, &mail.id).await.unwrap();
+        let raw = archive.read_whole(&row, 1 << 20).await.unwrap();
+        assert_eq!(crate::MailHash::of(&raw), mail.id);
+        state.insert(format!("mail {}", mail.id), format!("{:?} {:?}", mail.message_date, mail.locations));
+    }
+    state
+}
+
+#[tokio::test]
+async fn every_entry_has_one_outcome_and_every_mail_its_places() {
+    let world = world(Some("secret"));
+    let view = world.import(Some("secret")).await;
+    assert_eq!((view.in_volume, view.imported, view.already_there), (12, 10, 2));
+    assert!(view.balanced && view.failed.is_empty() && view.state == ImportState::Finished);
+    assert!(world.archive.uploads().await.unwrap().is_empty(), "the upload goes when all of it is imported");
+    assert!(world.memory.uploads.head(&key("v.mszip")).await.unwrap().is_none());
+    assert_eq!(world.archive.schedules.list().await.unwrap().len(), 1);
+
+    let done = world.restructure().await;
+    assert_eq!((done.reports_processed, done.reports_left, done.mailboxes_created), (1, 0, 3));
+    assert_eq!((done.placements_created, done.folders_created), (12, 5));
+    let mails = world.archive.mails(&Visible::All, MailQuery::default()).await.unwrap().mails;
+    assert_eq!(mails.len(), 10);
+    assert_eq!(mails.last().unwrap().message_date, None, "unknown dates come last");
+    let third = mails.iter().find(|mail| mail.id == Sample::new(3, "").hash()).unwrap();
+    assert_eq!(third.locations.len(), 2);
+    let checked = world.archive.check(true).await.unwrap();
+    assert!(checked.balanced && checked.errors.is_empty() && checked.orphans.is_empty(), "{checked:?}");
+    assert_eq!((checked.messages, checked.placements, checked.dead_bytes), (10, 22, 0));
+}
+
+#[tokio::test]
+async fn what_was_imported_is_not_doubled() {
+    let world = world(None);
+    world.import(None).await;
+    world.restructure().await;
+    let before = visible_state(&world.archive).await;
+    let again = world.import(None).await;
+    assert_eq!((again.imported, again.already_there), (0, 12));
+    let done = world.restructure().await;
+    assert_eq!((done.reports_processed, done.placements_created, done.folders_created), (1, 0, 0));
+    assert_eq!(visible_state(&world.archive).await, before);
+}
+
+#[tokio::test]
+async fn certificate_and_password_are_checked_before_anything_is_queued() {
+    let world = world(Some("secret"));
+    world.upload("v.mszip", world.exported.volumes[0].clone()).await;
+    for (password, code) in [(None, "password_needed"), (Some("wrong"), "wrong_password")] {
+        let error = world.archive.start_imports(world.start(&["v.mszip"], password)).await.unwrap_err();
+        assert_eq!((error.machine_code(), error.kind()), (code, ErrorKind::Denied));
+    }
+    let none = StartImports { certificate: None, ..world.start(&["v.mszip"], Some("secret")) };
+    assert_eq!(world.archive.start_imports(none).await.unwrap_err().machine_code(), "certificate_needed");
+    let alone = StartImports { each_alone: true, ..world.start(&["v.mszip"], Some("wrong")) };
+    let refused = world.archive.start_imports(alone).await.unwrap();
+    assert_eq!(refused.imports[0].state, ImportState::Refused);
+    assert_eq!(refused.imports[0].code.as_deref(), Some("wrong_password"));
+    assert!(world.memory.queue.is_empty() && world.archive.imports().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_damaged_mail_costs_that_mail_and_those_that_refer_to_it() {
+    let world = world(None);
+    let mut bytes = world.exported.volumes[0].to_vec();
+    let needle = b"Subject: 3\r\n";
+    let _ = needle;
+    // Mail 3 is an entry of its own: flip a byte in the middle of it.
+    let name = b"mail/00000000003";
+    let at = bytes.windows(name.len()).position(|window| window == name).unwrap() + name.len() + 20;
+    bytes[at] ^= 1;
+    world.upload("v.mszip", bytes.into()).await;
+    let started = world.archive.start_imports(world.start(&["v.mszip"], None)).await.unwrap();
+    world.memory.work(&world.archive).await.unwrap();
+    let view = world.archive.import(started.imports[0].id.as_ref().unwrap()).await.unwrap();
+    let failed: Vec<_> = view.failed.iter().map(|entry| (entry.number, entry.code.as_str())).collect();
+    assert_eq!(failed, [(3, "mail_damaged"), (10, "mail_damaged")], "{view:?}");
+    assert_eq!((view.imported, view.already_there, view.balanced), (9, 1, true));
+    let upload = &world.archive.uploads().await.unwrap()[0];
+    assert_eq!((upload.state, &upload.import), (UploadState::Ready, &None), "it stays for a retry");
+}
+
+#[tokio::test]
+async fn volumes_may_come_in_any_order() {
+    let forward = world(None);
+    let backward = world(None);
+    let exported = export("mine", &samples(), 5, None);
+    for (world, order) in [(&forward, [0, 1, 2]), (&backward, [2, 0, 1])] {
+        for at in order {
+            let name = format!("v{at}.mszip");
+            world.upload(&name, exported.volumes[at].clone()).await;
+            let start = StartImports { certificate: Some(exported.certificate.clone()), ..world.start(&[&name], None) };
+            world.archive.start_imports(start).await.unwrap();
+            world.memory.work(&world.archive).await.unwrap();
+        }
+        world.restructure().await;
+    }
+    assert_eq!(visible_state(&forward.archive).await, visible_state(&backward.archive).await);
+}
+
+#[tokio::test]
+async fn archives_of_one_address_are_a_conflict_until_the_mapping_says_otherwise() {
+    let mut world = world(None);
+    let mails = [Sample::new(1, "Anna/a"), Sample::new(2, "anna/b"), Sample::new(3, "bob/c")];
+    world.exported = export("mine", &mails, 10, None);
+    world.import(None).await;
+    let done = world.restructure().await;
+    assert_eq!((done.reports_processed, done.reports_left, done.placements_created), (0, 1, 1));
+    assert_eq!(done.conflicts[0].archives, ["Anna", "anna"]);
+    let address = MailboxAddress::parse("anna2@firma.example").unwrap();
+    world.archive.set_mapping("anna", &address).await.unwrap();
+    let done = world.restructure().await;
+    assert_eq!((done.reports_processed, done.reports_left, done.placements_created), (1, 0, 2));
+    assert!(done.conflicts.is_empty());
+    let left = MailboxAddress::parse("anna@firma.example").unwrap();
+    assert_eq!(world.archive.mailbox(&left).await.unwrap().mails, 1);
+}
+
+#[tokio::test]
+async fn without_a_domain_nothing_is_done() {
+    let mut world = world(None);
+    world.archive.domain = None;
+    world.import(None).await;
+    let process = world.archive.start_restructure("test").await.unwrap();
+    world.memory.work(&world.archive).await.unwrap();
+    let process = world.archive.process(&process).await.unwrap();
+    assert_eq!(process.error.unwrap().code, "domain_needed");
+    assert_eq!(world.archive.mailboxes().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_cancelled_import_keeps_what_it_has_and_can_be_started_again() {
+    let world = world(None);
+    world.upload("v.mszip", world.exported.volumes[0].clone()).await;
+    let started = world.archive.start_imports(world.start(&["v.mszip"], None)).await.unwrap();
+    let id = started.imports[0].id.clone().unwrap();
+    assert_eq!(world.archive.cancel_import(&id).await.unwrap().state, ImportState::Cancelled);
+    assert!(world.archive.cancel_import(&id).await.is_err());
+    world.memory.work(&world.archive).await.unwrap();
+    assert!(world.archive.process(&started.process).await.unwrap().state.ended());
+    assert_eq!(world.import(None).await.imported, 10);
+}
+
+#[tokio::test]
+async fn a_short_deadline_hands_the_shard_on() {
+    let world = world(None);
+    world.upload("v.mszip", world.exported.volumes[0].clone()).await;
+    let started = world.archive.start_imports(world.start(&["v.mszip"], None)).await.unwrap();
+    while let Some(job) = world.memory.queue.take() {
+        crate::job::run(&world.archive, &job, std::time::Duration::ZERO).await.unwrap();
+    }
+    let view = world.archive.import(started.imports[0].id.as_ref().unwrap()).await.unwrap();
+    assert_eq!((view.imported, view.state), (10, ImportState::Finished));
+}
+
+/// Kills at each durable effect, before it and after it, then starts again: the end is that of an undisturbed run.
+#[tokio::test]
+async fn a_kill_at_any_effect_changes_nothing_in_the_end() {
+    let undisturbed = world(None);
+    let view = undisturbed.import(None).await;
+    let done = undisturbed.restructure().await;
+    let expected = visible_state(&undisturbed.archive).await;
+    for after in [false, true] {
+        for at in 0.. {
+            let world = world(None);
+            world.upload("v.mszip", world.exported.volumes[0].clone()).await;
+            let faults = Faults::at(at, after);
+            journey(&world, &faults.before(&world.archive)).await;
+            journey(&world, &world.archive).await;
+            assert_eq!(visible_state(&world.archive).await, expected, "killed at effect {at}, after: {after}");
+            let imports = world.archive.imports().await.unwrap();
+            let first = imports.iter().find(|import| import.state == ImportState::Finished).unwrap();
+            assert_eq!((first.imported, first.already_there), (view.imported, view.already_there), "effect {at} {after}");
+            let checked = world.archive.check(true).await.unwrap();
+            assert!(checked.errors.is_empty() && checked.balanced, "effect {at} {after}: {checked:?}");
+            if !faults.struck() {
+                break;
+            }
+            assert!(at < 500, "{done:?}");
+        }
+    }
+}
+
+/// Import and restructure as far as they go; a job that fails stays in the queue, as SQS keeps it.
+async fn journey(world: &World, archive: &Archive) {
+    if world.memory.uploads.head(&key("v.mszip")).await.unwrap().is_some() {
+        let _ = archive.start_imports(world.start(&["v.mszip"], None)).await;
+    }
+    let _ = archive.start_restructure("test").await;
+    for _ in 0..50 {
+        let Some(job) = world.memory.queue.take() else { return };
+        if crate::job::run(archive, &job, std::time::Duration::MAX).await.is_err() {
+            crate::ports::Queue::send(&*world.memory.queue, &job, std::time::Duration::ZERO).await.unwrap();
+        }
+    }
+}
+
+#[test]
+fn folder_paths_of_the_samples_differ() {
+    let paths: BTreeSet<_> = samples().iter().map(|sample| FolderPath(sample.location.clone())).collect();
+    assert_eq!(paths.len(), 4);
+}

@@ -1,0 +1,261 @@
+//! What a client may do over SSH: log in, and begin SFTP sessions.
+
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use archive::{Archive, ErrorKind, Proof, ports::Landing, uploads::Home};
+use russh::{
+    Channel, ChannelId, ChannelOpenFailure, Pty,
+    keys::{Algorithm, PublicKey},
+    server::{Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffer, Session as Ssh, VerifiedPublicKey},
+};
+use tokio::{
+    sync::{Semaphore, oneshot, watch},
+    time::timeout,
+};
+
+use crate::{Options, limits::MAX_SESSIONS, peers::Peers, session::Session};
+
+/// A channel that does not become an SFTP session within this time is closed: what it sends is held in memory.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// User names are shorter; what is longer is not looked up.
+const MAX_USER_BYTES: usize = 256;
+
+/// What all connections share.
+pub(crate) struct Door {
+    pub(crate) archive: Archive,
+    pub(crate) landing: Arc<dyn Landing>,
+    pub(crate) options: Options,
+    pub(crate) peers: Arc<Peers>,
+    /// Logins looked at side by side: each may take 64 MiB of memory to hash the password.
+    pub(crate) logins: Semaphore,
+}
+
+/// One connection's state.
+pub(crate) struct Client {
+    door: Arc<Door>,
+    peer: SocketAddr,
+    home: Option<Home>,
+    /// Channels whose session waits for its `subsystem` request.
+    waiting: HashMap<ChannelId, oneshot::Sender<()>>,
+    progress: watch::Sender<Progress>,
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) logged_in: bool,
+    pub(crate) sessions: usize,
+}
+
+/// Counts a session as long as it lives.
+struct Running(watch::Sender<Progress>);
+
+impl Running {
+    fn new(progress: &watch::Sender<Progress>) -> Self {
+        progress.send_modify(|p| p.sessions += 1);
+        Self(progress.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.send_modify(|p| p.sessions = p.sessions.saturating_sub(1));
+    }
+}
+
+impl Client {
+    pub(crate) fn new(door: Arc<Door>, peer: SocketAddr, progress: watch::Sender<Progress>) -> Self {
+        Self { door, peer, home: None, waiting: HashMap::new(), progress }
+    }
+
+    /// Asks the archive whether the proof lets the user in.
+    async fn check(&self, user: &str, proof: Proof<'_>) -> archive::Result<Home> {
+        let principal = self.door.archive.sftp_login(user, proof).await?;
+        let (archive, landing) = (self.door.archive.clone(), self.door.landing.clone());
+        Home::new(archive, landing, &principal.name, self.door.options.quota_bytes)
+    }
+
+    async fn log_in(&mut self, user: &str, proof: Proof<'_>) -> Auth {
+        let peer = self.peer;
+        if user.len() > MAX_USER_BYTES || !self.door.peers.may_try(peer.ip()) {
+            tracing::warn!(%peer, "login refused without a look: too many failures, or no user name");
+            return Auth::reject();
+        }
+        let Ok(_turn) = self.door.logins.acquire().await else { return Auth::reject() };
+        match self.check(user, proof).await {
+            Ok(home) => {
+                tracing::info!(user, %peer, "logged in over SFTP");
+                self.home = Some(home);
+                Auth::Accept
+            }
+            Err(error) => {
+                self.refused(user, &error);
+                Auth::reject()
+            }
+        }
+    }
+
+    fn refused(&self, user: &str, error: &archive::Error) {
+        let peer = self.peer;
+        if error.kind() == ErrorKind::Denied {
+            tracing::warn!(user = ?user, %peer, reason = %error, "login over SFTP refused");
+            self.door.peers.failed(peer.ip());
+        } else {
+            tracing::error!(user = ?user, %peer, %error, "login over SFTP failed");
+        }
+    }
+
+    /// Waits for the client to ask for SFTP on the channel, then serves it.
+    fn begin(&mut self, channel: Channel<Msg>, handle: Handle, home: Home) {
+        let (start, started) = oneshot::channel();
+        let id = channel.id();
+        self.waiting.insert(id, start);
+        let (session, idle) = (Session::new(self.door.archive.clone(), home), self.door.options.idle_timeout);
+        let (running, peer) = (Running::new(&self.progress), self.peer);
+        tokio::spawn(async move {
+            if let Ok(Ok(())) = timeout(START_TIMEOUT, started).await {
+                let status = match session.run(channel.into_stream(), idle).await {
+                    Ok(()) => 0,
+                    Err(error) => {
+                        tracing::info!(%peer, %error, "an SFTP session was ended");
+                        1
+                    }
+                };
+                // The client may be gone, and with it who would hear this.
+                let _ = handle.exit_status_request(id, status).await;
+                let _ = handle.eof(id).await;
+                let _ = handle.close(id).await;
+            }
+            drop(running);
+        });
+    }
+}
+
+fn openssh(key: &PublicKey) -> Option<String> {
+    key.to_openssh().ok()
+}
+
+/// Signatures over SHA-1 can be forged.
+fn is_sound(algorithm: &Algorithm) -> bool {
+    !matches!(algorithm, Algorithm::Rsa { hash: None } | Algorithm::Dsa)
+}
+
+impl Handler for Client {
+    type Error = russh::Error;
+
+    async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
+        Ok(self.log_in(user, Proof::Password(password)).await)
+    }
+
+    /// Spares clients with many keys the wrong ones. Grants nothing: nobody has shown yet to hold the key.
+    async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
+        let key = Some(offer.public_key).filter(|_| is_sound(offer.algorithm)).and_then(openssh);
+        let (Some(key), true) = (key, user.len() <= MAX_USER_BYTES && self.door.peers.may_try(self.peer.ip())) else {
+            return Ok(Auth::reject());
+        };
+        match self.check(user, Proof::Key(&key)).await {
+            Ok(_) => Ok(Auth::Accept),
+            Err(error) => {
+                self.refused(user, &error);
+                Ok(Auth::reject())
+            }
+        }
+    }
+
+    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+        match Some(key.public_key).filter(|_| is_sound(key.algorithm)).and_then(openssh) {
+            Some(line) => Ok(self.log_in(user, Proof::Key(&line)).await),
+            None => Ok(Auth::reject()),
+        }
+    }
+
+    async fn auth_succeeded(&mut self, _: &mut Ssh) -> Result<(), Self::Error> {
+        self.progress.send_modify(|p| p.logged_in = true);
+        Ok(())
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        ssh: &mut Ssh,
+    ) -> Result<(), Self::Error> {
+        match self.home.clone() {
+            Some(home) if self.progress.borrow().sessions < MAX_SESSIONS => {
+                self.begin(channel, ssh.handle(), home);
+                reply.accept().await;
+            }
+            _ => reply.reject(ChannelOpenFailure::ResourceShortage).await,
+        }
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, channel: ChannelId, _: &mut Ssh) -> Result<(), Self::Error> {
+        self.waiting.remove(&channel);
+        Ok(())
+    }
+
+    async fn channel_eof(&mut self, channel: ChannelId, _: &mut Ssh) -> Result<(), Self::Error> {
+        self.waiting.remove(&channel);
+        Ok(())
+    }
+
+    async fn subsystem_request(&mut self, channel: ChannelId, name: &str, ssh: &mut Ssh) -> Result<(), Self::Error> {
+        match self.waiting.remove(&channel).filter(|_| name == "sftp") {
+            Some(start) => {
+                ssh.channel_success(channel)?;
+                // A session that has given up waiting is closed already.
+                let _ = start.send(());
+                Ok(())
+            }
+            None => ssh.channel_failure(channel),
+        }
+    }
+
+    async fn shell_request(&mut self, channel: ChannelId, ssh: &mut Ssh) -> Result<(), Self::Error> {
+        self.refuse(channel, ssh)
+    }
+
+    async fn exec_request(&mut self, channel: ChannelId, _: &[u8], ssh: &mut Ssh) -> Result<(), Self::Error> {
+        self.refuse(channel, ssh)
+    }
+
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        _: &str,
+        _: u32,
+        _: u32,
+        _: u32,
+        _: u32,
+        _: &[(Pty, u32)],
+        ssh: &mut Ssh,
+    ) -> Result<(), Self::Error> {
+        ssh.channel_failure(channel)
+    }
+
+    async fn x11_request(
+        &mut self,
+        channel: ChannelId,
+        _: bool,
+        _: &str,
+        _: &str,
+        _: u32,
+        ssh: &mut Ssh,
+    ) -> Result<(), Self::Error> {
+        ssh.channel_failure(channel)
+    }
+
+    async fn env_request(&mut self, channel: ChannelId, _: &str, _: &str, ssh: &mut Ssh) -> Result<(), Self::Error> {
+        ssh.channel_failure(channel)
+    }
+}
+
+impl Client {
+    /// There is no shell and no program here: the channel is of no further use.
+    fn refuse(&mut self, channel: ChannelId, ssh: &mut Ssh) -> Result<(), russh::Error> {
+        self.waiting.remove(&channel);
+        ssh.channel_failure(channel)?;
+        ssh.close(channel)
+    }
+}

@@ -1,0 +1,73 @@
+//! A failure is one document and an exit code.
+
+use crate::{
+    program::{Data, command, end, json},
+    source::Story,
+};
+
+#[test]
+fn every_failure_is_a_document() {
+    let story = Story::new(0, 0);
+    let data = story.data();
+    let data = Data(&data);
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&["show", &"0".repeat(64)], 4, "not_found"),
+        (&["folders", "--mailbox", "nobody@example.org"], 4, "not_found"),
+        (&["mailbox", "add", "no address"], 2, "invalid"),
+        (&["mails", "--limit", "0"], 2, "invalid"),
+        (&["user", "add", "x", "--groups", "nowhere"], 4, "not_found"),
+        (&["mapping", "set", "somebody", "nowhere"], 2, "invalid"),
+    ];
+    for (arguments, exit, kind) in cases {
+        let error = &data.json(arguments, exit)["error"];
+        assert_eq!(error["kind"], kind, "{arguments:?}");
+        assert!(error["message"].is_string() && error["code"].is_string() && error.get("hint").is_some());
+    }
+    data.json(&["mailbox", "add", "a@example.org"], 0);
+    assert_eq!(data.json(&["mailbox", "add", "A@example.org"], 5)["error"]["kind"], "conflict");
+}
+
+#[test]
+fn arguments_that_are_wrong_are_a_document_too() {
+    for arguments in [&["import"][..], &["sail"], &["mails", "--limit", "many"], &[]] {
+        assert_eq!(json(arguments, 2)["error"]["kind"], "invalid", "{arguments:?}");
+    }
+    let ended = end(command(&["import"]));
+    assert_eq!((ended.exit, ended.stdout.len()), (2, 0));
+    let help = end(command(&["--help"]));
+    assert_eq!(help.exit, 0);
+    let help = String::from_utf8(help.stdout).unwrap();
+    for later in ["search", "extract", "rebuild", "audit"] {
+        assert!(!help.contains(&format!("\n  {later} ")), "{later} is not built yet");
+    }
+}
+
+#[test]
+fn a_missing_domain_is_said_before_anything_is_done() {
+    let story = Story::new(4, 500);
+    story.export(&[]);
+    story.import(&story.volumes(), &[], 0);
+    let data = story.data();
+    let data = data.to_str().unwrap();
+    assert_eq!(json(&["restructure", "--data", data], 2)["error"]["kind"], "invalid");
+    let mailboxes = json(&["mailboxes", "--data", data], 0);
+    assert_eq!(mailboxes.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn archives_that_meet_are_a_conflict_until_the_mapping_decides() {
+    let story = Story::new(7, 500);
+    story.export(&[]);
+    story.import(&story.volumes(), &[], 0);
+    let data = story.data();
+    let data = Data(&data);
+    data.json(&["mailbox", "add", "catchall@example.org"], 0);
+    let done = data.json(&["restructure"], 5);
+    assert_eq!(done["conflicts"][0]["address"], "catchall@example.org");
+    assert_eq!((done["mailboxes_created"].as_u64(), done["reports_left"].as_u64()), (Some(2), Some(1)));
+    let row = data.json(&["mapping", "set", "@catchall", "lost@example.org"], 0);
+    assert_eq!(row["address"], "lost@example.org");
+    let done = data.json(&["restructure"], 0);
+    assert_eq!((done["mailboxes_created"].as_u64(), done["reports_left"].as_u64()), (Some(1), Some(0)));
+    story.assert_recreated();
+}

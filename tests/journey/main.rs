@@ -1,0 +1,13 @@
+//! The product from outside: stories told to the built program, and the rules of the house.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+
+mod crash;
+mod damage;
+mod demo;
+mod failure;
+mod house;
+mod program;
+mod refusal;
+mod server;
+mod source;
+mod whole;

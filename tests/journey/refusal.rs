@@ -1,0 +1,64 @@
+//! What is wrong is refused before anything is queued.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::{
+    program::Data,
+    source::{MAILBOX, Story},
+};
+
+/// Imports with these, is refused with this code and exit code, and nothing was begun.
+fn assert_refused(story: &Story, more: &[&str], code: &str, exit: i32) {
+    let (volumes, data) = (story.volumes(), story.data());
+    let arguments = [&["import", &volumes[0], "--mailbox", MAILBOX], more].concat();
+    let import = &Data(&data).json(&arguments, exit)["imports"][0];
+    assert_eq!((import["state"].as_str(), import["code"].as_str()), (Some("refused"), Some(code)));
+    assert!(import["id"].is_null() && import["reason"].is_string());
+    assert_eq!(Data(&data).json(&["mailboxes"], 0), json!([]));
+}
+
+#[test]
+fn a_wrong_password_or_certificate() {
+    let story = Story::new(3, 500);
+    let password = story.password_file();
+    story.export(&["--password-file", &password]);
+    let other = Story::new(2, 500);
+    other.export(&[]);
+    let (own, foreign, wrong) = (story.certificate(), other.certificate(), story.path("wrong"));
+    fs::write(&wrong, "guessed\n").unwrap();
+    assert_refused(&story, &["--certificate", &own, "--password-file", &wrong], "wrong_password", 3);
+    assert_refused(&story, &["--certificate", &own], "password_needed", 3);
+    assert_refused(&story, &["--certificate", &foreign, "--password-file", &password], "wrong_certificate", 3);
+    assert_refused(&story, &["--password-file", &password], "certificate_needed", 3);
+    story.import(&story.volumes(), &["--password-file", &password], 0);
+}
+
+#[test]
+fn a_file_that_is_no_volume_or_not_there() {
+    let story = Story::new(3, 500);
+    story.export(&[]);
+    let (data, torn, missing) = (story.data(), story.path("torn.mszip"), story.path("missing.mszip"));
+    let whole = fs::read(&story.volumes()[0]).unwrap();
+    fs::write(&torn, &whole[..whole.len() - 100]).unwrap();
+    let certificate = story.certificate();
+    let volumes = story.volumes();
+    let arguments = ["import", &missing, &torn, &volumes[0], "--mailbox", MAILBOX, "--certificate", &certificate];
+    let imports = Data(&data).json(&arguments, 2)["imports"].as_array().unwrap().clone();
+    let states: Vec<_> = imports.iter().map(|import| (import["state"].as_str(), import["code"].as_str())).collect();
+    let refused = Some("refused");
+    let wanted = [(refused, Some("not_found")), (refused, Some("truncated")), (Some("finished"), None)];
+    assert_eq!(states, wanted);
+}
+
+#[test]
+fn an_empty_password() {
+    let story = Story::new(1, 500);
+    let empty = story.path("empty");
+    fs::write(&empty, "\n").unwrap();
+    let data = story.data();
+    let arguments = ["import", "x.mszip", "--mailbox", MAILBOX, "--password-file", &empty];
+    let error = &Data(&data).json(&arguments, 2)["error"];
+    assert_eq!(error["kind"], "invalid");
+}

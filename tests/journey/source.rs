@@ -1,0 +1,168 @@
+//! An old archive to leave: mails in folders, and what is true of them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use crate::program::{Data, json};
+
+pub const MAILBOX: &str = "import@example.org";
+pub const PASSWORD: &str = "Lübbenau 1866 ";
+
+/// Folders below the user archives; names that file systems, shells and JSON take differently.
+const FOLDERS: [&str; 7] = [
+    "anna@example.org/Exchange/Posteingang",
+    "anna@example.org/Exchange/Posteingang/Angebote & Verträge",
+    "anna@example.org/Exchange/Größe \"XL\" #7 [alt]",
+    "M. Lehmann/Outlook/Inbox/受信トレイ",
+    "M. Lehmann/Outlook/Sent 100%",
+    "@catchall/Journal/a\\b",
+    "@catchall",
+];
+
+pub fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A directory of mails, an export of it, and an archive's folder beside them.
+pub struct Story {
+    pub dir: TempDir,
+    /// Location to the mails there, by hash.
+    pub places: BTreeMap<Vec<String>, BTreeSet<String>>,
+    pub mails: BTreeMap<String, Vec<u8>>,
+    pub files: u64,
+}
+
+impl Story {
+    /// `count` mails of some `size` bytes; every tenth lies in two folders.
+    pub fn new(count: u64, size: usize) -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut story = Self { dir, places: BTreeMap::new(), mails: BTreeMap::new(), files: 0 };
+        for number in 0..count {
+            let bytes = mail(number, size);
+            let folder = usize::try_from(number).unwrap() % FOLDERS.len();
+            story.add(FOLDERS[folder], number, &bytes);
+            if number % 10 == 3 {
+                story.add(FOLDERS[(folder + 3) % FOLDERS.len()], number, &bytes);
+            }
+        }
+        story
+    }
+
+    fn add(&mut self, folder: &str, number: u64, bytes: &[u8]) {
+        let path = self.dir.path().join("old").join(folder);
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join(format!("message-1-{number}.eml")), bytes).unwrap();
+        let location = folder.split('/').map(str::to_owned).collect();
+        self.places.entry(location).or_default().insert(hash(bytes));
+        self.mails.insert(hash(bytes), bytes.to_vec());
+        self.files += 1;
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// A file with the password and one line end.
+    pub fn password_file(&self) -> String {
+        let path = self.path("password");
+        fs::write(&path, format!("{PASSWORD}\r\n")).unwrap();
+        path
+    }
+
+    /// Exports to `volumes/old-….mszip` and `old.cer`; the report.
+    pub fn export(&self, more: &[&str]) -> Value {
+        let (from, to) = (self.path("old"), self.path("volumes"));
+        let report = json(&[&["export", "--from", &from, "--to", &to, "--name", "old"], more].concat(), 0);
+        assert_eq!(report["in_source"], self.files);
+        assert_eq!(report["exported"], self.files);
+        assert_eq!(report["complete"], true);
+        report
+    }
+
+    pub fn certificate(&self) -> String {
+        self.path("volumes/old.cer")
+    }
+
+    /// The volumes in their order.
+    pub fn volumes(&self) -> Vec<String> {
+        let files = fs::read_dir(self.dir.path().join("volumes")).unwrap().map(|entry| entry.unwrap().path());
+        let mut volumes: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "mszip")).collect();
+        volumes.sort();
+        volumes.into_iter().map(|path| path.to_str().unwrap().to_owned()).collect()
+    }
+
+    /// Imports volumes with the certificate.
+    pub fn import(&self, volumes: &[String], more: &[&str], exit: i32) -> Vec<Value> {
+        let certificate = self.certificate();
+        let mut arguments = vec!["import"];
+        arguments.extend(volumes.iter().map(String::as_str));
+        arguments.extend(["--mailbox", MAILBOX, "--certificate", &certificate]);
+        arguments.extend(more);
+        Data(&self.data()).json(&arguments, exit)["imports"].as_array().unwrap().clone()
+    }
+
+    /// Compares every mailbox and folder of the archive with the source, and every mail byte for byte.
+    pub fn assert_recreated(&self) {
+        let data = self.data();
+        let data = Data(&data);
+        assert_eq!(self.placed(&data), self.places);
+        for (id, bytes) in &self.mails {
+            assert!(data.raw(id) == *bytes, "mail {id} has other bytes");
+        }
+    }
+
+    /// What lies where, by the archive's own account.
+    pub fn placed(&self, data: &Data<'_>) -> BTreeMap<Vec<String>, BTreeSet<String>> {
+        let mut placed = BTreeMap::new();
+        for mailbox in data.json(&["mailboxes"], 0).as_array().unwrap() {
+            let Some(archive) = mailbox["user_archive"].as_str() else { continue };
+            let address = mailbox["address"].as_str().unwrap();
+            for folder in data.json(&["folders", "--mailbox", address], 0).as_array().unwrap() {
+                let path: Vec<String> = serde_json::from_value(folder["path"].clone()).unwrap();
+                let mails = data.mails(address, Some(&path));
+                assert_eq!(folder["mails"], mails.len());
+                let location = [vec![archive.to_owned()], path].concat();
+                let hashes: BTreeSet<_> = mails.iter().map(|mail| mail["id"].as_str().unwrap().to_owned()).collect();
+                if !hashes.is_empty() {
+                    placed.insert(location, hashes);
+                }
+            }
+        }
+        placed
+    }
+}
+
+/// A mail of its own for each number; its body can hardly be compressed.
+fn mail(number: u64, size: usize) -> Vec<u8> {
+    let mut text = format!(
+        "Message-ID: <{number}@example.org>\r\nDate: Mon, {:02} Jan 2018 12:00:00 +0100\r\nFrom: Anna <anna@example.org>\r\n\
+         To: b@example.org\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe_{number}?=\r\n\r\n",
+        1 + number % 28,
+    );
+    let mut state = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x1234_5678;
+    while text.len() < size {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        text.push_str(&format!("{:016x}{}", state ^ (state >> 29), if text.len() % 5 == 0 { "\r\n" } else { "" }));
+    }
+    text.into_bytes()
+}
+
+/// Flips one bit of the stored bytes of mail `number`.
+pub fn flip(volume: &Path, number: u64) {
+    let mut bytes = fs::read(volume).unwrap();
+    let name = format!("mail/{number:011}");
+    let at = bytes.windows(name.len()).position(|window| window == name.as_bytes()).unwrap();
+    bytes[at + name.len() + 40] ^= 1;
+    fs::write(volume, bytes).unwrap();
+}
