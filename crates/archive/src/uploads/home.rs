@@ -82,7 +82,7 @@ impl Home {
     pub async fn list(&self) -> Result<Vec<HomeEntry>> {
         let states = self.states().await?;
         let entries = self.landing.list(&self.user).await?;
-        Ok(entries.into_iter().map(|entry| shown(states.get(&entry.name).copied(), entry)).collect())
+        Ok(entries.iter().map(|entry| shown(states.get(&entry.name).copied(), entry)).collect())
     }
 
     /// The file, `NotFound` if there is none.
@@ -90,7 +90,7 @@ impl Home {
         let name = FileName::parse(name)?;
         let entry = self.need(&name).await?;
         let record = self.archive.find::<Upload>(self.key(&name)?.as_str()).await?;
-        Ok(shown(record.map(|upload| upload.value.state), entry))
+        Ok(shown(record.map(|upload| upload.value.state), &entry))
     }
 
     /// Opens a file for writing; a whole one is no upload from then on.
@@ -276,7 +276,7 @@ impl Home {
     }
 }
 
-fn shown(state: Option<UploadState>, entry: LandingEntry) -> HomeEntry {
+fn shown(state: Option<UploadState>, entry: &LandingEntry) -> HomeEntry {
     let prefix = match state {
         _ if !entry.whole || name::is_temporary(&entry.name) => "",
         Some(UploadState::Ready) => "",
