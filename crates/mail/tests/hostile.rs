@@ -75,10 +75,15 @@ fn parts_without_number() {
 #[test]
 fn parts_without_end() {
     for depth in [300, 20_000] {
-        let mut raw = String::new();
-        for level in 0..depth {
-            raw += &format!("Content-Type: multipart/mixed; boundary=b{level}\n\n--b{level}\n");
-        }
+        let level = |level| {
+            format!(
+                "Content-Type: multipart/mixed; boundary=b{level}
+
+--b{level}
+"
+            )
+        };
+        let raw = (0..depth).map(level).collect::<Vec<_>>().concat();
         assert!(seen(raw.as_bytes()).defects.contains(Defect::MimeBomb), "{depth}");
         let nested = "Content-Type: message/rfc822\n\n".repeat(depth);
         assert!(seen(nested.as_bytes()).defects.contains(Defect::MimeBomb), "{depth}");

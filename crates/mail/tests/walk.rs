@@ -1,5 +1,5 @@
 //! Trees as they lie on real disks: every file has one outcome, and no file is opened that should not be.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests; one that is skipped says so")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 use std::io::Read;
@@ -10,7 +10,10 @@ use tempfile::TempDir;
 
 const MAIL: &str = "Subject: x\n\nbody\n";
 
-fn tree(files: &[(&str, &str)]) -> TempDir {
+/// Paths and contents.
+type Files<'a> = &'a [(&'a str, &'a str)];
+
+fn tree(files: Files) -> TempDir {
     let root = tempfile::tempdir().unwrap();
     for (path, content) in files {
         let path = root.path().join(path);
@@ -128,7 +131,7 @@ fn each_file_has_one_outcome() {
 #[test]
 fn auto_says_what_is_not_built() {
     let mbox = "From a Mon Jan  2 10:00:00 2023\nSubject: 1\n\n1\n";
-    let trees: [(&[(&str, &str)], Layout, &str); 6] = [
+    let trees: [(Files, Layout, &str); 6] = [
         (&[("a/x.eml", MAIL), ("a/b.mbox", mbox)], Layout::Mbox, "a/b.mbox"),
         (&[("a/b", &(mbox.to_owned() + "\n" + mbox))], Layout::Mbox, "a/b"),
         (&[("a/b.zip", "PK\u{3}\u{4}")], Layout::Zip, "a/b.zip"),
