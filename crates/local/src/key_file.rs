@@ -74,13 +74,13 @@ impl fmt::Debug for KeyFile {
 }
 
 fn read(path: &Path) -> io::Result<Zeroizing<String>> {
-    let mut file = File::open(path)?;
+    let file = File::open(path)?;
     if file.metadata()?.mode() & 0o077 != 0 {
         let message = "others may read or write it: set its mode to 0600";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
     let mut text = Zeroizing::new(String::with_capacity(512));
-    match file.by_ref().take(MAX_FILE).read_to_string(&mut text) {
+    match file.take(MAX_FILE).read_to_string(&mut text) {
         // Told as damaged by whoever parses it.
         Err(e) if e.kind() == io::ErrorKind::InvalidData => Ok(Zeroizing::default()),
         read => read.map(|_| text),

@@ -63,12 +63,11 @@ impl Landings {
 
     async fn resumable(&self, meta: ObjectMeta) -> Result<LandingEntry> {
         let progress = locked(&self.writers).get(&meta.key).cloned();
-        let size_bytes = match progress {
-            Some(written) => locked(&written).durable(),
-            None => {
-                let path = self.partial.path_of(&meta.key);
-                blocking(move || durable_size(&path, meta.size_bytes)).await?
-            }
+        let size_bytes = if let Some(written) = progress {
+            locked(&written).durable()
+        } else {
+            let path = self.partial.path_of(&meta.key);
+            blocking(move || durable_size(&path, meta.size_bytes)).await?
         };
         Ok(entry(&ObjectMeta { size_bytes, ..meta }, false))
     }

@@ -11,6 +11,7 @@ use archive::{
     ports::{Catalog, Clock, Document, Expect, FolderCount, MAX_ROWS_PER_CALL, Recorded, Scope},
 };
 use async_trait::async_trait;
+use rusqlite::Transaction;
 use serde_json::Value;
 
 use crate::Database;
@@ -62,7 +63,7 @@ impl Catalog for Sqlite {
 
     async fn save(&self, partition: &str, id: &str, body: &Value, expect: Expect, expires: Option<i64>) -> Result<u64> {
         let (partition, id, body, now) = (partition.to_owned(), id.to_owned(), body.to_string(), self.clock.now());
-        let save = move |tx: &_| {
+        let save = move |tx: &Transaction<'_>| {
             let version = documents::save(tx, &partition, &id, &body, expect, expires)?;
             if expires.is_some() {
                 documents::remove_expired(tx, now)?;

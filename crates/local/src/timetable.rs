@@ -28,7 +28,7 @@ impl Timetable {
     /// The enabled schedules whose time has come by `now` (Unix seconds), each moved on to its next time. The caller
     /// sends their jobs.
     pub async fn due(&self, now: i64) -> Result<Vec<Schedule>> {
-        let due = |schedule: &Schedule| {
+        let due = move |schedule: &Schedule| {
             let period = period(schedule.every_minutes);
             // A time further off than a period was set before the clock was set back.
             let left = schedule.next_run.map_or(0, |next| next.saturating_sub(now));

@@ -16,7 +16,7 @@ const EXPIRED_AT_ONCE: i64 = 8;
 
 pub(super) fn load(tx: &Transaction<'_>, partition: &str, id: &str) -> Work<Option<Document>> {
     let mut select = tx.prepare_cached("SELECT version, body FROM document WHERE partition = ?1 AND id = ?2")?;
-    let found = select.query_row([partition, id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let found = select.query_row([partition, id], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional()?;
     found.map(|(version, body)| document(id.to_owned(), version, &body)).transpose()
 }
 
