@@ -39,7 +39,7 @@ enum Road {
         place: Box<Place>,
         router: Router,
     },
-    There(Remote),
+    There(Box<Remote>),
 }
 
 /// Escapes a part of a path, or a value of a query.
@@ -50,21 +50,18 @@ pub(crate) fn escaped(text: &str) -> String {
 impl Client {
     /// Goes through the server that was named, otherwise opens the data folder.
     pub(crate) async fn open(config: &Config) -> Result<Self> {
-        let road = match &config.server {
-            Some(url) => Road::There(Remote::new(url, config.token.as_deref())?),
-            None => {
-                let place = Box::new(Place::open(config).await?);
-                let router = api::router(place.archive.clone(), place.api_options(config));
-                let router = first_password::watched(router, place.archive.clone(), &config.data);
-                Road::Here { place, router }
-            }
-        };
-        Ok(Self { road })
+        if let Some(url) = &config.server {
+            return Self::remote(url, config.token.as_deref());
+        }
+        let place = Box::new(Place::open(config).await?);
+        let router = api::router(place.archive.clone(), place.api_options(config));
+        let router = first_password::watched(router, place.archive.clone(), &config.data);
+        Ok(Self { road: Road::Here { place, router } })
     }
 
     /// Goes through the server at this address.
     pub(crate) fn remote(url: &str, token: Option<&str>) -> Result<Self> {
-        Ok(Self { road: Road::There(Remote::new(url, token)?) })
+        Ok(Self { road: Road::There(Box::new(Remote::new(url, token)?)) })
     }
 
     /// Whether the archive's machine is this one, so that it can read the caller's files itself.

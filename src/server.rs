@@ -95,7 +95,7 @@ impl Server {
         let doors = async { while self.doors.join_next().await.is_some() {} };
         let work = async {
             if let Some(workers) = self.workers {
-                workers.stop(GRACE).await
+                workers.stop(GRACE).await;
             }
         };
         let (doors, ()) = tokio::join!(tokio::time::timeout(GRACE, doors), work);

@@ -28,7 +28,7 @@ pub(crate) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) 
     for row in rows {
         table.add_row(row);
     }
-    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    table.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
 }
 
 /// The members of each object of a list as a table, one column a name.

@@ -1,6 +1,7 @@
 //! `check`: does the catalogue agree with the objects?
 
 use serde_json::json;
+use std::fmt::Write as _;
 
 use crate::{client::Client, commands::Outcome, failure::Result, text};
 
@@ -17,12 +18,12 @@ pub(crate) async fn run(args: &Check, client: &Client) -> Result<Outcome> {
     let mut text = String::new();
     for (name, label) in [("errors", "error"), ("orphans", "orphan")] {
         for entry in found[name].as_array().into_iter().flatten() {
-            text.push_str(&format!("{label}: {}\n", text::cell(entry)));
+            let _ = writeln!(text, "{label}: {}", text::cell(entry));
         }
     }
     let [packs, mails, placements, dead] =
         ["packs", "messages", "placements", "dead_bytes"].map(|name| text::cell(&found[name]));
-    text.push_str(&format!("{packs} packs, {mails} mails, {placements} placements, {dead} bytes unused\n"));
+    let _ = writeln!(text, "{packs} packs, {mails} mails, {placements} placements, {dead} bytes unused");
     let sound = found["errors"].as_array().is_some_and(Vec::is_empty);
     text.push_str(if sound { "no errors\n" } else { "the archive is damaged\n" });
     Ok(Outcome { exit: if sound { 0 } else { 7 }, ..Outcome::done(found, text) })

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use archive::export::{ExportName, ExportOptions, ExportReport, Named, Progress, Step, Surroundings, VolumeSize};
 use archive::ports::{Clock, Random};
-use archive::{Error, ErrorKind, Result};
+use archive::{Error, Result};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use volume::Certificate;
 
@@ -27,7 +27,7 @@ const MAILS_PER_TICK: u64 = 64;
 /// the report. The password comes from --password-file or POSTKAHN_PASSWORD; without password and recipient the volumes
 /// are signed but readable.
 #[derive(clap::Args, Clone, Debug)]
-pub struct Export {
+pub(crate) struct Export {
     /// The source: a directory, or one file
     #[arg(long, value_name = "PATH")]
     from: PathBuf,
@@ -62,7 +62,7 @@ pub struct Export {
 
 impl Export {
     /// Exports; the exit code is 8 if mails were skipped.
-    pub fn run(self, config: &Config, clock: &dyn Clock, random: &dyn Random) -> Result<Outcome> {
+    pub(crate) fn run(self, config: &Config, clock: &dyn Clock, random: &dyn Random) -> Result<Outcome> {
         if self.filter.is_some() {
             return Err(Error::invalid("the option --where is not built yet").hint("leave it out to export all mails"));
         }
@@ -88,28 +88,26 @@ impl Export {
             layout,
             user_archive: self.user_archive.clone(),
             password: password::given(self.password_file.as_deref(), config)?,
-            recipients: self.recipient.iter().map(|path| read_certificate(path)).collect::<Result<_>>()?,
+            recipients: self.recipient.iter().map(|path| read_recipient(path)).collect::<Result<_>>()?,
             volume_size: self.volume_size.parse::<VolumeSize>()?,
         })
     }
 }
 
-/// A certificate as DER or as one PEM block.
-pub(super) fn read_certificate(path: &Path) -> Result<Certificate> {
-    let failed = |error: std::io::Error| {
-        Error::new(ErrorKind::NotFound, format!("the certificate {} cannot be read", path.display())).caused_by(error)
-    };
+fn read_recipient(path: &Path) -> Result<Certificate> {
+    Certificate::parse(&certificate_bytes(path)?).map_err(|error| {
+        Error::invalid(format!("--recipient {}: {error}", path.display()))
+            .hint("give the file that `postkahn certificate --out` writes")
+    })
+}
+
+/// What a certificate file holds, one byte more than a certificate may have at most.
+pub(super) fn certificate_bytes(path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)
-        .map_err(failed)?
-        .take(volume::MAX_CERTIFICATE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    Certificate::parse(&bytes).map_err(|error| {
-        Error::invalid(format!("{} is no certificate with a P-256 key", path.display()))
-            .code(error.code())
-            .hint("give the .cer file of an export, or the one that `postkahn certificate` writes")
-    })
+        .and_then(|file| file.take(volume::MAX_CERTIFICATE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| Error::not_found(format!("the certificate {}", path.display())).caused_by(error))?;
+    Ok(bytes)
 }
 
 /// The report in a few lines.

@@ -1,5 +1,6 @@
 //! `import`: files into one mailbox, each mail with exactly one outcome.
 
+use std::fmt::Write as _;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -63,11 +64,10 @@ pub(crate) async fn run(args: &Import, client: &Client, config: &Config) -> Resu
 /// Starts the imports and waits until all have ended. Where only a password is missing, it is asked for.
 async fn import(mut start: Value, client: &Client) -> Result<Vec<Value>> {
     let mut started = client.post("/imports", &start).await?;
-    if start["password"].is_null() && list(&started).iter().all(|import| import["code"] == "password_needed") {
-        if let Some(password) = password::asked("Password of the export")? {
-            start["password"] = json!(password);
-            started = client.post("/imports", &start).await?;
-        }
+    let is_missing = start["password"].is_null() && list(&started).iter().all(|i| i["code"] == "password_needed");
+    if is_missing && let Some(password) = password::asked("Password of the export")? {
+        start["password"] = json!(password);
+        started = client.post("/imports", &start).await?;
     }
     Ok(list(&client.result(&started).await?).to_vec())
 }
@@ -183,7 +183,7 @@ fn text_of(import: &Value) -> String {
     for entry in failed {
         let [number, locator, code, reason] =
             ["number", "locator", "code", "reason"].map(|name| text::cell(&entry[name]));
-        text.push_str(&format!("  failed: mail {number} ({locator}): {reason} ({code})\n"));
+        let _ = writeln!(text, "  failed: mail {number} ({locator}): {reason} ({code})");
     }
     text
 }

@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use archive::{Error, ErrorKind, Result};
@@ -9,7 +10,7 @@ use crate::text;
 
 /// Show what a volume says of itself; nothing of it is verified
 #[derive(clap::Args, Clone, Debug)]
-pub struct Inspect {
+pub(crate) struct Inspect {
     /// The volume
     #[arg(value_name = "VOLUME")]
     volume: PathBuf,
@@ -17,7 +18,7 @@ pub struct Inspect {
 
 impl Inspect {
     /// Shows header and seal.
-    pub fn run(self) -> Result<Outcome> {
+    pub(crate) fn run(self) -> Result<Outcome> {
         let path = self.volume.display();
         let document = open(&self.volume)
             .and_then(|(mut file, size)| volume::inspect(&mut file, size))
@@ -41,9 +42,9 @@ fn told(document: &Value) -> String {
     let mut told = "not verified: anybody could have written this\n".to_owned();
     for part in ["header", "seal"] {
         let members = document[part].as_object().into_iter().flatten();
-        told += &members
-            .map(|(name, value)| format!("{part} {}: {}\n", text::shown(name), text::cell(value)))
-            .collect::<String>();
+        for (name, value) in members {
+            let _ = writeln!(told, "{part} {}: {}", text::shown(name), text::cell(value));
+        }
     }
     told
 }

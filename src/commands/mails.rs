@@ -6,6 +6,7 @@ use crate::{
     failure::Result,
     text,
 };
+use std::fmt::Write as _;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Mails {
@@ -35,7 +36,7 @@ pub(crate) async fn run(args: &Mails, client: &Client) -> Result<Outcome> {
     let page = client.get(&format!("/mails?{}", query.join("&"))).await?;
     let mut text = text::list(&["message_date", "from", "subject", "size_bytes", "id"], &page["mails"]);
     if let Some(next) = page["next"].as_str() {
-        text.push_str(&format!("more: --after {next}\n"));
+        let _ = writeln!(text, "more: --after {next}");
     }
     Ok(Outcome::done(page, text))
 }

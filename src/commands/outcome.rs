@@ -4,17 +4,17 @@ use serde_json::Value;
 
 /// The end of a command that did its work. With `--json` the document is printed, otherwise the text.
 #[derive(Debug)]
-pub struct Outcome {
-    pub document: Value,
+pub(crate) struct Outcome {
+    pub(crate) document: Value,
     /// For people; ends with a line end unless it is empty.
-    pub text: String,
+    pub(crate) text: String,
     /// 0: done and whole.
-    pub exit: u8,
+    pub(crate) exit: u8,
 }
 
 impl Outcome {
     /// A command that did all of its work.
-    pub fn done(document: Value, text: String) -> Self {
+    pub(crate) fn done(document: Value, text: String) -> Self {
         Self { document, text, exit: 0 }
     }
 }

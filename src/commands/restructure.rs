@@ -1,6 +1,7 @@
 //! `restructure`: user archives become mailboxes again.
 
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 use crate::{client::Client, commands::Outcome, failure::Result, text};
 
@@ -22,7 +23,7 @@ fn text_of(done: &Value, conflicts: &[Value]) -> String {
     );
     for conflict in conflicts {
         let [address, archives] = ["address", "archives"].map(|name| text::cell(&conflict[name]));
-        text.push_str(&format!("conflict: {address} is wanted by {archives}; decide with: postkahn mapping set\n"));
+        let _ = writeln!(text, "conflict: {address} is wanted by {archives}; decide with: postkahn mapping set");
     }
     text
 }

@@ -1,5 +1,6 @@
 //! `show`: one mail, as it is read or byte for byte.
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use archive::Error;
@@ -50,18 +51,18 @@ fn text_of(mail: &Value) -> String {
         if shown.iter().any(|known| known.eq_ignore_ascii_case(name)) {
             let value = if name.eq_ignore_ascii_case("subject") { &mail["subject"] } else { &header[1] };
             let value = value.as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-            text.push_str(&format!("{name}: {}\n", text::shown(&value)));
+            let _ = writeln!(text, "{name}: {}", text::shown(&value));
         }
     }
     for attachment in mail["attachments"].as_array().into_iter().flatten() {
         let [name, size] = ["name", "size_bytes"].map(|member| text::cell(&attachment[member]));
-        text.push_str(&format!("Attachment: {name} ({size} bytes)\n"));
+        let _ = writeln!(text, "Attachment: {name} ({size} bytes)");
     }
     if mail["defects"].as_array().is_some_and(|defects| !defects.is_empty()) {
-        text.push_str(&format!("Defects: {}\n", text::cell(&mail["defects"])));
+        let _ = writeln!(text, "Defects: {}", text::cell(&mail["defects"]));
     }
     for line in mail["text"].as_str().unwrap_or_default().lines() {
-        text.push_str(&format!("\n{}", text::shown(line)));
+        let _ = write!(text, "\n{}", text::shown(line));
     }
     text.push('\n');
     text

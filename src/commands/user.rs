@@ -1,5 +1,6 @@
 //! `user`: who may come in.
 
+use std::fmt::Write as _;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -104,7 +105,7 @@ fn read_keys(path: &Path) -> Result<Vec<String>, Error> {
 fn changed(user: Value, what: &str) -> Outcome {
     let mut text = format!("user {} {what}\n", text::cell(&user["name"]));
     if let Some(password) = user["password"].as_str() {
-        text.push_str(&format!("password: {password} (to be changed at the first login)\n"));
+        let _ = writeln!(text, "password: {password} (to be changed at the first login)");
     }
     Outcome::done(user, text)
 }

@@ -1,10 +1,11 @@
+use std::fmt::Write as _;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use archive::{Error, Result};
 use volume::{Certificate, Secret, SetCheck, State, VolumeCheck};
 
-use super::export::read_certificate;
+use super::export::certificate_bytes;
 use super::outcome::Outcome;
 use crate::config::Config;
 use crate::{password, text};
@@ -14,7 +15,7 @@ use crate::{password, text};
 /// The password comes from --password-file or POSTKAHN_PASSWORD; without it the signature, the catalogue and the stored
 /// bytes are checked, but no mail is opened.
 #[derive(clap::Args, Clone, Debug)]
-pub struct Verify {
+pub(crate) struct Verify {
     /// The volumes of one export
     #[arg(required = true, value_name = "VOLUME")]
     volumes: Vec<PathBuf>,
@@ -28,11 +29,14 @@ pub struct Verify {
 
 impl Verify {
     /// Checks each volume, then all of them together.
-    pub fn run(self, config: &Config) -> Result<Outcome> {
-        let certificate = self.certificate.as_deref().map(read_certificate).transpose()?;
+    pub(crate) fn run(self, config: &Config) -> Result<Outcome> {
+        let certificate = match &self.certificate {
+            Some(path) => Certificate::parse(&certificate_bytes(path)?),
+            None => Err(volume::Error::CertificateNeeded),
+        };
         let password = password::given(self.password_file.as_deref(), config)?;
         let secret = password.as_deref().map_or(Secret::None, Secret::Password);
-        let checks = self.volumes.iter().map(|path| (shown(path), check(path, certificate.as_ref(), secret)));
+        let checks = self.volumes.iter().map(|path| (shown(path), check(path, &certificate, secret)));
         let set = volume::verify_set(checks.collect());
         let document = serde_json::to_value(&set).map_err(|error| Error::internal("document").caused_by(error))?;
         Ok(Outcome { document, text: told(&set), exit: set.exit_code() })
@@ -43,10 +47,15 @@ fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn check(path: &Path, certificate: Option<&Certificate>, secret: Secret<'_>) -> VolumeCheck {
-    open(path)
-        .and_then(|(mut file, size)| volume::verify(&mut file, size, certificate, secret))
-        .unwrap_or_else(|error| VolumeCheck::Unreadable(error.to_string()))
+fn check(path: &Path, certificate: &Result<Certificate, volume::Error>, secret: Secret<'_>) -> VolumeCheck {
+    let check =
+        open(path).and_then(|(mut file, size)| volume::verify(&mut file, size, certificate.as_ref().ok(), secret));
+    match (check, certificate) {
+        // What was given as the certificate is none: said where its lack would be.
+        (Ok(VolumeCheck::Refused(volume::Error::CertificateNeeded)), Err(error)) => VolumeCheck::Refused(error.clone()),
+        (Ok(check), _) => check,
+        (Err(error), _) => VolumeCheck::Unreadable(error.to_string()),
+    }
 }
 
 /// A file and its size; a directory is none.
@@ -65,16 +74,17 @@ fn told(set: &SetCheck) -> String {
     let mut told = text::table(&["volume", "state", "mails", ""], rows);
     for report in &set.volumes {
         for mail in &report.damaged {
-            told += &format!("{}: mail {} is damaged: {}\n", text::shown(&report.file), mail.number, mail.detail);
+            let _ = writeln!(told, "{}: mail {} is damaged: {}", text::shown(&report.file), mail.number, mail.detail);
         }
     }
-    told += &format!("{} mails, {} bytes; ", set.mails, set.raw_bytes);
-    told += &match (set.complete, set.missing_volumes.as_slice(), set.last_seen) {
-        (true, ..) => "the export is complete\n".to_owned(),
-        (_, [], false) => "the last volume is not among them\n".to_owned(),
-        (_, [], true) => "the export is not complete\n".to_owned(),
-        (_, missing, _) => format!("volumes missing: {}\n", text::cell(&serde_json::json!(missing))),
+    let _ = write!(told, "{} mails, {} bytes; ", set.mails, set.raw_bytes);
+    let completeness = match (set.complete, set.missing_volumes.as_slice(), set.last_seen) {
+        (true, ..) => "the export is complete".to_owned(),
+        (_, [], false) => "the last volume is not among them".to_owned(),
+        (_, [], true) => "the export is not complete".to_owned(),
+        (_, missing, _) => format!("volumes missing: {}", text::cell(&serde_json::json!(missing))),
     };
+    let _ = writeln!(told, "{completeness}");
     if set.volumes.iter().any(|report| report.state == State::Signed) {
         told += "signed: nothing was changed after the export; with the password every mail is opened too\n";
     }

@@ -22,7 +22,7 @@ fn state(story: &Story) -> (Vec<Value>, BTreeMap<Vec<String>, std::collections::
     for name in ["packs", "orphans", "dead_bytes"] {
         checked[name] = Value::Null;
     }
-    (mails, story.placed(&data), checked)
+    (mails, Story::placed(&data), checked)
 }
 
 fn counts(import: &Value) -> [Option<u64>; 3] {

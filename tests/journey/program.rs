@@ -9,22 +9,22 @@ use std::{
 use serde_json::Value;
 
 /// What a run ended with.
-pub struct Ended {
-    pub exit: i32,
-    pub stdout: Vec<u8>,
-    pub stderr: String,
+pub(crate) struct Ended {
+    pub(crate) exit: i32,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
 }
 
 impl Ended {
     /// The one document on stdout.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.stdout)
             .unwrap_or_else(|e| panic!("{e}: {}\n{}", String::from_utf8_lossy(&self.stdout), self.stderr))
     }
 }
 
 /// The program with nothing of our surroundings, but with a server's token if there is one.
-pub fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
+pub(crate) fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_postkahn"));
     command.args(arguments).stdin(Stdio::null());
     for name in ["DATA", "PASSWORD", "TOKEN", "DOMAIN", "SERVER", "HTTP", "SFTP", "LOG"] {
@@ -34,7 +34,7 @@ pub fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
 }
 
 /// Runs it to its end.
-pub fn end(mut command: Command) -> Ended {
+pub(crate) fn end(mut command: Command) -> Ended {
     let output = command.output().unwrap();
     Ended {
         exit: output.status.code().unwrap_or(-1),
@@ -44,7 +44,7 @@ pub fn end(mut command: Command) -> Ended {
 }
 
 /// Runs it with `--json`; the exit code must be the one given.
-pub fn json<S: AsRef<OsStr>>(arguments: &[S], exit: i32) -> Value {
+pub(crate) fn json<S: AsRef<OsStr>>(arguments: &[S], exit: i32) -> Value {
     let mut command = command(arguments);
     let ended = end({
         command.arg("--json");
@@ -56,33 +56,33 @@ pub fn json<S: AsRef<OsStr>>(arguments: &[S], exit: i32) -> Value {
 }
 
 /// An archive's folder, and commands on it.
-pub struct Data<'a>(pub &'a Path);
+pub(crate) struct Data<'a>(pub(crate) &'a Path);
 
 impl Data<'_> {
-    pub fn arguments(&self, arguments: &[&str]) -> Vec<String> {
+    pub(crate) fn arguments(&self, arguments: &[&str]) -> Vec<String> {
         let own = ["--data", self.0.to_str().unwrap(), "--domain", "example.org"];
         arguments.iter().copied().chain(own).map(str::to_owned).collect()
     }
 
-    pub fn json(&self, arguments: &[&str], exit: i32) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str], exit: i32) -> Value {
         json(&self.arguments(arguments), exit)
     }
 
     /// Starts a command and lets it run.
-    pub fn start(&self, arguments: &[&str]) -> Child {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         let mut command = command(&self.arguments(arguments));
         command.arg("--json").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// The original bytes of a mail.
-    pub fn raw(&self, id: &str) -> Vec<u8> {
+    pub(crate) fn raw(&self, id: &str) -> Vec<u8> {
         let ended = end(command(&self.arguments(&["show", id, "--raw"])));
         assert_eq!(ended.exit, 0, "{}", ended.stderr);
         ended.stdout
     }
 
     /// Every mail of a folder of a mailbox, or of the whole mailbox.
-    pub fn mails(&self, mailbox: &str, folder: Option<&[String]>) -> Vec<Value> {
+    pub(crate) fn mails(&self, mailbox: &str, folder: Option<&[String]>) -> Vec<Value> {
         let folder = folder.map(|folder| serde_json::json!(folder).to_string());
         let (mut mails, mut after) = (Vec::new(), None::<String>);
         loop {

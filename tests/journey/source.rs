@@ -1,5 +1,6 @@
 //! An old archive to leave: mails in folders, and what is true of them.
 
+use std::fmt::Write as _;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -12,8 +13,8 @@ use tempfile::TempDir;
 
 use crate::program::{Data, json};
 
-pub const MAILBOX: &str = "import@example.org";
-pub const PASSWORD: &str = "Lübbenau 1866 ";
+pub(crate) const MAILBOX: &str = "import@example.org";
+pub(crate) const PASSWORD: &str = "Lübbenau 1866 ";
 
 /// Folders below the user archives; names that file systems, shells and JSON take differently.
 const FOLDERS: [&str; 7] = [
@@ -26,22 +27,22 @@ const FOLDERS: [&str; 7] = [
     "@catchall",
 ];
 
-pub fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+pub(crate) fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// A directory of mails, an export of it, and an archive's folder beside them.
-pub struct Story {
-    pub dir: TempDir,
+pub(crate) struct Story {
+    pub(crate) dir: TempDir,
     /// Location to the mails there, by hash.
-    pub places: BTreeMap<Vec<String>, BTreeSet<String>>,
-    pub mails: BTreeMap<String, Vec<u8>>,
-    pub files: u64,
+    pub(crate) places: BTreeMap<Vec<String>, BTreeSet<String>>,
+    pub(crate) mails: BTreeMap<String, Vec<u8>>,
+    pub(crate) files: u64,
 }
 
 impl Story {
     /// `count` mails of some `size` bytes; every tenth lies in two folders.
-    pub fn new(count: u64, size: usize) -> Self {
+    pub(crate) fn new(count: u64, size: usize) -> Self {
         let dir = TempDir::new().unwrap();
         let mut story = Self { dir, places: BTreeMap::new(), mails: BTreeMap::new(), files: 0 };
         for number in 0..count {
@@ -65,23 +66,23 @@ impl Story {
         self.files += 1;
     }
 
-    pub fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.dir.path().join(name).to_str().unwrap().to_owned()
     }
 
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
     /// A file with the password and one line end.
-    pub fn password_file(&self) -> String {
+    pub(crate) fn password_file(&self) -> String {
         let path = self.path("password");
         fs::write(&path, format!("{PASSWORD}\r\n")).unwrap();
         path
     }
 
     /// Exports to `volumes/old-….mszip` and `old.cer`; the report.
-    pub fn export(&self, more: &[&str]) -> Value {
+    pub(crate) fn export(&self, more: &[&str]) -> Value {
         let (from, to) = (self.path("old"), self.path("volumes"));
         let report = json(&[&["export", "--from", &from, "--to", &to, "--name", "old"], more].concat(), 0);
         assert_eq!(report["in_source"], self.files);
@@ -90,12 +91,12 @@ impl Story {
         report
     }
 
-    pub fn certificate(&self) -> String {
+    pub(crate) fn certificate(&self) -> String {
         self.path("volumes/old.cer")
     }
 
     /// The volumes in their order.
-    pub fn volumes(&self) -> Vec<String> {
+    pub(crate) fn volumes(&self) -> Vec<String> {
         let files = fs::read_dir(self.dir.path().join("volumes")).unwrap().map(|entry| entry.unwrap().path());
         let mut volumes: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "mszip")).collect();
         volumes.sort();
@@ -103,7 +104,7 @@ impl Story {
     }
 
     /// Imports volumes with the certificate.
-    pub fn import(&self, volumes: &[String], more: &[&str], exit: i32) -> Vec<Value> {
+    pub(crate) fn import(&self, volumes: &[String], more: &[&str], exit: i32) -> Vec<Value> {
         let certificate = self.certificate();
         let mut arguments = vec!["import"];
         arguments.extend(volumes.iter().map(String::as_str));
@@ -113,17 +114,17 @@ impl Story {
     }
 
     /// Compares every mailbox and folder of the archive with the source, and every mail byte for byte.
-    pub fn assert_recreated(&self) {
+    pub(crate) fn assert_recreated(&self) {
         let data = self.data();
         let data = Data(&data);
-        assert_eq!(self.placed(&data), self.places);
+        assert_eq!(Self::placed(&data), self.places);
         for (id, bytes) in &self.mails {
             assert!(data.raw(id) == *bytes, "mail {id} has other bytes");
         }
     }
 
     /// What lies where, by the archive's own account.
-    pub fn placed(&self, data: &Data<'_>) -> BTreeMap<Vec<String>, BTreeSet<String>> {
+    pub(crate) fn placed(data: &Data<'_>) -> BTreeMap<Vec<String>, BTreeSet<String>> {
         let mut placed = BTreeMap::new();
         for mailbox in data.json(&["mailboxes"], 0).as_array().unwrap() {
             let Some(archive) = mailbox["user_archive"].as_str() else { continue };
@@ -153,13 +154,13 @@ fn mail(number: u64, size: usize) -> Vec<u8> {
     let mut state = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x1234_5678;
     while text.len() < size {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        text.push_str(&format!("{:016x}{}", state ^ (state >> 29), if text.len() % 5 == 0 { "\r\n" } else { "" }));
+        let _ = write!(text, "{:016x}{}", state ^ (state >> 29), if text.len() % 5 == 0 { "\r\n" } else { "" });
     }
     text.into_bytes()
 }
 
 /// Flips one bit of the stored bytes of mail `number`.
-pub fn flip(volume: &Path, number: u64) {
+pub(crate) fn flip(volume: &Path, number: u64) {
     let mut bytes = fs::read(volume).unwrap();
     let name = format!("mail/{number:011}");
     let at = bytes.windows(name.len()).position(|window| window == name.as_bytes()).unwrap();

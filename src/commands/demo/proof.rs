@@ -87,8 +87,8 @@ pub(super) struct Placed {
 /// Compares each folder of a user archive with the folder of the mailbox that it became.
 pub(super) async fn placements(truth: &Truth, archive: &str, mailbox: &str, reader: &Client) -> Result<Placed> {
     let mut placed = Placed::default();
-    let places = truth.places.iter().filter_map(|(segments, mails)| Some((segments.split_first()?, mails)));
-    for ((_, folder), mails) in places.filter(|((first, _), _)| *first == archive) {
+    let folders = truth.places.iter().filter_map(|(segments, mails)| Some((segments.split_first()?, mails)));
+    for ((_, folder), mails) in folders.filter(|((first, _), _)| *first == archive) {
         let found = hashes(reader, mailbox, folder).await?;
         placed.wanted += mails.len() as u64;
         placed.there += found.intersection(mails).count() as u64;

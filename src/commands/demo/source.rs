@@ -43,7 +43,7 @@ pub(super) fn read(root: &Path) -> Result<Truth> {
             let name = entry.file_name().to_string_lossy().into_owned();
             if entry.file_type().map_err(fail)?.is_dir() {
                 folders.push((entry.path(), [segments.clone(), vec![name]].concat()));
-            } else if name.ends_with(".eml") {
+            } else if Path::new(&name).extension().is_some_and(|extension| extension == "eml") {
                 truth.add(&fs::read(entry.path()).map_err(fail)?, &segments);
             }
         }
