@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn a_crowd_does_not_fill_the_memory() {
         let peers = Peers::new(1, 1);
-        for i in 0..(MAX_REMEMBERED as u32 + 10) {
+        for i in 0..u32::try_from(MAX_REMEMBERED).unwrap() + 10 {
             peers.failed(IpAddr::V4(i.into()));
         }
         assert!(peers.counts().failures.len() <= MAX_REMEMBERED);
