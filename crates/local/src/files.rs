@@ -30,7 +30,8 @@ impl Files {
             (Some(folder), Some(name)) => folder.canonicalize().map_err(fail)?.join(name),
             _ => absolute.canonicalize().map_err(fail)?,
         };
-        let unfit = || Error::invalid(format!("path {path:?} cannot be read from")).hint("rename or move the file");
+        let unfit =
+            || Error::invalid(format!("path {} cannot be read from", path.display())).hint("rename or move the file");
         let text = absolute.to_str().ok_or_else(unfit)?;
         ObjectKey::parse(text.trim_start_matches('/')).map_err(|_| unfit())
     }

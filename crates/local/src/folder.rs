@@ -80,17 +80,17 @@ impl Folder {
             _ => from_io(format_args!("object {key}"), e),
         };
         let place = self.path_of(key);
-        let moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
-        let moved = match rename(file, &place, replace) {
+        let guard = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
+        let renamed = match rename(file, &place, replace) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 place.parent().map_or(Ok(()), make_folders).and_then(|()| rename(file, &place, replace))
             }
-            moved => moved,
+            done => done,
         };
-        moved.map_err(fail)?;
+        renamed.map_err(fail)?;
         let etag = fs::metadata(&place).map(|meta| read::etag(&meta)).map_err(fail)?;
         let folder = place.parent().map(File::open).transpose().map_err(fail)?;
-        drop(moves);
+        drop(guard);
         folder.map_or(Ok(()), |folder| folder.sync_all()).map_err(fail)?;
         Ok(etag)
     }
@@ -104,7 +104,7 @@ impl Folder {
     ) -> Result<bool> {
         let fail = |e| from_io(format_args!("object {key}"), e);
         let place = self.path_of(key);
-        let _moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(meta) = read::meta(&place, key)? else { return Ok(false) };
         read::fits(key, &meta.etag, pinned)?;
         take(&place).map_err(fail)?;
@@ -144,13 +144,13 @@ fn rename(from: &Path, to: &Path, replace: bool) -> io::Result<()> {
 }
 
 fn make_folders(path: &Path) -> io::Result<()> {
-    let mut make = DirBuilder::new();
-    make.mode(0o700);
-    match (make.create(path), path.parent()) {
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    match (builder.create(path), path.parent()) {
         (Err(e), _) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         (Err(e), Some(parent)) if e.kind() == io::ErrorKind::NotFound => {
             make_folders(parent)?;
-            make.create(path)?;
+            builder.create(path)?;
             sync_folder(parent)
         }
         (Ok(()), Some(parent)) => sync_folder(parent),

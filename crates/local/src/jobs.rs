@@ -66,7 +66,7 @@ impl Jobs {
         let (now, boot) = (self.clock.now(), milliseconds(self.clock.boot()));
         let until = boot.saturating_add(milliseconds(lease));
         // Mostly there is nothing to do, and reading needs no sync of the disk.
-        if self.db.read(move |tx| next_times(tx)).await?.is_none_or(|times| !times.passed(now, boot)) {
+        if self.db.read(next_times).await?.is_none_or(|times| !times.passed(now, boot)) {
             return Ok(None);
         }
         self.db.write(move |tx| receive(tx, now, boot, until)).await
@@ -132,7 +132,7 @@ impl Jobs {
     /// Returns when a job may be due; at the latest after a minute. Safe to drop.
     pub async fn wait(&self) -> Result<()> {
         // What is sent from here on is not missed: the note of it stays until somebody waits.
-        let times = self.db.read(|tx| next_times(tx)).await?;
+        let times = self.db.read(next_times).await?;
         let (now, boot) = (self.clock.now(), milliseconds(self.clock.boot()));
         let wait = times.map_or(MAX_WAIT, |times| times.left(now, boot).min(MAX_WAIT));
         // Only the time may come first, which is no error.
@@ -261,3 +261,6 @@ fn seconds(time: Duration) -> i64 {
 fn milliseconds(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

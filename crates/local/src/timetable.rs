@@ -95,7 +95,7 @@ impl Schedules for Timetable {
     }
 
     async fn list(&self) -> Result<Vec<Schedule>> {
-        self.db.read(|tx| all(tx)).await
+        self.db.read(all).await
     }
 }
 
@@ -133,4 +133,29 @@ fn period(every_minutes: u32) -> i64 {
 
 fn unknown(id: &str) -> Error {
     Error::not_found(format!("there is no schedule {id}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use archive::{ErrorKind, testing::SteppedClock};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_schedule_comes_once_a_period() {
+        let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(SteppedClock::at(0)));
+        let timetable = Timetable::new(Database::open(&dir.path().join("c.sqlite")).unwrap(), clock);
+        assert_eq!(timetable.run_now("sweep").await.unwrap_err().kind(), ErrorKind::NotFound);
+        timetable.create("sweep", 15, &Job::Sweep).await.unwrap();
+        let due = async |now| timetable.due(now).await.unwrap().len();
+        assert_eq!((due(899).await, due(900).await, due(900).await, due(1799).await), (0, 1, 0, 0));
+        assert_eq!(timetable.list().await.unwrap().pop().unwrap().next_run, Some(1800));
+        assert_eq!((due(10_000).await, due(10_001).await), (1, 0), "what was missed comes once");
+        timetable.set_enabled("sweep", false).await.unwrap();
+        assert_eq!(due(20_000).await, 0);
+        assert_eq!(timetable.run_now("sweep").await.unwrap().job, Job::Sweep);
+        timetable.set_enabled("sweep", true).await.unwrap();
+        assert_eq!((due(899).await, due(900).await), (0, 1), "enabled at 0 by the clock of the adapter");
+        assert_eq!(due(-86_400).await, 1, "the clock was set back");
+    }
 }

@@ -79,7 +79,7 @@ mod tests {
     /// Reads a path back as the list does.
     fn key_of(path: &Path) -> String {
         let (mut key, mut part) = (String::new(), String::new());
-        for name in path.iter() {
+        for name in path {
             let (kind, piece) = entry(name.to_str().unwrap());
             part.push_str(piece);
             if kind != Kind::More {
