@@ -43,10 +43,11 @@ struct Findings {
     expected: BTreeSet<String>,
 }
 
+/// Figures of a pack, in bytes.
 struct PackUse {
-    size_bytes: u64,
-    overhead_bytes: u64,
-    used_bytes: u64,
+    size: u64,
+    overhead: u64,
+    used: u64,
 }
 
 impl Findings {
@@ -99,7 +100,7 @@ impl Archive {
             self.read_packs(&mut findings).await?;
         }
         self.find_orphans(&mut findings).await?;
-        let unused = |pack: &PackUse| pack.size_bytes.saturating_sub(pack.overhead_bytes + pack.used_bytes);
+        let unused = |pack: &PackUse| pack.size.saturating_sub(pack.overhead + pack.used);
         let mut report = findings.report;
         report.dead_bytes = findings.packs.values().map(unused).sum();
         if findings.more_errors > 0 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{Archive, Error, ErrorKind, Result, records::Record, records::Stored};
 
 /// A worker that is not heard of for so long has lost its work to the next one.
-const LEASE: Duration = Duration::from_secs(120);
+const LEASE: Duration = Duration::from_mins(2);
 
 /// Who works here.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -37,7 +37,7 @@ fn partition<T: Record>(parent: Option<&str>) -> String {
     parent.map_or_else(|| T::KIND.to_owned(), |parent| format!("{}/{parent}", T::KIND))
 }
 
-fn parse<T: Record>(document: Document) -> Result<Stored<T>> {
+fn parse<T: Record>(document: &Document) -> Result<Stored<T>> {
     let wrong = |e| Error::corrupt(format!("{} {} in the catalogue cannot be read", T::KIND, document.id)).caused_by(e);
     let value = T::deserialize(&document.body).map_err(wrong)?;
     Ok(Stored { value, version: document.version })
@@ -45,11 +45,11 @@ fn parse<T: Record>(document: Document) -> Result<Stored<T>> {
 
 impl Archive {
     pub(crate) async fn find<T: Record>(&self, id: &str) -> Result<Option<Stored<T>>> {
-        self.catalog.load(&partition::<T>(None), id).await?.map(parse).transpose()
+        self.catalog.load(&partition::<T>(None), id).await?.as_ref().map(parse).transpose()
     }
 
     pub(crate) async fn find_in<T: Record>(&self, parent: &str, id: &str) -> Result<Option<Stored<T>>> {
-        self.catalog.load(&partition::<T>(Some(parent)), id).await?.map(parse).transpose()
+        self.catalog.load(&partition::<T>(Some(parent)), id).await?.as_ref().map(parse).transpose()
     }
 
     /// The record, or `NotFound`.
@@ -58,10 +58,7 @@ impl Archive {
     }
 
     /// Adds a record; `Conflict` if one of that id exists.
-    pub(crate) async fn add<T: Record>(&self, value: &T) -> Result<Stored<T>>
-    where
-        T: Clone,
-    {
+    pub(crate) async fn add<T: Record + Clone>(&self, value: &T) -> Result<Stored<T>> {
         self.write(value.clone(), Expect::Absent).await
     }
 
@@ -106,7 +103,7 @@ impl Archive {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Stored<T>>> {
-        self.catalog.list(&partition::<T>(parent), after, limit).await?.into_iter().map(parse).collect()
+        self.catalog.list(&partition::<T>(parent), after, limit).await?.iter().map(parse).collect()
     }
 
     /// Every record of a kind, in the order of their ids. For kinds that are few.

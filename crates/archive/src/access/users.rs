@@ -199,7 +199,7 @@ impl Archive {
             self.check_other_admin(|user| user.name != name, |_| true).await?;
         }
         let set = |user: &mut User| {
-            user.groups = groups.clone();
+            user.groups.clone_from(&groups);
             Ok(())
         };
         let user = self.update::<User>(name, set).await?;
@@ -231,7 +231,7 @@ impl Archive {
             self.check_other_admin(|_| true, |group| group.name != name).await?;
         }
         let set = |group: &mut Group| {
-            group.roles = roles.clone();
+            group.roles.clone_from(&roles);
             Ok(())
         };
         Ok(self.update::<Group>(name, set).await?.value)

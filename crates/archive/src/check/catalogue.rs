@@ -24,8 +24,8 @@ impl Archive {
                     continue;
                 };
                 match findings.packs.get_mut(&row.pack) {
-                    Some(pack) if row.offset.saturating_add(row.stored_bytes) <= pack.size_bytes => {
-                        pack.used_bytes += row.stored_bytes;
+                    Some(pack) if row.offset.saturating_add(row.stored_bytes) <= pack.size => {
+                        pack.used += row.stored_bytes;
                     }
                     Some(_) => findings.error(format!("mail {hash}: it would lie beyond the end of pack {}", row.pack)),
                     None => findings.error(format!("mail {hash}: pack {} is not kept", row.pack)),

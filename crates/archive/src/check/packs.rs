@@ -28,7 +28,7 @@ impl Archive {
             findings.report.packs += 1;
             findings.expected.insert(key.to_string());
             let overhead_bytes = MAGIC.len() as u64 + FOOTER_BYTES + pack.mails * (RECORD_BYTES + 56);
-            let usage = PackUse { size_bytes: pack.size_bytes, overhead_bytes, used_bytes: 0 };
+            let usage = PackUse { size: pack.size_bytes, overhead: overhead_bytes, used: 0 };
             findings.packs.insert(pack.id.clone(), usage);
             match self.objects.head(&key).await? {
                 None => findings.error(format!("pack {}: the object is missing", pack.id)),
@@ -54,13 +54,10 @@ impl Archive {
 
     /// Reads every kept pack from front to back: hash of the whole, each frame, each mail.
     pub(super) async fn read_packs(&self, findings: &mut Findings) -> Result<()> {
-        let packs: Vec<_> = findings.packs.iter().map(|(id, usage)| (id.clone(), usage.size_bytes)).collect();
+        let packs: Vec<_> = findings.packs.iter().map(|(id, usage)| (id.clone(), usage.size)).collect();
         for (id, size_bytes) in packs {
-            let stream = match self.objects.stream(&pack_key(&id)?, 0..size_bytes, None).await {
-                Ok(stream) => stream,
-                // Missing or short: said already.
-                Err(_) => continue,
-            };
+            // Missing or short: said already.
+            let Ok(stream) = self.objects.stream(&pack_key(&id)?, 0..size_bytes, None).await else { continue };
             let reader = BlockReader::new(stream);
             let scan = tokio::task::spawn_blocking(move || scan(reader, size_bytes));
             let scan = scan.await.map_err(|e| Error::internal("a task ended early").caused_by(e))?;
@@ -143,7 +140,7 @@ fn scan(mut reader: BlockReader, size_bytes: u64) -> Result<Vec<PackRecord>, Str
 }
 
 fn read_record(stored: &mut impl Read, at: u64, size_bytes: u64) -> Result<PackRecord, String> {
-    let mut header = [0; RECORD_BYTES as usize];
+    let mut header = [0; RecordHeader::BYTES];
     stored.read_exact(&mut header).map_err(|e| format!("it is cut off at byte {at}: {e}"))?;
     let header = RecordHeader::parse(&header).ok_or_else(|| format!("no record at byte {at}"))?;
     let offset = at + RECORD_BYTES;

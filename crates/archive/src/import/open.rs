@@ -79,6 +79,7 @@ impl Located {
 }
 
 /// A volume's error as the product's: the code stays, the kind says what to do.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 pub(crate) fn refused(error: volume::Error) -> Error {
     use volume::Error as E;
     let (kind, hint) = match &error {

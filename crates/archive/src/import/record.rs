@@ -145,7 +145,7 @@ impl<'a> Recording<'a> {
             let (numbers, rows): (Vec<u64>, Vec<MessageRow>) = rows.iter().cloned().unzip();
             let recorded = self.archive.catalog.record(&rows).await?;
             let all = numbers.into_iter().zip(rows).zip(recorded);
-            entries.extend(all.map(|((number, row), recorded)| outcome(self.import, number, row, recorded)));
+            entries.extend(all.map(|((number, row), recorded)| outcome(self.import, number, row, &recorded)));
         }
         entries.sort_by_key(|entry| entry.number);
         Ok(entries)
@@ -153,7 +153,7 @@ impl<'a> Recording<'a> {
 }
 
 /// Imported is what this very entry brought; a retry finds itself named as the first and says so again.
-fn outcome(import: &Import, number: u64, row: MessageRow, recorded: Recorded) -> SliceEntry {
+fn outcome(import: &Import, number: u64, row: MessageRow, recorded: &Recorded) -> SliceEntry {
     let mine = recorded.first.import == import.id && recorded.first.entry == number;
     let placed = Placed {
         hash: row.hash,

@@ -92,7 +92,10 @@ async fn visible_state(archive: &Archive) -> BTreeMap<String, String> {
             };
             let page = archive.mails(&Visible::All, query).await.unwrap();
             let hashes: Vec<_> = page.mails.iter().map(|mail| mail.id).collect();
-            state.insert(format!("folder {} {:?}", mailbox.address, folder.path), format!("{} {hashes:?}", folder.mails));
+            state.insert(
+                format!("folder {} {:?}", mailbox.address, folder.path),
+                format!("{} {hashes:?}", folder.mails),
+            );
         }
     }
     for mail in archive.mails(&Visible::All, MailQuery::default()).await.unwrap().mails {
@@ -268,7 +271,11 @@ async fn a_kill_at_any_effect_changes_nothing_in_the_end() {
             assert_eq!(visible_state(&world.archive).await, expected, "killed at effect {at}, after: {after}");
             let imports = world.archive.imports().await.unwrap();
             let first = imports.iter().find(|import| import.state == ImportState::Finished).unwrap();
-            assert_eq!((first.imported, first.already_there), (view.imported, view.already_there), "effect {at} {after}");
+            assert_eq!(
+                (first.imported, first.already_there),
+                (view.imported, view.already_there),
+                "effect {at} {after}"
+            );
             let checked = world.archive.check(true).await.unwrap();
             assert!(checked.errors.is_empty() && checked.balanced, "effect {at} {after}: {checked:?}");
             if !faults.struck() {

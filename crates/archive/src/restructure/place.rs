@@ -14,10 +14,13 @@ use crate::{
 /// Placements gathered before they are written: few large batches make short lists cheap to read.
 const BATCH: usize = 200_000;
 
-/// The placements of some slices, by folder; a mail once in each.
+/// Mails of one list, each once, with date and flags.
+type Mails = BTreeMap<MailHash, (Option<i64>, Flags)>;
+
+/// The placements of some slices, by folder.
 #[derive(Default)]
 struct Gathered<'a> {
-    folders: BTreeMap<(&'a MailboxAddress, FolderPath), BTreeMap<MailHash, (Option<i64>, Flags)>>,
+    folders: BTreeMap<(&'a MailboxAddress, FolderPath), Mails>,
     count: usize,
     first: u64,
 }
@@ -71,7 +74,7 @@ impl Archive {
     ) -> Result<(u64, u64)> {
         let run = format!("report {} {}", report.import, gathered.first);
         let (mut folders, mut placements) = (0, 0);
-        let mut mailboxes: BTreeMap<&MailboxAddress, BTreeMap<MailHash, (Option<i64>, Flags)>> = BTreeMap::new();
+        let mut mailboxes: BTreeMap<&MailboxAddress, Mails> = BTreeMap::new();
         let paths: BTreeSet<_> = gathered.folders.keys().cloned().collect();
         for (address, path) in paths {
             folders += self.catalog.create_folders(address, &[path]).await?;
@@ -93,7 +96,7 @@ impl Archive {
     }
 }
 
-fn sorted(mails: BTreeMap<MailHash, (Option<i64>, Flags)>) -> Vec<PlacementKey> {
+fn sorted(mails: Mails) -> Vec<PlacementKey> {
     let mut keys: Vec<_> = mails.into_iter().map(|(hash, (date, flags))| PlacementKey { date, hash, flags }).collect();
     keys.sort();
     keys

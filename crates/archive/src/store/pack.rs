@@ -16,7 +16,7 @@ use crate::{Error, ImportId, MailHash, PackId, Result, ports::ObjectKey, records
 pub(crate) const MAGIC: &[u8; 8] = b"PKPACK1\n";
 const INDEX_MAGIC: &[u8; 8] = b"PKINDEX1";
 /// Length of what stands in front of each frame.
-pub(crate) const RECORD_BYTES: u64 = 48;
+pub(crate) const RECORD_BYTES: u64 = RecordHeader::BYTES as u64;
 const INDEX_ENTRY_BYTES: u64 = 56;
 pub(crate) const FOOTER_BYTES: u64 = 48;
 
@@ -67,6 +67,8 @@ pub(crate) struct RecordHeader {
 }
 
 impl RecordHeader {
+    pub(crate) const BYTES: usize = 48;
+
     pub(crate) fn to_bytes(self) -> Vec<u8> {
         [&self.hash.0[..], &self.size_bytes.to_le_bytes(), &self.stored_bytes.to_le_bytes()].concat()
     }

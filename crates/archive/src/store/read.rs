@@ -56,7 +56,7 @@ impl Archive {
 
 /// Hands out raw blocks one late, so that the last one leaves only after length and hash were found right.
 fn decompress(mut stored: impl Read, row: &MessageRow, mut send: impl FnMut(Bytes) -> bool) -> Result<()> {
-    let mut record = [0; RECORD_BYTES as usize];
+    let mut record = [0; RecordHeader::BYTES];
     stored.read_exact(&mut record).map_err(|e| unreadable(row.hash, e))?;
     let expected = RecordHeader { hash: row.hash, size_bytes: row.size_bytes, stored_bytes: row.stored_bytes };
     if RecordHeader::parse(&record) != Some(expected) {

@@ -17,8 +17,8 @@ use crate::{
     Archive, Error, FolderPath, MailHash, MailboxAddress, MessageRow, PlacementKey, Result,
     job::Job,
     ports::{
-        ByteStream, Catalog, Document, ETag, Expect, FolderCount, ObjectKey, ObjectMeta, ObjectWriter, Objects, PutMode,
-        Queue, Recorded, Scope,
+        ByteStream, Catalog, Document, ETag, Expect, FolderCount, ObjectKey, ObjectMeta, ObjectWriter, Objects,
+        PutMode, Queue, Recorded, Scope,
     },
 };
 

@@ -19,7 +19,8 @@ pub struct Sample {
 impl Sample {
     /// A small mail with this number in its text, in `location` (segments separated by `/`).
     pub fn new(number: u64, location: &str) -> Self {
-        let raw = format!("From: a@b.example\r\nSubject: {number}\r\nMessage-ID: <{number}@b>\r\n\r\nmail {number}\r\n");
+        let raw =
+            format!("From: a@b.example\r\nSubject: {number}\r\nMessage-ID: <{number}@b>\r\n\r\nmail {number}\r\n");
         let date = i64::try_from(1_600_000_000 + number * 60).ok();
         Self { raw: raw.into_bytes(), location: location.split('/').map(str::to_owned).collect(), date }
     }
@@ -75,7 +76,8 @@ pub fn export(name: &str, mails: &[Sample], per_volume: usize, password: Option<
 #[expect(clippy::expect_used, reason = "a test's fixture")]
 fn append(writer: &mut VolumeWriter<Cursor<Vec<u8>>>, sample: &Sample, before: &[Sample], first: u64) {
     let mut frame = Vec::new();
-    let sha256 = volume::compress(&mut &sample.raw[..], sample.raw.len() as u64, &mut frame).expect("a mail compresses");
+    let sha256 =
+        volume::compress(&mut &sample.raw[..], sample.raw.len() as u64, &mut frame).expect("a mail compresses");
     let reference = before.iter().position(|other| other.raw == sample.raw).map(|at| first + at as u64);
     if reference.is_some() {
         frame.clear();
