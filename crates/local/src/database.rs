@@ -57,7 +57,8 @@ impl Database {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut writer = connect(path, flags).map_err(|e| from_sqlite(path, e))?;
         // FULL syncs the log at each commit: what was acknowledged survives a power cut.
-        let durable = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+        let durable = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+                       PRAGMA journal_size_limit = 67108864;";
         writer.execute_batch(durable).map_err(|e| from_sqlite(path, e))?;
         migrate(path, &mut writer)?;
         let inner = Inner {

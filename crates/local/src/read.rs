@@ -21,10 +21,11 @@ use crate::{blocking::blocking, from_io};
 /// Blocks of a stream. One is read ahead while the caller works on the one before.
 const BLOCK: u64 = 1 << 20;
 
-/// Names a version of a file: our writers give each its own time stamp (see [`crate::Folder`]).
+/// Names a version of a file by its time stamp, of which our writers give each its own, and its size. Not by its number:
+/// a data folder that is moved or put back from a backup keeps its versions.
 pub(crate) fn etag(meta: &Metadata) -> ETag {
     let nanoseconds = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
-    ETag(format!("{:x}-{:x}-{nanoseconds:x}", meta.ino(), meta.size()))
+    ETag(format!("{nanoseconds:x}-{:x}", meta.size()))
 }
 
 /// The object at this path; none if there is no such file.

@@ -44,8 +44,8 @@ impl Drop for Temporary {
     }
 }
 
-/// Makes a file durable under a time stamp of its own. The system's own stamps move in steps of some milliseconds, and
-/// a file number is used again soon: two versions of one size could look alike. The digits below a millisecond are
+/// Makes a file durable under a time stamp of its own. The system's own stamps move in steps of some milliseconds:
+/// two versions of one size could look alike. The digits below a millisecond are
 /// therefore a running number.
 pub(super) fn seal(file: &File) -> io::Result<()> {
     let modified = file.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
