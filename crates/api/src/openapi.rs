@@ -48,19 +48,43 @@ pub fn openapi() -> Value {
     // Serializing a document made of text, numbers and maps with text keys does not fail.
     let mut document = serde_json::to_value(document).unwrap_or_default();
     for (method, path, need) in needs {
-        let operation = document
-            .get_mut("paths")
-            .and_then(|paths| paths.get_mut(&path))
-            .and_then(|item| item.get_mut(method.to_lowercase()));
-        if let Some(operation) = operation.and_then(Value::as_object_mut) {
+        let item = document.get_mut("paths").and_then(|paths| paths.get_mut(&path));
+        if let Some(operation) =
+            item.and_then(|item| item.get_mut(method.to_lowercase())).and_then(Value::as_object_mut)
+        {
             complete(operation, need);
         }
     }
-    let schemes = json!({ "session": { "type": "http", "scheme": "bearer", "description": "The token of POST /api/v1/session" } });
     if let Some(components) = document.get_mut("components").and_then(Value::as_object_mut) {
-        components.insert("securitySchemes".into(), schemes);
+        components.insert("securitySchemes".into(), security_schemes());
+        let schemas = components.get_mut("schemas").and_then(Value::as_object_mut);
+        schemas.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut).for_each(require_nullable);
     }
     document
+}
+
+fn security_schemes() -> Value {
+    json!({ "session": { "type": "http", "scheme": "bearer", "description": "The token of POST /api/v1/session" } })
+}
+
+/// In answers, what may be null is there nevertheless; requests (the closed schemas) may leave it out.
+fn require_nullable(schema: &mut Map<String, Value>) {
+    if schema.get("additionalProperties") == Some(&json!(false)) {
+        return;
+    }
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
+    let there = properties.iter().filter(|(_, property)| is_nullable(property)).map(|(name, _)| json!(name));
+    let there: Vec<_> = there.collect();
+    if let Value::Array(required) = schema.entry("required").or_insert(json!([])) {
+        required.extend(there);
+    }
+}
+
+fn is_nullable(property: &Value) -> bool {
+    let types = property.get("type").and_then(Value::as_array);
+    let choices = property.get("oneOf").and_then(Value::as_array);
+    types.is_some_and(|types| types.contains(&json!("null")))
+        || choices.is_some_and(|choices| choices.contains(&json!({ "type": "null" })))
 }
 
 /// The document as text, a line feed at its end.
@@ -85,6 +109,9 @@ fn complete(operation: &mut Map<String, Value>, need: Needs) {
         "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } }
     });
     if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
+        for response in responses.values_mut().filter_map(Value::as_object_mut) {
+            response.entry("description").or_insert(json!("Done"));
+        }
         responses.insert("default".into(), problem);
     }
     let security = if need == Needs::Nothing { json!([]) } else { json!([{ "session": [] }]) };

@@ -34,6 +34,7 @@ pub struct Session {
     /// Goes into `Authorization: Bearer TOKEN`; shown this once.
     pub token: String,
     pub user: String,
+    #[schema(format = DateTime)]
     pub expires: Option<String>,
     pub roles: Vec<Role>,
 }

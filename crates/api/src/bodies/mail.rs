@@ -57,9 +57,12 @@ pub struct Mail {
     pub from: Option<String>,
     /// As in the header.
     pub message_id: Option<String>,
+    #[schema(format = DateTime)]
     pub message_date: Option<String>,
     pub message_date_source: Option<String>,
+    #[schema(format = DateTime)]
     pub archive_date: Option<String>,
+    #[schema(format = DateTime)]
     pub import_date: Option<String>,
     /// The placement's; their union where no mailbox was named.
     pub flags: Vec<String>,

@@ -37,7 +37,9 @@ pub struct Process {
     pub state: ProcessState,
     /// The worst of its lines.
     pub severity: Severity,
+    #[schema(format = DateTime)]
     pub started: Option<String>,
+    #[schema(format = DateTime)]
     pub finished: Option<String>,
     /// Who asked for it; `schedule` for the clock.
     pub by: String,
@@ -61,6 +63,7 @@ pub struct Failure {
 pub struct Line {
     /// Sorts by time within the process; the cursor of the next page.
     pub seq: String,
+    #[schema(format = DateTime)]
     pub at: Option<String>,
     pub severity: Severity,
     pub text: String,
@@ -82,6 +85,7 @@ pub struct Schedule {
     pub every_minutes: u32,
     pub enabled: bool,
     /// Null where nobody knows.
+    #[schema(format = DateTime)]
     pub next_run: Option<String>,
 }
 

@@ -36,6 +36,7 @@ pub struct Upload {
     pub state: UploadState,
     pub kind: UploadKind,
     pub size_bytes: u64,
+    #[schema(format = DateTime)]
     pub arrived: Option<String>,
     pub export_id: Option<String>,
     pub export_name: Option<String>,

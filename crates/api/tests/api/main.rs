@@ -1,0 +1,12 @@
+//! The interface from outside: every route, every role, every refusal, and the whole journey of a volume.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod document;
+mod journey;
+mod logins;
+mod operator;
+mod problems;
+mod roles;
+mod schema;
+mod served;
+mod world;
