@@ -1,5 +1,5 @@
 //! AES-256-GCM and SHA-256 over 1 MiB chunks: `aws-lc-rs` against RustCrypto (docs/decisions/0001-aes-gcm.md).
-#![expect(clippy::unwrap_used, missing_docs, reason = "a measurement")]
+#![expect(clippy::unwrap_used, reason = "a measurement")]
 
 use aes_gcm::aead::{AeadInOut as _, KeyInit as _};
 use aws_lc_rs::{aead, digest};

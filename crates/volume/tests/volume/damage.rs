@@ -20,15 +20,12 @@ fn every_flipped_byte_is_noticed_and_other_mails_still_open() {
                 let stored = whole.verified().stored(*number).unwrap();
                 (stored.offset..stored.offset + stored.len).contains(&(at as u64))
             });
-            match touched {
-                Some(number) => {
-                    assert_eq!(found.damaged.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [number]);
-                    assert_eq!(found.differs_at, None);
-                }
-                None => {
-                    assert!(found.damaged.is_empty(), "byte {at}");
-                    assert_eq!(found.differs_at, Some(at as u64));
-                }
+            if let Some(number) = touched {
+                assert_eq!(found.damaged.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [number]);
+                assert_eq!(found.differs_at, None);
+            } else {
+                assert!(found.damaged.is_empty(), "byte {at}");
+                assert_eq!(found.differs_at, Some(at as u64));
             }
             for number in whole.verified().numbers().filter(|number| Some(*number) != touched) {
                 assert!(read(&whole, &bytes, number).is_ok());

@@ -287,9 +287,9 @@ fn an_export_goes_on_from_its_state() {
 #[test]
 fn volumes_are_shared_between_threads() {
     fn shared<T: Send + Sync + Clone>() {}
+    fn sent<T: Send>() {}
     shared::<volume::Volume>();
     shared::<volume::Verified>();
-    fn sent<T: Send>() {}
     sent::<VolumeWriter<std::fs::File>>();
     sent::<VolumeCheck>();
 }
