@@ -8,8 +8,15 @@ use crate::{client::Client, commands::Outcome, failure::Result, text};
 pub(crate) struct Grant {
     /// The mailbox's address
     mailbox: String,
+    #[command(flatten)]
+    to: Grantee,
+}
+
+#[derive(clap::Args, Debug)]
+#[group(required = true, multiple = false)]
+struct Grantee {
     /// The user who owns it
-    #[arg(long, value_name = "U", required_unless_present = "group", conflicts_with = "group")]
+    #[arg(long, value_name = "U")]
     user: Option<String>,
     /// The group that shares it
     #[arg(long, value_name = "G")]
@@ -17,13 +24,10 @@ pub(crate) struct Grant {
 }
 
 pub(crate) async fn run(args: &Grant, client: &Client) -> Result<Outcome> {
-    let mut wanted = json!({ "mailbox": args.mailbox });
-    let (kind, name) = match (&args.user, &args.group) {
-        (Some(user), _) => ("user", user),
-        (None, group) => ("group", group.as_ref().unwrap_or(&args.mailbox)),
-    };
-    wanted[kind] = json!(name);
+    let Grantee { user, group } = &args.to;
+    let wanted = json!({ "mailbox": args.mailbox, "user": user, "group": group });
     let grant = client.post("/grants", &wanted).await?;
-    let text = format!("{kind} {} may read {}\n", text::cell(&grant[kind]), text::cell(&grant["mailbox"]));
+    let who = if user.is_some() { "user" } else { "group" };
+    let text = format!("{who} {} may read {}\n", text::cell(&grant[who]), text::cell(&grant["mailbox"]));
     Ok(Outcome::done(grant, text))
 }

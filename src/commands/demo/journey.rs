@@ -173,7 +173,9 @@ impl Journey {
             "uploads": ids, "mailbox": MAILBOX, "certificate": BASE64_STANDARD.encode(certificate), "password": "guessed",
         });
         match self.admin.post("/imports", &start).await {
-            Err(refused) => self.tell(&format!("a wrong password: {} ({})", refused.message, refused.code)),
+            Err(refused) => {
+                self.tell(&format!("a guessed password is refused: {} ({})", refused.message, refused.code))
+            }
             Ok(_) => return Err(Error::internal("a wrong password was taken").into()),
         }
         start["password"] = json!(self.export_password);
