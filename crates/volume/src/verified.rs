@@ -19,7 +19,7 @@ const RECORD_BYTES: usize = 40;
 /// First mail number and count.
 const PREFIX_BYTES: usize = 16;
 /// An offset is kept for every so many mails, the others are counted from there.
-const STRIDE: usize = 256;
+const STRIDE: usize = 16;
 
 /// The bytes of a [`Plan`]'s ranges.
 #[derive(Debug, Clone)]
