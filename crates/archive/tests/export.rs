@@ -604,6 +604,14 @@ fn a_name_belongs_to_one_export() {
     fs::write(place.target().join("e.report.json"), "{}").unwrap();
     assert_eq!(kind(run(&ExportOptions { name: "e".parse().unwrap(), ..place.options() })), ErrorKind::Invalid);
     assert_eq!(place.files().iter().filter(|name| name.contains("export-state")).count(), 0);
+    #[cfg(unix)]
+    {
+        let victim = place.dir.path().join("victim");
+        fs::write(&victim, "mine").unwrap();
+        std::os::unix::fs::symlink(&victim, place.target().join("f.export-state.part")).unwrap();
+        assert_eq!(kind(run(&ExportOptions { name: "f".parse().unwrap(), ..place.options() })), ErrorKind::Invalid);
+        assert_eq!(fs::read(&victim).unwrap(), b"mine");
+    }
 }
 
 #[test]

@@ -240,3 +240,38 @@ impl<R: Read> Read for Witness<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Failure, Frame, Reader, Root};
+    use mail::source::{Found, Item, Layout, Options, open};
+
+    fn found(folder: &std::path::Path) -> Found {
+        let options = Options { user_archive: "x".into() };
+        let item = open(folder, Layout::Eml, &options).unwrap().next();
+        let Some(Item::Mail(found)) = item else { panic!("{item:?}") };
+        found
+    }
+
+    #[test]
+    fn a_mail_that_changed_is_read_as_it_is_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("1.eml");
+        fs::write(&path, "Subject: 1\n\n").unwrap();
+        let found = found(folder.path());
+        fs::write(&path, "Subject: 1\n\nand more\n").unwrap();
+        let root = Root::new(folder.path());
+        let reader = Reader { root: &root, scratch: folder.path() };
+        let mail = reader.prepare(&found).unwrap();
+        assert_eq!(mail.metadata.size_bytes, 21);
+        assert!(matches!(mail.frame, Frame::Memory(_)));
+        fs::write(&path, "").unwrap();
+        assert!(matches!(reader.prepare(&found), Err(Failure::Skip(reason)) if reason == "empty"));
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(reader.prepare(&found), Err(Failure::Skip(reason)) if reason.contains("went away")));
+        fs::remove_dir(folder.path()).unwrap();
+        assert!(matches!(reader.prepare(&found), Err(Failure::Fatal(_))));
+    }
+}

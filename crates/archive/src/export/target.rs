@@ -158,10 +158,7 @@ impl<'a> Target<'a> {
     pub(super) fn make_part(&self, name: &str) -> Result<File> {
         let part = part_of(name);
         self.before(name, &Effect::Part(part.clone()))?;
-        let path = self.path(&part);
-        if path.symlink_metadata().is_ok_and(|facts| !facts.is_file()) {
-            return Err(Error::invalid(format!("{}: in the way, and no file", path.display())));
-        }
+        let path = self.path_of_file(&part)?;
         OpenOptions::new()
             .read(true)
             .write(true)
@@ -256,7 +253,7 @@ impl<'a> Target<'a> {
 
     /// Opens and locks; none if the file is not there, or went away while it was waited for.
     fn lock(&self, name: &str, how: &mut OpenOptions) -> Result<Option<File>> {
-        let file = match how.open(self.path(name)) {
+        let file = match how.open(self.path_of_file(name)?) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.failed(name, error)),
@@ -298,6 +295,15 @@ impl<'a> Target<'a> {
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// The path of a file to be opened for writing: what is no file, a link above all, is in the way.
+    fn path_of_file(&self, name: &str) -> Result<PathBuf> {
+        let path = self.path(name);
+        if path.symlink_metadata().is_ok_and(|facts| !facts.is_file()) {
+            return Err(Error::invalid(format!("{} is in the way, and no file", path.display())).hint("move it away"));
+        }
+        Ok(path)
     }
 
     /// A rename is durable once its folder is.
