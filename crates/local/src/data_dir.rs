@@ -1,18 +1,19 @@
 //! The data folder, opened.
 
 use std::{
-    fs::{self, DirBuilder, File},
-    io,
-    os::unix::fs::DirBuilderExt as _,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use archive::Result;
+use archive::{Error, Result};
 
-use crate::{Database, Files, Folder, Jobs, KeyFile, Lock, Sqlite, SystemClock, SystemRandom, Timetable, from_io};
+use crate::{
+    Database, Files, Folder, Jobs, KeyFile, Lock, Sqlite, SystemClock, SystemRandom, Timetable, folders, from_io,
+};
 
 const CATALOGUE: &str = "catalogue.sqlite";
+const OBJECTS: &str = "objects";
 const NEW_CATALOGUE: &str = "catalogue.new.sqlite";
 /// What SQLite keeps beside a file.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
@@ -40,7 +41,7 @@ pub struct Local {
 
 impl Local {
     /// Opens the data folder and makes it first if need be. `Unavailable` if another process owns it, `Corrupt` if the
-    /// catalogue cannot be read, `Invalid` if a newer version of this program wrote it.
+    /// catalogue cannot be read or the key file of an archive is gone, `Invalid` if a newer version of this program wrote it.
     pub fn open(dir: &Path) -> Result<Self> {
         Self::open_under(dir, own(dir)?, false)
     }
@@ -65,7 +66,7 @@ impl Local {
             tracing::info!(%error, "the old catalogue is given up");
         }
         BESIDE.iter().try_for_each(|ending| remove(&beside(&old, ending)))?;
-        let replaced = fs::rename(&new, &old).and_then(|()| File::open(&self.dir)?.sync_all());
+        let replaced = fs::rename(&new, &old).and_then(|()| folders::sync(&self.dir));
         replaced.map_err(|e| from_io(old.display(), e))?;
         let (dir, lock) = (self.dir.clone(), Arc::clone(&self.lock));
         drop(self);
@@ -76,16 +77,18 @@ impl Local {
         let new = dir.join(NEW_CATALOGUE);
         ["", "-wal", "-shm"].iter().try_for_each(|ending| remove(&beside(&new, ending)))?;
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        // Before all else: whoever finds a catalogue or objects finds the keys that belong to them.
+        let keys = Arc::new(keys(dir, &random)?);
         let path = if is_anew { new } else { dir.join(CATALOGUE) };
         let database = Database::open_under(&path, Some(Arc::clone(&lock)))?;
         Ok(Self {
-            objects: Arc::new(Folder::open(&dir.join("objects"))?),
+            objects: Arc::new(Folder::open(&dir.join(OBJECTS))?),
             uploads: Arc::new(Folder::open(&dir.join("uploads").join("whole"))?),
             files: Arc::default(),
             catalog: Arc::new(Sqlite::new(database.clone(), clock.clone())),
             queue: Arc::new(Jobs::new(database.clone(), clock.clone())?),
             schedules: Arc::new(Timetable::new(database, clock.clone())),
-            keys: Arc::new(KeyFile::open(&dir.join("keys").join("archive.key"), &*random)?),
+            keys,
             clock,
             random,
             scratch: scratch(dir)?,
@@ -103,7 +106,19 @@ fn own(dir: &Path) -> Result<Arc<Lock>> {
 }
 
 fn make(dir: &Path) -> Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| from_io(dir.display(), e))
+    folders::make(dir).map_err(|e| from_io(dir.display(), e))
+}
+
+/// The keys of the archive; new ones only for a new archive. Others in their place would open nothing of what was
+/// sealed, and would be another recipient under the same name.
+fn keys(dir: &Path, random: &SystemRandom) -> Result<KeyFile> {
+    let path = dir.join("keys").join("archive.key");
+    let exists = |path: &Path| path.try_exists().map_err(|e| from_io(path.display(), e));
+    if !exists(&path)? && (exists(&dir.join(CATALOGUE))? || exists(&dir.join(OBJECTS))?) {
+        let message = format!("the archive in {} has lost its key file {}", dir.display(), path.display());
+        return Err(Error::corrupt(message).hint("put it back from a backup"));
+    }
+    KeyFile::open(&path, random)
 }
 
 fn scratch(dir: &Path) -> Result<PathBuf> {
@@ -131,11 +146,15 @@ fn remove(path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt as _;
+    use std::{
+        fs::OpenOptions,
+        io::Write as _,
+        os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    };
 
     use archive::{
         ErrorKind,
-        ports::{Catalog as _, Expect},
+        ports::{Catalog as _, Expect, Keys as _},
     };
     use serde_json::json;
 
@@ -162,6 +181,25 @@ mod tests {
         let local = Local::open(&dir).unwrap();
         assert_eq!(value(&local).await, Some(json!(1)));
         assert_eq!(fs::read_dir(&local.scratch).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn lost_keys_are_told_and_not_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = dir.path().join("keys").join("archive.key");
+        let public = Local::open(dir.path()).unwrap().keys.public().await.unwrap();
+        let kept = fs::read(&key).unwrap();
+        fs::remove_file(&key).unwrap();
+        for gone in [None, Some(CATALOGUE)] {
+            gone.map_or(Ok(()), |gone| fs::remove_file(dir.path().join(gone))).unwrap();
+            for error in [Local::open(dir.path()).unwrap_err(), Local::open_anew(dir.path()).unwrap_err()] {
+                assert_eq!(error.kind(), ErrorKind::Corrupt);
+                assert!(error.message().contains("archive.key") && error.advice().is_some());
+            }
+        }
+        assert!(!key.exists());
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&key).unwrap().write_all(&kept).unwrap();
+        assert_eq!(Local::open(dir.path()).unwrap().keys.public().await.unwrap(), public);
     }
 
     #[tokio::test]

@@ -273,6 +273,41 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_full_disk_loses_nothing_and_passes() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Database::open(&dir.path().join("c.sqlite")).unwrap();
+        let insert = |body: String| {
+            let sql = "INSERT INTO document (partition, id, version, body) VALUES ('p', hex(randomblob(8)), 1, ?1)";
+            db.write_now(move |tx| Ok(tx.execute(sql, [body])?))
+        };
+        insert("before".into()).unwrap();
+        let limit = |pages: i64| {
+            let sql = format!("PRAGMA max_page_count = {pages}");
+            locked(&db.inner.writer).as_ref().unwrap().query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        // Never fewer than are in use.
+        limit(1);
+        let error = insert("x".repeat(1 << 20)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(error.advice().unwrap().contains("disk is full"));
+        limit(1 << 30);
+        insert("after".into()).unwrap();
+        let texts = |tx: &Transaction<'_>| Ok(tx.query_row("SELECT count(*) FROM document", [], |row| row.get(0))?);
+        assert_eq!(db.read::<i64>(texts).await.unwrap(), 2);
+        assert_eq!(db.faults().await.unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_denied() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Database::open(&dir.path().join("c.sqlite")).unwrap();
+        locked(&db.inner.writer).as_ref().unwrap().execute_batch("PRAGMA query_only = ON").unwrap();
+        let error = db.write_now(|tx| Ok(tx.execute_batch("DELETE FROM document")?)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+        assert!(error.advice().is_some());
+    }
+
+    #[tokio::test]
     async fn counters_that_lie_are_found() {
         let dir = tempfile::tempdir().unwrap();
         let db = Database::open(&dir.path().join("c.sqlite")).unwrap();

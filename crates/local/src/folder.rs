@@ -6,10 +6,9 @@ mod temporary;
 mod writer;
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io,
     ops::Range,
-    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -23,7 +22,7 @@ use bytes::Bytes;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use temporary::Temporary;
 
-use crate::{blocking::blocking, from_io, read, read::Reading};
+use crate::{blocking::blocking, folders, from_io, read, read::Reading};
 
 /// No object's path begins so: see [`names`].
 const TEMPORARIES: &str = "%tmp";
@@ -45,8 +44,7 @@ impl Folder {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(from_io(temporaries.display(), e)),
             _ => {}
         }
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&temporaries);
-        made.and_then(|()| sync_folder(root)).map_err(|e| from_io(temporaries.display(), e))?;
+        folders::make(&temporaries).map_err(|e| from_io(temporaries.display(), e))?;
         Ok(Self { root: Arc::new(root.to_owned()), moves: Arc::default() })
     }
 
@@ -68,7 +66,7 @@ impl Folder {
     pub(crate) fn release(&self, key: &ObjectKey, to: &Path) -> Result<bool> {
         let fail = |e| from_io(format_args!("object {key}"), e);
         self.take_out(key, None, |path| fs::rename(path, to)).and_then(|was_there| {
-            to.parent().map_or(Ok(()), sync_folder).map_err(fail)?;
+            to.parent().map_or(Ok(()), folders::sync).map_err(fail)?;
             Ok(was_there)
         })
     }
@@ -83,7 +81,7 @@ impl Folder {
         let guard = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
         let renamed = match rename(file, &place, replace) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                place.parent().map_or(Ok(()), make_folders).and_then(|()| rename(file, &place, replace))
+                place.parent().map_or(Ok(()), folders::make).and_then(|()| rename(file, &place, replace))
             }
             done => done,
         };
@@ -110,7 +108,7 @@ impl Folder {
         take(&place).map_err(fail)?;
         let folders = place.ancestors().skip(1).take_while(|folder| *folder != self.root.as_path());
         let emptied = folders.take_while(|folder| fs::remove_dir(folder).is_ok()).count();
-        place.ancestors().nth(emptied + 1).map_or(Ok(()), sync_folder).map_err(fail)?;
+        place.ancestors().nth(emptied + 1).map_or(Ok(()), folders::sync).map_err(fail)?;
         Ok(true)
     }
 
@@ -141,26 +139,6 @@ fn rename(from: &Path, to: &Path, replace: bool) -> io::Result<()> {
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Err(io::ErrorKind::AlreadyExists.into()),
         moved => moved.map_err(io::Error::from),
     }
-}
-
-fn make_folders(path: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.mode(0o700);
-    match (builder.create(path), path.parent()) {
-        (Err(e), _) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        (Err(e), Some(parent)) if e.kind() == io::ErrorKind::NotFound => {
-            make_folders(parent)?;
-            builder.create(path)?;
-            sync_folder(parent)
-        }
-        (Ok(()), Some(parent)) => sync_folder(parent),
-        (made, _) => made,
-    }
-}
-
-/// Makes the names of a folder durable.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 #[async_trait]

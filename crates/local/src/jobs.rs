@@ -91,7 +91,7 @@ impl Jobs {
     pub async fn retry(&self, id: i64, delay: Duration) -> Result<()> {
         let due = self.due(delay)?;
         self.db.write(move |tx| wait_again(tx, id, due)).await?;
-        self.sent.notify_one();
+        self.sent.notify_waiters();
         Ok(())
     }
 
@@ -131,12 +131,13 @@ impl Jobs {
 
     /// Returns when a job may be due; at the latest after a minute. Safe to drop.
     pub async fn wait(&self) -> Result<()> {
-        // What is sent from here on is not missed: the note of it stays until somebody waits.
+        // What is sent from here on is not missed, by whomever waits.
+        let sent = self.sent.notified();
         let times = self.db.read(next_times).await?;
         let (now, boot) = (self.clock.now(), milliseconds(self.clock.boot()));
         let wait = times.map_or(MAX_WAIT, |times| times.left(now, boot).min(MAX_WAIT));
         // Only the time may come first, which is no error.
-        let _ = tokio::time::timeout(wait, self.sent.notified()).await;
+        let _ = tokio::time::timeout(wait, sent).await;
         Ok(())
     }
 
@@ -161,7 +162,7 @@ impl Queue for Jobs {
         let due = self.due(delay)?;
         let body = serde_json::to_string(job).map_err(|e| Error::internal("job cannot be written").caused_by(e))?;
         self.db.write(move |tx| send(tx, &body, due)).await?;
-        self.sent.notify_one();
+        self.sent.notify_waiters();
         Ok(())
     }
 }

@@ -2,9 +2,9 @@
 
 use std::{
     fmt,
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::Path,
 };
 
@@ -21,7 +21,7 @@ use p256::{
 };
 use zeroize::Zeroizing;
 
-use crate::from_io;
+use crate::{folders, from_io};
 
 const TITLE: &str = "postkahn keys 1";
 const NAMES: [&str; 3] = ["wrapping", "signing", "agreement"];
@@ -109,7 +109,7 @@ fn fresh(random: &dyn Random) -> Zeroizing<String> {
 /// Whole and durable, or not there at all; one that is there stays.
 fn create(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    folders::make(folder)?;
     let temporary = path.with_extension("new");
     match fs::remove_file(&temporary) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -123,8 +123,7 @@ fn create(path: &Path, text: &str) -> io::Result<()> {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => fs::rename(&temporary, path)?,
         _ => fs::remove_file(&temporary)?,
     }
-    File::open(folder)?.sync_all()?;
-    folder.parent().map_or(Ok(()), |above| File::open(above)?.sync_all())
+    folders::sync(folder)
 }
 
 fn broken() -> Error {

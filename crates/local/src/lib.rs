@@ -30,6 +30,7 @@ mod data_dir;
 mod database;
 mod files;
 mod folder;
+mod folders;
 mod io_error;
 mod jobs;
 mod json;

@@ -136,6 +136,20 @@ async fn a_clock_that_is_set_back_delays_nothing_for_long() {
 }
 
 #[tokio::test]
+async fn everybody_who_waits_hears_of_a_job() {
+    let bench = Bench::new();
+    let sent = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        bench.send(&Job::Sweep).await;
+        bench.send(&Job::Restructure { process: None }).await;
+    };
+    let waits = async { tokio::join!(bench.jobs.wait(), bench.jobs.wait()) };
+    let (waited, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(20), waits), sent);
+    let (first, second) = waited.unwrap();
+    first.and(second).unwrap();
+}
+
+#[tokio::test]
 async fn waiting_ends_when_a_job_is_sent() {
     let bench = Bench::new();
     let long = Duration::from_secs(20);

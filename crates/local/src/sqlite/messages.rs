@@ -54,8 +54,11 @@ fn known(tx: &Transaction<'_>, hash: &MailHash) -> Work<Option<(i64, Recorded)>>
 }
 
 fn unite(tx: &Transaction<'_>, id: i64, row: &MessageRow) -> Work<()> {
-    let mut update =
-        tx.prepare_cached("UPDATE message SET flags = flags | ?2, defects = defects | ?3 WHERE id = ?1")?;
+    // A mail that comes again as it was costs no write.
+    let mut update = tx.prepare_cached(
+        "UPDATE message SET flags = flags | ?2, defects = defects | ?3
+         WHERE id = ?1 AND (flags | ?2 != flags OR defects | ?3 != defects)",
+    )?;
     update.execute(params![id, row.flags.0, row.defects.cast_signed()])?;
     Ok(())
 }
