@@ -33,6 +33,10 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
             return Err(Problem::with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error));
         }
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        // A list would fill the members in the order of the type, which is nobody's interface.
+        if text.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Error::invalid("the body does not fit: it is no JSON object").into());
+        }
         serde_json::from_slice(text).map(Self).map_err(|e| Error::invalid(format!("the body does not fit: {e}")).into())
     }
 }

@@ -53,7 +53,7 @@ impl Limiter {
     /// seconds to wait. `now` is time since boot.
     pub(crate) fn begin(&self, name: &str, peer: Option<IpAddr>, now: Duration) -> Result<Attempt<'_>, Wait> {
         let keys: Vec<_> =
-            [Some(Key::Name(cut(name))), peer.map(|peer| Key::Peer(network(peer)))].into_iter().flatten().collect();
+            [Some(Key::Name(cut(name))), peer.and_then(network).map(Key::Peer)].into_iter().flatten().collect();
         let mut counts = self.counts();
         for key in &keys {
             let known = counts.get(key).filter(|count| now.saturating_sub(count.since) < WINDOW);
@@ -84,20 +84,16 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// The password was right after all. The name is cleared; the address only of this attempt, or else a guesser
-    /// with one account of their own would go on for ever.
+    /// The password was not wrong after all. What failed before stays counted, or else a guesser with an account of
+    /// their own would go on for ever.
     pub(crate) fn forgive(self) {
         let mut counts = self.limiter.counts();
-        for key in self.keys {
-            match &key {
-                Key::Name(_) => drop(counts.remove(&key)),
-                Key::Peer(_) => {
-                    if let Some(count) = counts.get_mut(&key) {
-                        count.failures = count.failures.saturating_sub(1);
-                    }
-                }
+        for key in &self.keys {
+            if let Some(count) = counts.get_mut(key) {
+                count.failures = count.failures.saturating_sub(1);
             }
         }
+        counts.retain(|key, count| count.failures > 0 || !self.keys.contains(key));
     }
 }
 
@@ -135,12 +131,14 @@ fn cut(name: &str) -> String {
     name.get(..name.floor_char_boundary(MAX_NAME_BYTES)).unwrap_or_default().to_owned()
 }
 
-/// An IPv6 peer commands a whole /64.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer {
-        IpAddr::V4(_) => peer,
-        IpAddr::V6(address) => address.to_ipv4_mapped().map_or_else(|| IpAddr::V6(first_64_bits(address)), IpAddr::V4),
-    }
+/// The network that a peer commands: of IPv6 a whole /64. None for this machine itself, which stands for whoever comes
+/// through a proxy on it: one guesser must not shut out everybody.
+fn network(peer: IpAddr) -> Option<IpAddr> {
+    let network = match peer.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(first_64_bits(address)),
+    };
+    (!peer.to_canonical().is_loopback()).then_some(network)
 }
 
 fn first_64_bits(address: Ipv6Addr) -> Ipv6Addr {
@@ -152,7 +150,7 @@ mod tests {
     use super::*;
 
     const T0: Duration = Duration::from_secs(1000);
-    const PEER: Option<IpAddr> = Some(IpAddr::V6(Ipv6Addr::LOCALHOST));
+    const PEER: Option<IpAddr> = Some(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)));
 
     #[test]
     fn a_name_waits_after_its_failures_and_no_longer_than_the_window() {
@@ -167,13 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn a_right_password_clears_the_name_but_not_the_address() {
+    fn a_right_password_makes_up_for_itself_alone() {
         let limiter = Limiter::default();
         for n in 0..PER_PEER {
             assert!(limiter.begin(&format!("user{n}"), PEER, T0).is_ok());
-            limiter.begin("mine", None, T0).unwrap().forgive();
+            assert!(n + 1 == PER_PEER || limiter.begin("mine", PEER, T0).map(Attempt::forgive).is_ok());
         }
         assert!(limiter.begin("another", PEER, T0).is_err());
+        assert!(!limiter.counts().contains_key(&Key::Name("mine".into())));
     }
 
     #[test]
@@ -182,6 +181,7 @@ mod tests {
         assert_eq!(parse("2001:db8::1"), parse("2001:db8::ffff:1"));
         assert_ne!(parse("2001:db8::1"), parse("2001:db8:0:1::1"));
         assert_eq!(parse("::ffff:192.0.2.1"), parse("192.0.2.1"));
+        assert_eq!((parse("::1"), parse("127.0.0.1"), parse("::ffff:127.0.0.1")), (None, None, None));
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub struct Options {
     /// needed, because the figures tell how much mail there is.
     pub metrics_open: bool,
     pub jobs_waiting: Option<JobsWaiting>,
-    /// The answer to a network request begins within this time; not counted for the body of an upload.
+    /// The answer to a network request begins within this time, or ten times as long where imports are started; not
+    /// counted for the body of an upload.
     pub timeout: Duration,
 }
 

@@ -52,7 +52,8 @@ impl Problem {
             type_: "about:blank".into(),
             title: status.canonical_reason().unwrap_or("Error").into(),
             status: status.as_u16(),
-            detail: error.message().into(),
+            // The causes of an internal error are for the log alone.
+            detail: if error.kind() == ErrorKind::Internal { error.message().into() } else { error.to_string() },
             kind: error.kind().as_str().into(),
             code: error.machine_code().into(),
             hint: error.advice().map(str::to_owned),

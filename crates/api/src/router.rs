@@ -21,6 +21,9 @@ use crate::{Options, Problem, guard, limiter::Limiter, metrics::Metrics, openapi
 const MAX_HEADER_BYTES: usize = 16 << 10;
 const MAX_TARGET_BYTES: usize = 16 << 10;
 
+/// To start imports takes so many times longer than anything else: of each volume the password is tried, which is slow by
+/// design, and the catalogue verified.
+const PATIENCE: u32 = 10;
 /// So many passwords are tried at a time: each takes 19 MiB and tens of milliseconds of one core.
 const LOGINS_AT_A_TIME: usize = 4;
 /// So many processes are watched at a time.
@@ -124,13 +127,14 @@ async fn limit_head(request: Request, next: Next) -> Response {
 /// Bounds the time until an answer begins. The operator waits as long as they like, and a body that is an upload has
 /// its own bound, between its blocks.
 async fn limit_time(State(app): State<App>, request: Request, next: Next) -> Response {
-    let upload = request.method() == Method::PUT && request.uri().path().starts_with("/api/v1/uploads/");
+    let path = request.uri().path();
+    let upload = request.method() == Method::PUT && path.starts_with("/api/v1/uploads/");
     if upload || guard::in_process(request.extensions()).is_some() {
         return next.run(request).await;
     }
-    tokio::time::timeout(app.options.timeout, next.run(request))
-        .await
-        .unwrap_or_else(|_| took_too_long(app.options.timeout))
+    let starts_imports = request.method() == Method::POST && path == "/api/v1/imports";
+    let limit = app.options.timeout.saturating_mul(if starts_imports { PATIENCE } else { 1 });
+    tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| took_too_long(limit))
 }
 
 fn took_too_long(limit: Duration) -> Response {

@@ -4,6 +4,7 @@
 mod document;
 mod journey;
 mod logins;
+mod logs;
 mod operator;
 mod problems;
 mod roles;

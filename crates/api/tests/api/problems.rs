@@ -30,8 +30,10 @@ async fn bodies_that_do_not_fit_are_refused_by_name() {
         (r#"{"address":"a@b.example","address":"c@d.example"}"#, "duplicate"),
         ("{", "EOF"),
         ("", "address"),
-        ("[]", "address"),
-        ("null", "null"),
+        ("[]", "no JSON object"),
+        (r#"["a@b.example"]"#, "no JSON object"),
+        ("null", "no JSON object"),
+        ("x", "no JSON object"),
         (r#"{"address":"a@b.example"} x"#, "trailing"),
         (r#"{"address":"no address"}"#, "no address"),
     ] {
@@ -158,4 +160,15 @@ async fn a_request_that_takes_too_long_is_told_to_wait() {
     let never = Body::from_stream(futures::stream::pending::<Result<axum::body::Bytes, std::io::Error>>());
     let request = Request::post("/api/v1/session").header("content-type", "application/json").body(never).unwrap();
     assert_eq!(world.send(By::Nobody, request).await.problem(), (503, "timeout".into()));
+}
+
+#[tokio::test]
+async fn a_panic_is_a_problem_of_one_request() {
+    let breaks: api::JobsWaiting = std::sync::Arc::new(|| panic!("secret of the house"));
+    let broken = |options| api::Options { jobs_waiting: Some(breaks), ..options };
+    let world = World::over(archive::testing::Memory::new(1), broken).await;
+    let answer = world.get(By::Operator, "/metrics").await;
+    assert_eq!(answer.problem(), (500, "internal".into()));
+    assert!(!answer.json().to_string().contains("secret"));
+    assert_eq!(world.get(By::Operator, "/healthz").await.status, 200);
 }

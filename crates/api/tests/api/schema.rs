@@ -51,7 +51,10 @@ fn fits(schema: &Value, value: &Value, at: &str) {
     if let Some(choices) = schema["oneOf"].as_array() {
         let null = choices.iter().any(|choice| choice["type"] == "null");
         let other = choices.iter().find(|choice| choice["type"] != "null").unwrap();
-        return if null && value.is_null() { () } else { fits(other, value, at) };
+        if !(null && value.is_null()) {
+            fits(other, value, at);
+        }
+        return;
     }
     let types: Vec<_> = schema["type"].as_array().cloned().unwrap_or_else(|| vec![schema["type"].clone()]);
     let found = match value {
