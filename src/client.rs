@@ -116,7 +116,10 @@ impl Client {
             return self.watch(process, Duration::from_millis(500), say).await;
         };
         let workers = Workers::start(place, 2);
-        let ended = self.watch(process, Duration::from_millis(20), say).await;
+        let ended = tokio::select! {
+            ended = self.watch(process, Duration::from_millis(20), say) => ended,
+            failure = workers.stuck() => Err(given_up(process, failure)),
+        };
         workers.stop(Duration::from_secs(10)).await;
         ended
     }
@@ -161,6 +164,12 @@ impl Client {
         let error = serde_json::from_value::<archive::process::Failure>(ended["error"].clone());
         Err(error.map_or_else(|_| Error::internal(format!("process {id} ended without a result")).into(), Into::into))
     }
+}
+
+/// The work on a process ended before the process did.
+fn given_up(process: &str, failure: Option<archive::process::Failure>) -> Failure {
+    let silent = || Error::internal(format!("nobody works on process {process} any more")).into();
+    failure.map_or_else(silent, Failure::from)
 }
 
 /// A line of a process for whoever waits in front of the terminal.

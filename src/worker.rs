@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use archive::{Archive, Error, ErrorKind, Result, job};
+use archive::{Archive, Error, ErrorKind, Result, job, process::Failure};
 use local::{Jobs, Received};
 use tokio::{sync::watch, task::JoinSet};
 
@@ -14,24 +14,52 @@ const STEP: Duration = Duration::from_mins(2);
 const LEASE: Duration = Duration::from_mins(5);
 /// A job that fails without a known reason is given up after so many attempts.
 const MAX_ATTEMPTS: u32 = 5;
+/// Whoever waits in front of the terminal is told of a failure after so many attempts.
+const PATIENCE: u32 = 3;
 const MAX_DELAY: Duration = Duration::from_mins(15);
 
 /// Some loops over one queue. Dropping it ends them wherever they are; what they had in hand comes again.
 pub(crate) struct Workers {
     loops: JoinSet<Result<()>>,
     stop: watch::Sender<bool>,
+    jobs: Arc<Jobs>,
+    trouble: watch::Receiver<Option<Trouble>>,
+}
+
+/// What the last step failed with; none once a step is done.
+#[derive(Clone, Debug)]
+struct Trouble {
+    failure: Failure,
+    attempts: u32,
 }
 
 impl Workers {
     /// Starts `count` loops side by side.
     pub(crate) fn start(place: &Place, count: usize) -> Self {
         let (stop, stopped) = watch::channel(false);
+        let (say, trouble) = watch::channel(None);
         let mut loops = JoinSet::new();
         for _ in 0..count {
-            let worker = Worker { archive: place.archive.clone(), jobs: place.local.queue.clone() };
+            let (archive, jobs) = (place.archive.clone(), place.local.queue.clone());
+            let worker = Worker { archive, jobs, trouble: say.clone() };
             loops.spawn(worker.run(stopped.clone()));
         }
-        Self { loops, stop }
+        Self { loops, stop, jobs: place.local.queue.clone(), trouble }
+    }
+
+    /// Completes when nothing more can be expected soon: the queue is empty, or what waits there has failed again and
+    /// again. What the last step failed with.
+    pub(crate) async fn stuck(&self) -> Option<Failure> {
+        let mut looks = 0;
+        while looks < 3 {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            let trouble = self.trouble.borrow().clone();
+            let is_hopeless = trouble.is_some_and(|trouble| trouble.attempts >= PATIENCE);
+            let is_idle =
+                self.jobs.counts().await.is_ok_and(|jobs| jobs.leased == 0 && (jobs.waiting == 0 || is_hopeless));
+            looks = if is_idle { looks + 1 } else { 0 };
+        }
+        self.trouble.borrow().clone().map(|trouble| trouble.failure)
     }
 
     /// Takes no further job, and waits at most `grace` for those in hand.
@@ -47,6 +75,7 @@ impl Workers {
 struct Worker {
     archive: Archive,
     jobs: Arc<Jobs>,
+    trouble: watch::Sender<Option<Trouble>>,
 }
 
 impl Worker {
@@ -76,6 +105,8 @@ impl Worker {
             async move { job::run(&archive, &job, deadline).await }
         });
         let outcome = AbortOnDrop(step).join().await;
+        let failure = outcome.as_ref().err().map(Failure::from);
+        self.trouble.send_replace(failure.map(|failure| Trouble { failure, attempts }));
         if let Err(error) = &outcome {
             tracing::warn!(?job, attempts, kind = error.kind().as_str(), "a step failed: {error}");
         }

@@ -44,18 +44,17 @@ pub(crate) struct Import {
 
 pub(crate) async fn run(args: &Import, client: &Client, config: &Config) -> Result<Outcome> {
     let certificate = args.certificate.as_deref().map(read_certificate).transpose()?;
-    let (sources, mut imports) =
-        if client.is_here() { local(&args.files)? } else { upload(&args.files, client).await? };
-    let mut start = json!({
+    let password = password::given(args.password_file.as_deref(), config)?;
+    let sources = if client.is_here() { local(&args.files)? } else { upload(&args.files, client).await? };
+    let start = json!({
         "mailbox": args.mailbox,
         "certificate": certificate.map(|bytes| BASE64_STANDARD.encode(bytes)),
-        "password": password::given(args.password_file.as_deref(), config)?,
+        "password": password,
         "each_alone": true,
+        sources.kind: sources.ready,
     });
-    if sources.as_object().is_some_and(|lists| !lists.values().all(|list| list == &json!([]))) {
-        merge(&mut start, sources);
-        imports.extend(import(start, client).await?);
-    }
+    let begun = if sources.ready.is_empty() { Vec::new() } else { import(start, client).await? };
+    let imports = sources.in_order(begun);
     let exit = exit_of(&imports);
     let text = imports.iter().map(text_of).collect();
     Ok(Outcome { exit, ..Outcome::done(json!({ "imports": imports }), text) })
@@ -76,34 +75,44 @@ fn list(document: &Value) -> &[Value] {
     document["imports"].as_array().map_or(&[], Vec::as_slice)
 }
 
-fn merge(into: &mut Value, from: Value) {
-    if let (Value::Object(into), Value::Object(from)) = (into, from) {
-        into.extend(from);
+/// What can be imported, and what was refused before that.
+struct Sources {
+    /// `files` or `uploads`.
+    kind: &'static str,
+    ready: Vec<String>,
+    /// By file of the command line; none for those that are ready.
+    refused: Vec<Option<Value>>,
+}
+
+impl Sources {
+    /// The imports that were begun and those that were refused, in the order of the command line.
+    fn in_order(self, begun: Vec<Value>) -> Vec<Value> {
+        let mut begun = begun.into_iter();
+        self.refused.into_iter().filter_map(|refused| refused.or_else(|| begun.next())).collect()
     }
 }
 
 /// Files that the archive reads itself.
-fn local(files: &[PathBuf]) -> Result<(Value, Vec<Value>)> {
+fn local(files: &[PathBuf]) -> Result<Sources> {
     let absolute = |file: &PathBuf| {
         let path = std::path::absolute(file).map_err(|e| Error::invalid(file.display().to_string()).caused_by(e))?;
         let wrong = || Error::invalid(format!("{}: the path is not UTF-8", path.display()));
         path.to_str().map(str::to_owned).ok_or_else(wrong)
     };
-    let paths = files.iter().map(absolute).collect::<Result<Vec<_>, Error>>()?;
-    Ok((json!({ "files": paths }), Vec::new()))
+    let ready = files.iter().map(absolute).collect::<Result<Vec<_>, Error>>()?;
+    Ok(Sources { kind: "files", ready, refused: vec![None; files.len()] })
 }
 
 /// Sends the files to the server; what is refused there or cannot be read here is an import that never began.
-async fn upload(files: &[PathBuf], client: &Client) -> Result<(Value, Vec<Value>)> {
-    let (mut ready, mut refused) = (Vec::new(), Vec::new());
+async fn upload(files: &[PathBuf], client: &Client) -> Result<Sources> {
+    let mut sources = Sources { kind: "uploads", ready: Vec::new(), refused: Vec::new() };
     for path in files {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        match send(path, &name, client).await? {
-            Ok(id) => ready.push(id),
-            Err(upload) => refused.push(refused_import(&name, &upload)),
-        }
+        let sent = send(path, &name, client).await?;
+        sources.refused.push(sent.as_ref().err().map(|upload| refused_import(&name, upload)));
+        sources.ready.extend(sent);
     }
-    Ok((json!({ "uploads": ready }), refused))
+    Ok(sources)
 }
 
 /// Sends one file and waits until it was looked at: its id, or the reason why it cannot be imported.

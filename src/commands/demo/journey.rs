@@ -174,7 +174,7 @@ impl Journey {
         });
         match self.admin.post("/imports", &start).await {
             Err(refused) => {
-                self.tell(&format!("a guessed password is refused: {} ({})", refused.message, refused.code))
+                self.tell(&format!("a guessed password is refused: {} ({})", refused.message, refused.code));
             }
             Ok(_) => return Err(Error::internal("a wrong password was taken").into()),
         }
