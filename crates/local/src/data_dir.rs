@@ -78,7 +78,7 @@ impl Local {
         ["", "-wal", "-shm"].iter().try_for_each(|ending| remove(&beside(&new, ending)))?;
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
         // Before all else: whoever finds a catalogue or objects finds the keys that belong to them.
-        let keys = Arc::new(keys(dir, &random)?);
+        let keys = Arc::new(keys(dir)?);
         let path = if is_anew { new } else { dir.join(CATALOGUE) };
         let database = Database::open_under(&path, Some(Arc::clone(&lock)))?;
         Ok(Self {
@@ -106,19 +106,24 @@ fn own(dir: &Path) -> Result<Arc<Lock>> {
 }
 
 fn make(dir: &Path) -> Result<()> {
-    folders::make(dir).map_err(|e| from_io(dir.display(), e))
+    folders::make(dir).map_err(|e| match e.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            Error::invalid(format!("{} is no folder", dir.display()))
+        }
+        _ => from_io(dir.display(), e),
+    })
 }
 
 /// The keys of the archive; new ones only for a new archive. Others in their place would open nothing of what was
 /// sealed, and would be another recipient under the same name.
-fn keys(dir: &Path, random: &SystemRandom) -> Result<KeyFile> {
+fn keys(dir: &Path) -> Result<KeyFile> {
     let path = dir.join("keys").join("archive.key");
     let exists = |path: &Path| path.try_exists().map_err(|e| from_io(path.display(), e));
     if !exists(&path)? && (exists(&dir.join(CATALOGUE))? || exists(&dir.join(OBJECTS))?) {
         let message = format!("the archive in {} has lost its key file {}", dir.display(), path.display());
         return Err(Error::corrupt(message).hint("put it back from a backup"));
     }
-    KeyFile::open(&path, random)
+    KeyFile::open(&path, &SystemRandom)
 }
 
 fn scratch(dir: &Path) -> Result<PathBuf> {
@@ -181,6 +186,31 @@ mod tests {
         let local = Local::open(&dir).unwrap();
         assert_eq!(value(&local).await, Some(json!(1)));
         assert_eq!(fs::read_dir(&local.scratch).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_is_no_data_folder() {
+        let tmp = tempfile::tempdir().unwrap();
+        let file = tmp.path().join("file");
+        fs::write(&file, "").unwrap();
+        for wrong in [file.clone(), file.join("below")] {
+            assert_eq!(Local::open(&wrong).unwrap_err().kind(), ErrorKind::Invalid);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_catalogue_that_is_still_read_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Local::open(dir.path()).unwrap());
+        let anew = Local::open_anew(dir.path()).unwrap();
+        anew.catalog.save("p", "x", &json!(1), Expect::Absent, None).await.unwrap();
+        let reader = rusqlite::Connection::open(dir.path().join(NEW_CATALOGUE)).unwrap();
+        let read = "BEGIN; SELECT count(*) FROM document;";
+        reader.execute_batch(read).unwrap();
+        anew.catalog.save("p", "x", &json!(2), Expect::Version(1), None).await.unwrap();
+        assert_eq!(anew.replace_catalogue().unwrap_err().kind(), ErrorKind::Unavailable);
+        drop(reader);
+        assert_eq!(value(&Local::open(dir.path()).unwrap()).await, None, "the old one is in force");
     }
 
     #[tokio::test]

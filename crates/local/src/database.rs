@@ -75,13 +75,20 @@ impl Database {
         self.read(faults::faults).await
     }
 
-    /// Ends all work on the file and folds its log into it. Whoever still holds it gets `Unavailable`. Blocks.
+    /// Ends all work on the file and folds its log into it. Whoever still holds it gets `Unavailable`; so does the
+    /// caller if somebody else reads the file all the time, because then some of it is in the log alone. Blocks.
     pub(crate) fn close(&self) -> Result<()> {
         let readers = locked(&self.inner.readers).take();
         drop(readers);
         let Some(writer) = locked(&self.inner.writer).take() else { return Ok(()) };
-        let folded = writer.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);");
-        folded.and_then(|()| writer.close().map_err(|(_, e)| e)).map_err(|e| from_sqlite(&self.inner.path, e))
+        let fail = |e| from_sqlite(&self.inner.path, e);
+        let fold = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let is_busy: bool = writer.query_row(fold, [], |row| row.get(0)).map_err(fail)?;
+        writer.close().map_err(|(_, e)| fail(e))?;
+        if is_busy {
+            return Err(Error::unavailable(format!("catalogue {} is being read", self.inner.path.display())));
+        }
+        Ok(())
     }
 
     /// Runs the work in one transaction, durable when it returns, undone if the work fails.

@@ -49,7 +49,7 @@ fn mailbox() -> MailboxAddress {
 fn keys(numbers: std::ops::Range<u64>) -> Vec<PlacementKey> {
     let key = |n: u64| PlacementKey {
         // Dates come in no order, as they do from a source.
-        date: (n % 50 != 0).then_some((n.wrapping_mul(2_654_435_761) % 1_000_003).cast_signed()),
+        date: (!n.is_multiple_of(50)).then_some((n.wrapping_mul(2_654_435_761) % 1_000_003).cast_signed()),
         hash: MailHash::of(&n.to_be_bytes()),
         flags: Flags::default(),
     };
