@@ -1,6 +1,6 @@
 //! What a client may do over SSH: log in, and begin SFTP sessions.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use archive::{Archive, ErrorKind, Proof, ports::Landing, uploads::Home};
 use russh::{
@@ -9,6 +9,7 @@ use russh::{
     server::{Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffer, Session as Ssh, VerifiedPublicKey},
 };
 use tokio::{
+    io::{copy_bidirectional_with_sizes, duplex},
     sync::{Semaphore, oneshot, watch},
     time::timeout,
 };
@@ -17,6 +18,10 @@ use crate::{Options, limits::MAX_SESSIONS, peers::Peers, session::Session};
 
 /// A channel that does not become an SFTP session within this time is closed: what it sends is held in memory.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// Requests, and answers, that wait in a session. The answers to writes are smaller than the writes, so that the one
+/// cannot fill up before the other is worked off.
+const BACKLOG_BYTES: usize = 2 << 20;
+const CARRIED_BYTES: usize = 64 << 10;
 /// User names are shorter; what is longer is not looked up.
 const MAX_USER_BYTES: usize = 256;
 
@@ -89,17 +94,17 @@ impl Client {
                 Auth::Accept
             }
             Err(error) => {
-                self.refused(user, &error);
+                self.log_refusal(user, &error);
+                self.door.peers.failed(peer.ip());
                 Auth::reject()
             }
         }
     }
 
-    fn refused(&self, user: &str, error: &archive::Error) {
+    fn log_refusal(&self, user: &str, error: &archive::Error) {
         let peer = self.peer;
         if error.kind() == ErrorKind::Denied {
             tracing::warn!(user = ?user, %peer, reason = %error, "login over SFTP refused");
-            self.door.peers.failed(peer.ip());
         } else {
             tracing::error!(user = ?user, %peer, %error, "login over SFTP failed");
         }
@@ -114,7 +119,7 @@ impl Client {
         let (running, peer) = (Running::new(&self.progress), self.peer);
         tokio::spawn(async move {
             if let Ok(Ok(())) = timeout(START_TIMEOUT, started).await {
-                let status = match session.run(channel.into_stream(), idle).await {
+                let status = match serve(session, channel, idle).await {
                     Ok(()) => 0,
                     Err(error) => {
                         tracing::info!(%peer, %error, "an SFTP session was ended");
@@ -129,6 +134,18 @@ impl Client {
             drop(running);
         });
     }
+}
+
+/// Runs the session over the channel, with room between the two. Without it a client that sends many requests before
+/// it reads answers would bring both to a halt: the connection waits for the session to take a packet, and the session
+/// for the connection to take an answer.
+async fn serve(session: Session, channel: Channel<Msg>, idle: Duration) -> io::Result<()> {
+    let (inside, mut outside) = duplex(BACKLOG_BYTES);
+    let mut channel = channel.into_stream();
+    let carry = copy_bidirectional_with_sizes(&mut channel, &mut outside, CARRIED_BYTES, CARRIED_BYTES);
+    // Whether the last answers reached a client that is gone matters to nobody.
+    let (ended, _) = tokio::join!(session.run(inside, idle), carry);
+    ended
 }
 
 fn openssh(key: &PublicKey) -> Option<String> {
@@ -147,7 +164,8 @@ impl Handler for Client {
         Ok(self.log_in(user, Proof::Password(password)).await)
     }
 
-    /// Spares clients with many keys the wrong ones. Grants nothing: nobody has shown yet to hold the key.
+    /// Spares clients with many keys the wrong ones. Grants nothing: nobody has shown yet to hold the key. An agent
+    /// that offers all its keys is not guessing, so that a strange key counts as no failure of the peer.
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
         let key = Some(offer.public_key).filter(|_| is_sound(offer.algorithm)).and_then(openssh);
         let (Some(key), true) = (key, user.len() <= MAX_USER_BYTES && self.door.peers.may_try(self.peer.ip())) else {
@@ -156,7 +174,9 @@ impl Handler for Client {
         match self.check(user, Proof::Key(&key)).await {
             Ok(_) => Ok(Auth::Accept),
             Err(error) => {
-                self.refused(user, &error);
+                if error.machine_code() != "wrong_login" {
+                    self.log_refusal(user, &error);
+                }
                 Ok(Auth::reject())
             }
         }

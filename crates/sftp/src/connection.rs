@@ -21,6 +21,8 @@ use crate::client::{Client, Door, Progress};
 
 /// A client has so long to take its leave.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// And its last request, once it is gone.
+const LAST_REQUEST: Duration = Duration::from_secs(5);
 
 /// Serves the connection until one side ends it. `stopping` changes when the server stops.
 pub(crate) async fn serve(
@@ -30,30 +32,47 @@ pub(crate) async fn serve(
     peer: SocketAddr,
     mut stopping: watch::Receiver<()>,
 ) {
-    let deadline = Instant::now() + door.options.login_timeout;
-    let idle = door.options.idle_timeout;
-    let (progress, seen) = watch::channel(Progress::default());
-    let (stream, cut) = match with_twin(stream) {
-        Ok(both) => both,
-        Err(error) => return tracing::warn!(%peer, %error, "a connection could not be set up"),
-    };
-    let greeting = run_stream(config, stream, Client::new(door, peer, progress));
+    let (progress, mut seen) = watch::channel(Progress::default());
+    let times = Times { login: Instant::now() + door.options.login_timeout, idle: door.options.idle_timeout };
+    let client = Client::new(door, peer, progress);
+    match converse(client, config, stream, times, seen.clone(), &mut stopping).await {
+        Ok(reason) => tracing::info!(%peer, reason, "a connection ended"),
+        Err(error) => tracing::info!(%peer, %error, "a connection broke off"),
+    }
+    // Requests under way are carried out, and only then there is room for another connection.
+    let _ = timeout(LAST_REQUEST, seen.wait_for(|progress| progress.sessions == 0)).await;
+}
+
+#[derive(Clone, Copy)]
+struct Times {
+    /// Until then a client has logged in.
+    login: Instant,
+    idle: Duration,
+}
+
+/// Answers why the connection ended.
+async fn converse(
+    client: Client,
+    config: Arc<Config>,
+    stream: TcpStream,
+    times: Times,
+    seen: watch::Receiver<Progress>,
+    stopping: &mut watch::Receiver<()>,
+) -> Result<&'static str, russh::Error> {
+    let (stream, cut) = with_twin(stream)?;
     let mut ssh = tokio::select! {
-        begun = greeting => match begun {
-            Ok(ssh) => ssh,
-            Err(error) => return tracing::debug!(%peer, %error, "not an SSH client"),
-        },
-        () = sleep_until(deadline) => return tracing::debug!(%peer, "not an SSH client: silent"),
-        _ = stopping.changed() => return,
+        begun = run_stream(config, stream, client) => begun?,
+        () = sleep_until(times.login) => return Ok("it said nothing"),
+        _ = stopping.changed() => return Ok("the server is stopping"),
     };
     let reason = tokio::select! {
-        ended = &mut ssh => return log_end(peer, ended),
-        () = login_overdue(deadline, seen.clone()) => "no login in time",
-        () = left_alone(idle, seen) => "idle for too long",
+        ended = &mut ssh => return ended.map(|()| "the client left"),
+        () = login_overdue(times.login, seen.clone()) => "no login in time",
+        () = left_alone(times.idle, seen) => "idle for too long",
         _ = stopping.changed() => "the server is stopping",
     };
-    tracing::info!(%peer, reason, "a connection is ended");
     part(ssh, &cut, reason).await;
+    Ok(reason)
 }
 
 /// The stream, and a second hold on its socket by which it can be cut whoever sits on the first.
@@ -62,13 +81,6 @@ fn with_twin(stream: TcpStream) -> std::io::Result<(TcpStream, Socket)> {
     let socket = stream.into_std()?;
     let twin = socket.try_clone()?;
     Ok((TcpStream::from_std(socket)?, twin))
-}
-
-fn log_end(peer: SocketAddr, ended: Result<(), russh::Error>) {
-    match ended {
-        Ok(()) => tracing::debug!(%peer, "a connection ended"),
-        Err(error) => tracing::info!(%peer, %error, "a connection broke off"),
-    }
 }
 
 async fn login_overdue(deadline: Instant, seen: watch::Receiver<Progress>) {

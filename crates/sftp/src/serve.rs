@@ -21,6 +21,8 @@ use crate::{HostKey, Options, client::Door, connection, peers::Peers};
 const BREATH: Duration = Duration::from_millis(100);
 /// For requests under way when the server stops.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
+/// Messages of at most 32 KiB that a channel holds for its session before the peer has to wait.
+const CHANNEL_BUFFER: usize = 32;
 /// How often old uploads that were cut off are looked for.
 const EXPIRY: Duration = Duration::from_hours(1);
 /// Passwords hashed side by side.
@@ -114,6 +116,7 @@ fn config(host_key: HostKey, options: &Options) -> Config {
         keepalive_interval: Some(options.keepalive_interval),
         keepalive_max: 3,
         nodelay: true,
+        channel_buffer_size: CHANNEL_BUFFER,
         preferred,
         ..Config::default()
     }

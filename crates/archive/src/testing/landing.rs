@@ -76,7 +76,10 @@ impl MemoryLanding {
 
     fn refuse_while_written(&self, key: &ObjectKey) -> Result<()> {
         match self.partial().get(key) {
-            Some(partial) if partial.has_writer => Err(Error::conflict(format!("{key} is being written"))),
+            Some(partial) if partial.has_writer => {
+                let name = Self::entry(key, 0, 0, false).name;
+                Err(Error::conflict(format!("{name:?} is being written over another handle")))
+            }
             _ => Ok(()),
         }
     }

@@ -127,7 +127,8 @@ async fn renames_follow_version_three_and_posix() {
     create(&client, "b", b"bb").await;
     assert!(code(client.rename("a", "b").await).1.contains("exists"));
     let paths = russh_sftp::extensions::HardlinkExtension { oldpath: "/a".into(), newpath: "/(Pending) b".into() };
-    client.extended("posix-rename@openssh.com", paths.try_into().unwrap()).await.unwrap();
+    let renamed = client.extended("posix-rename@openssh.com", paths.try_into().unwrap()).await.unwrap();
+    assert!(matches!(renamed, Packet::Status(status) if status.status_code == StatusCode::Ok));
     assert_eq!(client.stat("b").await.unwrap().attrs.size, Some(1));
     assert_eq!(code(client.stat("a").await).0, StatusCode::NoSuchFile);
     assert_eq!(code(client.rename("a", "c").await).0, StatusCode::NoSuchFile);
@@ -144,8 +145,15 @@ async fn extensions_answer() {
     let handle = client.open("a", WRITE | OpenFlags::CREATE, FileAttributes::empty()).await.unwrap().handle;
     client.fsync(&handle).await.unwrap();
     assert_eq!(code(client.fsync("nothing").await).0, StatusCode::Failure);
-    assert_eq!(code(client.extended("copy-data", vec![1, 2, 3]).await).0, StatusCode::OpUnsupported);
-    assert_eq!(code(client.extended("statvfs@openssh.com", vec![0, 0, 0, 9]).await).0, StatusCode::BadMessage);
+    let refusals = [
+        ("copy-data", StatusCode::OpUnsupported),
+        ("statvfs@openssh.com", StatusCode::BadMessage),
+        ("posix-rename@openssh.com", StatusCode::BadMessage),
+    ];
+    for (name, refusal) in refusals {
+        let answer = client.extended(name, vec![0, 0, 0, 9]).await.unwrap();
+        assert!(matches!(answer, Packet::Status(status) if status.status_code == refusal), "{name}");
+    }
 }
 
 #[tokio::test]

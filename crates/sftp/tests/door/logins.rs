@@ -1,4 +1,8 @@
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use russh_sftp::protocol::OpenFlags;
 use sftp::Options;
@@ -132,4 +136,47 @@ async fn stopping_ends_all_and_leaves_files_partial() {
     let entry = home.stat("a").await.unwrap();
     assert_eq!((entry.name.as_str(), entry.size_bytes), ("a", 3));
     assert!(line.ssh.is_closed());
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// On one thread, so that everything is logged here.
+#[tokio::test]
+async fn the_log_says_why_a_login_was_refused_and_no_secret() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    let _here = tracing::subscriber::set_default(subscriber);
+    let server = Server::start().await;
+    assert!(!Line::open(&server).await.by_password("mfa", PASSWORD).await);
+    assert!(!Line::open(&server).await.by_key("mfa", &server.key_file()).await);
+    assert!(!Line::open(&server).await.by_password("rita", PASSWORD).await);
+    assert!(!Line::open(&server).await.by_password("anna", "not the password").await);
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(log.matches("has a second factor switched on").count(), 2, "{log}");
+    assert!(log.contains("rita lacks the role Compliance"), "{log}");
+    assert!(log.contains("user name or password is wrong") && log.contains("127.0.0.1:"), "{log}");
+    assert!(!log.contains(PASSWORD) && !log.contains("not the password"), "{log}");
+}
+
+/// An agent offers key after key; that is no guessing.
+#[tokio::test(flavor = "multi_thread")]
+async fn strange_keys_do_not_use_up_the_patience() {
+    let server = Server::start_with(Options { refusal_delay: Duration::ZERO, ..Options::default() }).await;
+    keygen(server.folder(), "stranger", "ed25519");
+    for _ in 0..40 {
+        assert!(!Line::open(&server).await.by_key("anna", &server.folder().join("stranger")).await);
+    }
+    assert!(Line::open(&server).await.by_key("anna", &server.key_file()).await);
 }

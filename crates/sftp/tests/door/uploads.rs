@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use archive::uploads::UploadState;
 use russh_sftp::{client::RawSftpSession, protocol::FileAttributes, protocol::OpenFlags};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::server::{Line, Server, anna, open, sample};
 
@@ -147,6 +147,40 @@ async fn the_states_show() {
     let handle = open(&sftp, "(Rejected) empty.zip", RESUME).await;
     send(&sftp, &handle, 0, b"x").await;
     assert!(server.names().await.iter().any(|(name, size)| name == "empty.zip" && *size == 1));
+}
+
+/// As paramiko does: it bounds what is under way by the connection alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_may_send_all_its_blocks_before_it_waits() {
+    const WRITES: u32 = 20_000;
+    const LENGTH: u32 = 600;
+    let server = Server::start().await;
+    let mut line = Line::open(&server).await;
+    assert!(line.by_key("anna", &server.key_file()).await);
+    let channel = line.ssh.channel_open_session().await.unwrap();
+    channel.request_subsystem(true, "sftp").await.unwrap();
+    let (mut answers, mut requests) = tokio::io::split(channel.into_stream());
+    let sending = tokio::spawn(async move {
+        let mut packets = vec![0, 0, 0, 5, 1, 0, 0, 0, 3];
+        packets.extend([0, 0, 0, 18, 3, 0, 0, 0, 0, 0, 0, 0, 1, b'a', 0, 0, 0, 0x1a, 0, 0, 0, 0]);
+        for id in 1..=WRITES {
+            packets.extend((1 + 4 + 5 + 8 + 4 + LENGTH).to_be_bytes());
+            packets.push(6);
+            packets.extend(id.to_be_bytes());
+            packets.extend([0, 0, 0, 1, b'1']);
+            packets.extend((u64::from(id - 1) * u64::from(LENGTH)).to_be_bytes());
+            packets.extend(LENGTH.to_be_bytes());
+            packets.resize(packets.len() + LENGTH as usize, 7);
+            requests.write_all(&packets).await.unwrap();
+            packets.clear();
+        }
+        requests.shutdown().await.unwrap();
+    });
+    let mut read = Vec::new();
+    let reading = tokio::time::timeout(Duration::from_secs(60), answers.read_to_end(&mut read));
+    reading.await.expect("client and server wait for each other").unwrap();
+    sending.await.unwrap();
+    server.until(&[("a", u64::from(WRITES * LENGTH))]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
