@@ -177,7 +177,7 @@ async fn a_client_may_send_all_its_blocks_before_it_waits() {
         requests.shutdown().await.unwrap();
     });
     let mut read = Vec::new();
-    let reading = tokio::time::timeout(Duration::from_secs(60), answers.read_to_end(&mut read));
+    let reading = tokio::time::timeout(Duration::from_mins(1), answers.read_to_end(&mut read));
     reading.await.expect("client and server wait for each other").unwrap();
     sending.await.unwrap();
     server.until(&[("a", u64::from(WRITES * LENGTH))]).await;
