@@ -8,9 +8,9 @@ mod written;
 
 use std::{
     collections::HashMap,
-    fs::{self, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io,
-    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -205,7 +205,7 @@ fn open(partial: &Folder, whole: &Folder, key: &ObjectKey, mode: OpenMode) -> Re
         return Err(Error::not_found(format!("{key} does not exist")));
     }
     let folder = path.parent().unwrap_or(&path);
-    fs::create_dir_all(folder).map_err(failed)?;
+    make_folders(folder).map_err(failed)?;
     if is_whole && !is_partial {
         whole.release(key, &path)?;
     }
@@ -248,7 +248,7 @@ fn rename(partial: &Folder, whole: &Folder, from: &ObjectKey, to: &ObjectKey, re
     }
     let failed = |e| from_io(to, e);
     if source_is_partial {
-        target.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
+        target.parent().map_or(Ok(()), make_folders).map_err(failed)?;
         if target_is_whole {
             whole.release(to, &target)?;
         }
@@ -281,6 +281,11 @@ fn read(path: &Path, offset: u64, limit: usize) -> io::Result<Bytes> {
     }
     bytes.truncate(filled);
     Ok(bytes.into())
+}
+
+/// For nobody but us.
+fn make_folders(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
