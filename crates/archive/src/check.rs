@@ -97,6 +97,9 @@ impl Archive {
         self.check_placements(&mut findings).await?;
         let balanced = self.check_imports(&mut findings, read_data).await?;
         if read_data {
+            for fault in self.catalog.faults().await? {
+                findings.error(format!("catalogue: {fault}"));
+            }
             self.read_packs(&mut findings).await?;
         }
         self.find_orphans(&mut findings).await?;

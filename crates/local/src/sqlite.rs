@@ -121,6 +121,10 @@ impl Catalog for Sqlite {
         self.db.read(move |tx| placements::folders(tx, &mailbox)).await
     }
 
+    async fn faults(&self) -> Result<Vec<String>> {
+        self.db.faults().await
+    }
+
     async fn placed(&self, scope: &Scope, hashes: &[MailHash]) -> Result<Vec<Option<PlacementKey>>> {
         let (scope, hashes) = (scope.clone(), hashes.to_vec());
         self.db.read(move |tx| placements::placed(tx, &scope, &hashes)).await

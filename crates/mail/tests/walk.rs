@@ -156,6 +156,8 @@ fn auto_says_what_is_not_built() {
     }
     let harmless = tree(&[("a/new/1.eml", MAIL), ("a/b.docx", "PK\u{3}\u{4}"), ("__MACOSX/x.zip", "PK\u{3}\u{4}")]);
     assert_eq!(walk(harmless.path(), Layout::Auto).len(), 3);
+    let named_so = tree(&[("a/cur/1.eml", MAIL), ("a/new/2.EML", MAIL), ("a/new/x.txt", "no mail"), ("a/3.eml", MAIL)]);
+    assert_eq!(walk(named_so.path(), Layout::Auto).len(), 4, "folders of e-mail files may have any name");
 }
 
 #[test]

@@ -247,8 +247,11 @@ impl Archive {
         let import = self.update::<Import>(&old.id.0, go_on).await?.value;
         self.drop_record::<Import>(None, &new.id.0).await?;
         self.say(&process, Severity::Info, format!("{} goes on where it was cut off", import.file)).await?;
-        let text = Error::conflict(format!("its imports go on in process {process}"));
-        self.end_process(&before, ProcessState::Cancelled, Err(text)).await?;
+        // A volume that is named twice in one call takes over from itself.
+        if before != process {
+            let text = Error::conflict(format!("its imports go on in process {process}"));
+            self.end_process(&before, ProcessState::Cancelled, Err(text)).await?;
+        }
         Ok(import)
     }
 

@@ -164,8 +164,6 @@ async fn certificate_and_password_are_checked_before_anything_is_queued() {
 async fn a_damaged_mail_costs_that_mail_and_those_that_refer_to_it() {
     let world = world(None);
     let mut bytes = world.exported.volumes[0].to_vec();
-    let needle = b"Subject: 3\r\n";
-    let _ = needle;
     // Mail 3 is an entry of its own: flip a byte in the middle of it.
     let name = b"mail/00000000003";
     let at = bytes.windows(name.len()).position(|window| window == name).unwrap() + name.len() + 20;
@@ -179,6 +177,17 @@ async fn a_damaged_mail_costs_that_mail_and_those_that_refer_to_it() {
     assert_eq!((view.imported, view.already_there, view.balanced), (9, 1, true));
     let upload = &world.archive.uploads().await.unwrap()[0];
     assert_eq!((upload.state, &upload.import), (UploadState::Ready, &None), "it stays for a retry");
+}
+
+#[tokio::test]
+async fn a_volume_named_twice_is_imported_once() {
+    let world = world(None);
+    world.upload("v.mszip", world.exported.volumes[0].clone()).await;
+    let started = world.archive.start_imports(world.start(&["v.mszip", "v.mszip"], None)).await.unwrap();
+    world.memory.work(&world.archive).await.unwrap();
+    let process = world.archive.process(&started.process).await.unwrap();
+    let imports = process.result.unwrap()["imports"].clone();
+    assert_eq!((&imports[0]["id"], &imports[0]["imported"]), (&imports[1]["id"], &serde_json::json!(10)));
 }
 
 #[tokio::test]

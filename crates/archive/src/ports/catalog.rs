@@ -105,6 +105,9 @@ pub trait Catalog: Send + Sync {
     /// The folders of a mailbox in order of their paths, parents included.
     async fn folders(&self, mailbox: &MailboxAddress) -> Result<Vec<FolderCount>>;
 
+    /// What the adapter finds wrong with its own storage, in words; empty if it is sound.
+    async fn faults(&self) -> Result<Vec<String>>;
+
     /// Which of these hashes lie in the scope, in the same order, with the placement's flags.
     async fn placed(&self, scope: &Scope, hashes: &[MailHash]) -> Result<Vec<Option<PlacementKey>>>;
 }

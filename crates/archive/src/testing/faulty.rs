@@ -105,6 +105,9 @@ impl Catalog for Faulty<dyn Catalog> {
     async fn folders(&self, mailbox: &MailboxAddress) -> Result<Vec<FolderCount>> {
         self.port.folders(mailbox).await
     }
+    async fn faults(&self) -> Result<Vec<String>> {
+        self.port.faults().await
+    }
     async fn placed(&self, scope: &Scope, hashes: &[MailHash]) -> Result<Vec<Option<PlacementKey>>> {
         self.port.placed(scope, hashes).await
     }

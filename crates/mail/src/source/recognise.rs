@@ -45,12 +45,9 @@ fn look(path: &Path) -> Result<(), SourceError> {
     }
 }
 
-/// A Maildir has `cur`, `new` and `tmp`, of which empty ones get lost on the way; Apple's package is a directory
-/// `NAME.mbox` with the file `mbox` in it.
+/// Apple's package is a directory `NAME.mbox` with the file `mbox` in it.
 fn refuse_directory(path: &Path) -> Result<(), SourceError> {
-    let holds = |name: &str| is_real_directory(&path.join(name));
-    let of_three = ["cur", "new", "tmp"].into_iter().filter(|name| holds(name)).count();
-    if of_three >= 2 && (holds("cur") || holds("new")) {
+    if is_maildir(path) {
         return Err(not_built(Layout::Maildir, path));
     }
     let package = path.extension().and_then(OsStr::to_str).is_some_and(|tail| tail.eq_ignore_ascii_case("mbox"));
@@ -59,6 +56,26 @@ fn refuse_directory(path: &Path) -> Result<(), SourceError> {
         return Err(not_built(Layout::Mbox, &inner));
     }
     Ok(())
+}
+
+/// A Maildir has `cur`, `new` and `tmp`, of which empty ones get lost on the way. Folders of those names occur among
+/// e-mail files too, so the names of the files decide: in a Maildir they are no `.eml`, and read ones end in `:2,FLAGS`.
+fn is_maildir(path: &Path) -> bool {
+    let there: Vec<_> =
+        ["cur", "new", "tmp"].map(|name| path.join(name)).into_iter().filter(|p| is_real_directory(p)).collect();
+    let is_item = |directory: &Path, name: &OsStr| {
+        let marked = name.as_encoded_bytes().windows(3).any(|window| window == b":2,");
+        marked || (there.len() >= 2 && !is_always_mail(name) && is_mail(&directory.join(name), name))
+    };
+    let holds_item = |directory: &PathBuf| {
+        let names = sorted_names(directory).map(|(names, _)| names).unwrap_or_default();
+        names.into_iter().any(|(name, file_type)| file_type.is_file() && is_item(directory, &name))
+    };
+    there.iter().filter(|directory| !directory.ends_with("tmp")).any(holds_item)
+}
+
+fn is_mail(path: &Path, name: &OsStr) -> bool {
+    open_regular(path).and_then(|(mut file, _)| by_content(&mut file, name)).is_ok_and(|kind| kind == Kind::Mail)
 }
 
 fn is_real_directory(path: &Path) -> bool {

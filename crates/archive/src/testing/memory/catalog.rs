@@ -169,6 +169,10 @@ impl Catalog for MemoryCatalog {
         Ok(tables.scopes.iter().filter_map(of).collect())
     }
 
+    async fn faults(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     async fn placed(&self, scope: &Scope, hashes: &[MailHash]) -> Result<Vec<Option<PlacementKey>>> {
         let tables = locked(&self.tables);
         let placements = tables.scopes.get(scope);
