@@ -1,0 +1,7 @@
+//! The exporter from outside: what stands in the volumes, and what becomes of an export that is cut off.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod content;
+mod place;
+mod resume;
+mod safety;
