@@ -55,7 +55,7 @@ fn archive_of(local: &Local, config: &Config) -> Archive {
         random: local.random.clone(),
         scratch: local.scratch.clone(),
         // The lock on the folder makes it so.
-        worker: Worker { id: worker_id(local), alone: true },
+        worker: Worker { process: worker_id(local), number: 0, alone: true },
         domain: config.domain.clone(),
     }
 }

@@ -13,7 +13,7 @@ use tokio::{
 use crate::{assemble::Place, config::Config, first_password, worker::Workers};
 
 /// Steps that are done side by side.
-const WORKERS: usize = 2;
+const WORKERS: u32 = 2;
 /// How often the timetable is looked at.
 const TICK: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_hours(1);

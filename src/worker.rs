@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use archive::{Archive, Error, ErrorKind, Result, job, process::Failure};
+use archive::{Archive, Error, ErrorKind, Result, job, job::Job, process::Failure};
 use local::{Jobs, Received};
 use tokio::{sync::watch, task::JoinSet};
 
@@ -20,7 +20,7 @@ const MAX_DELAY: Duration = Duration::from_mins(15);
 
 /// Some loops over one queue. Dropping it ends them wherever they are; what they had in hand comes again.
 pub(crate) struct Workers {
-    loops: JoinSet<Result<()>>,
+    loops: JoinSet<()>,
     stop: watch::Sender<bool>,
     jobs: Arc<Jobs>,
     trouble: watch::Receiver<Option<Trouble>>,
@@ -35,12 +35,13 @@ struct Trouble {
 
 impl Workers {
     /// Starts `count` loops side by side.
-    pub(crate) fn start(place: &Place, count: usize) -> Self {
+    pub(crate) fn start(place: &Place, count: u32) -> Self {
         let (stop, stopped) = watch::channel(false);
         let (say, trouble) = watch::channel(None);
         let mut loops = JoinSet::new();
-        for _ in 0..count {
-            let (archive, jobs) = (place.archive.clone(), place.local.queue.clone());
+        for number in 0..count {
+            let (mut archive, jobs) = (place.archive.clone(), place.local.queue.clone());
+            archive.worker.number = number;
             let worker = Worker { archive, jobs, trouble: say.clone() };
             loops.spawn(worker.run(stopped.clone()));
         }
@@ -79,21 +80,27 @@ struct Worker {
 }
 
 impl Worker {
-    async fn run(self, mut stop: watch::Receiver<bool>) -> Result<()> {
+    async fn run(self, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
-            match self.jobs.receive(LEASE).await {
-                Ok(Some(received)) => self.work(received).await,
-                Ok(None) => tokio::select! {
-                    _ = stop.changed() => {}
-                    waited = self.jobs.wait() => waited?,
-                },
-                Err(error) => {
-                    tracing::error!("the queue cannot be read: {error}");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
+            if let Err(error) = self.turn(&mut stop).await {
+                tracing::error!("the queue cannot be read: {error}");
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
-        Ok(())
+    }
+
+    /// Does what is due, or waits until something is.
+    async fn turn(&self, stop: &mut watch::Receiver<bool>) -> Result<()> {
+        match self.jobs.receive(LEASE).await? {
+            Some(received) => {
+                self.work(received).await;
+                Ok(())
+            }
+            None => tokio::select! {
+                _ = stop.changed() => Ok(()),
+                waited = self.jobs.wait() => waited,
+            },
+        }
     }
 
     /// Does one step of the job in a task of its own: a panic ends that step, not the loop.
@@ -104,7 +111,7 @@ impl Worker {
             let job = job.clone();
             async move { job::run(&archive, &job, deadline).await }
         });
-        let outcome = AbortOnDrop(step).join().await;
+        let outcome = self.joined(AbortOnDrop(step), id).await;
         let failure = outcome.as_ref().err().map(Failure::from);
         self.trouble.send_replace(failure.map(|failure| Trouble { failure, attempts }));
         if let Err(error) = &outcome {
@@ -113,7 +120,7 @@ impl Worker {
         let settled = match verdict(&outcome, attempts) {
             Verdict::Done => self.jobs.done(id).await,
             Verdict::Retry(delay) => self.jobs.retry(id, delay).await,
-            Verdict::Bury(reason) => self.jobs.bury(id, &reason).await,
+            Verdict::Bury(reason) => self.give_up(&job, outcome).await.and(self.jobs.bury(id, &reason).await),
         };
         if let Err(error) = settled {
             tracing::error!(?job, "the queue cannot be written: {error}");
@@ -121,10 +128,33 @@ impl Worker {
     }
 }
 
+impl Worker {
+    /// Waits for the step; one that takes long keeps its job.
+    async fn joined(&self, mut step: AbortOnDrop, id: i64) -> Result<()> {
+        loop {
+            match tokio::time::timeout(LEASE / 3, step.join()).await {
+                Ok(outcome) => return outcome,
+                Err(_) => {
+                    if let Err(error) = self.jobs.renew(id, LEASE).await {
+                        tracing::error!("the queue cannot be written: {error}");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn give_up(&self, job: &Job, outcome: Result<()>) -> Result<()> {
+        match outcome {
+            Err(error) => job::give_up(&self.archive, job, error).await,
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
 struct AbortOnDrop(tokio::task::JoinHandle<Result<()>>);
 
 impl AbortOnDrop {
-    async fn join(mut self) -> Result<()> {
+    async fn join(&mut self) -> Result<()> {
         let broken = |error| Err(Error::internal("a step broke off").caused_by(error));
         (&mut self.0).await.unwrap_or_else(broken)
     }

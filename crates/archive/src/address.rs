@@ -35,7 +35,7 @@ impl MailboxAddress {
         }
         let Some(domain) = domain else { return Ok(None) };
         let name = if archive == "@catchall" { "catchall" } else { archive };
-        Self::parse(&format!("{}@{domain}", local_part(name))).map(Some)
+        Self::parse(&format!("{}@{domain}", shortened(local_part(name)))).map(Some)
     }
 
     pub fn as_str(&self) -> &str {
@@ -45,6 +45,17 @@ impl MailboxAddress {
     pub fn folded(&self) -> &str {
         &self.folded
     }
+}
+
+/// A name that is too long for an address is cut and told apart by a hash.
+fn shortened(name: String) -> String {
+    const LONGEST: usize = 256;
+    if name.len() <= LONGEST {
+        return name;
+    }
+    let hash = crate::MailHash::of(name.as_bytes()).to_string();
+    let cut = name.get(..name.floor_char_boundary(LONGEST - 17)).unwrap_or_default().trim_end_matches('.');
+    format!("{cut}-{}", hash.get(..16).unwrap_or_default())
 }
 
 /// Lower case; keeps letters and digits of any script and the atom characters of RFC 5322, the dot only between others.

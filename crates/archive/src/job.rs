@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Archive, ImportId, ProcessId, Result, ports::ObjectKey};
+use crate::{Archive, Error, ImportId, ProcessId, Result, ports::ObjectKey, process::ProcessState};
 
 /// One piece of work; small, without secrets, safe to deliver twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,17 @@ impl Archive {
     /// Sends a job that should run as soon as somebody can.
     pub(crate) async fn send(&self, job: &Job) -> Result<()> {
         self.queue.send(job, Duration::ZERO).await
+    }
+}
+
+/// A job was given up: whatever waits for it ends with the error, instead of waiting for ever.
+pub async fn give_up(archive: &Archive, job: &Job, error: Error) -> Result<()> {
+    match job {
+        Job::Import { import, .. } => archive.give_up_import(import, &error).await,
+        Job::Restructure { process: Some(process) } | Job::Check { process, .. } => {
+            archive.end_process(process, ProcessState::Failed, Err(error)).await
+        }
+        Job::Restructure { process: None } | Job::Intake { .. } | Job::Sweep => Ok(()),
     }
 }
 

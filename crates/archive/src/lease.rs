@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use crate::{Archive, Error, ErrorKind, Result, records::Record, records::Stored};
+use crate::{Archive, ErrorKind, Result, records::Record, records::Stored};
 
 /// A worker that is not heard of for so long has lost its work to the next one.
 const LEASE: Duration = Duration::from_mins(2);
 
-/// Who works here.
+/// Who works here: one loop of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Worker {
-    /// Never used before.
-    pub id: String,
+    /// The process; never used before.
+    pub process: String,
+    /// Which of its loops.
+    pub number: u32,
     /// No other process works on this archive, so that whatever an earlier one held is free.
     pub alone: bool,
 }
@@ -25,9 +27,20 @@ pub(crate) trait Leased: Record + Clone {
 /// As kept in the record.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Holder {
-    worker: String,
+    process: String,
+    number: u32,
     /// Unix seconds.
     until: i64,
+}
+
+impl Holder {
+    /// Whether somebody else works on the record now.
+    pub(crate) fn is_other(&self, archive: &Archive) -> bool {
+        let me = &archive.worker;
+        let is_me = self.process == me.process && self.number == me.number;
+        let is_gone = me.alone && self.process != me.process;
+        !is_me && !is_gone && self.until > archive.clock.now()
+    }
 }
 
 /// A record held by this worker.
@@ -41,10 +54,7 @@ impl<T: Leased> Lease<T> {
     /// Takes the record, unless another worker holds it.
     pub(crate) async fn take(archive: &Archive, record: Stored<T>) -> Result<Option<Self>> {
         let mut record = record;
-        let held = |holder: &Holder| {
-            holder.until > archive.clock.now() && holder.worker != archive.worker.id && !archive.worker.alone
-        };
-        if record.value.holder().as_ref().is_some_and(held) {
+        if record.value.holder().as_ref().is_some_and(|holder| holder.is_other(archive)) {
             return Ok(None);
         }
         let mut lease = Self { record, ends: Duration::ZERO };
@@ -64,12 +74,9 @@ impl<T: Leased> Lease<T> {
         self.record.version
     }
 
-    /// `Conflict` once the lease has run out: nothing may be written any more.
-    pub(crate) fn check(&self, archive: &Archive) -> Result<()> {
-        if archive.clock.boot() < self.ends {
-            return Ok(());
-        }
-        Err(Error::conflict(format!("the lease on {} {} has run out", T::KIND, self.value().id())))
+    /// Renews the lease; `Conflict` if somebody else took the record meanwhile, so that nothing may be written any more.
+    pub(crate) async fn confirm(&mut self, archive: &Archive) -> Result<()> {
+        self.write(archive).await
     }
 
     /// Writes the changed record and renews the lease.
@@ -95,7 +102,8 @@ impl<T: Leased> Lease<T> {
 
     async fn write(&mut self, archive: &Archive) -> Result<()> {
         let until = archive.clock.now() + LEASE.as_secs().cast_signed();
-        *self.record.value.holder() = Some(Holder { worker: archive.worker.id.clone(), until });
+        *self.record.value.holder() =
+            Some(Holder { process: archive.worker.process.clone(), number: archive.worker.number, until });
         let begun = archive.clock.boot();
         self.record = archive.save(self.record.clone()).await?;
         self.ends = begun + LEASE;

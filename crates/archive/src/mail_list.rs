@@ -46,7 +46,7 @@ pub struct MailView {
     pub message_date_source: Option<String>,
     pub archive_date: Option<String>,
     pub import_date: Option<String>,
-    /// The placement's in a mailbox or folder, the union otherwise.
+    /// The placement's in a mailbox or folder, otherwise the union over all that the caller may see.
     pub flags: Flags,
     /// Source paths with the user archive, those that the caller may see.
     pub locations: BTreeSet<Location>,
@@ -71,7 +71,7 @@ impl Archive {
         let placed_in_mailbox = query.mailbox.is_some();
         let view = |(key, row): (PlacementKey, Option<MessageRow>)| {
             let row = row.ok_or_else(|| Error::corrupt(format!("mail {} is listed but not known", key.hash)))?;
-            let flags = if placed_in_mailbox { key.flags } else { row.flags };
+            let flags = if placed_in_mailbox || own.is_some() { key.flags } else { row.flags };
             Ok(view_mail(row, flags, own.as_ref()))
         };
         Ok(MailPage { mails: keys.into_iter().zip(rows).map(view).collect::<Result<_>>()?, next })
@@ -139,7 +139,13 @@ impl Archive {
             keys.extend(self.catalog.page(scope, after, limit).await?);
         }
         keys.sort();
-        keys.dedup();
+        keys.dedup_by(|later, kept| {
+            let same = later == kept;
+            if same {
+                kept.flags = kept.flags.union(later.flags);
+            }
+            same
+        });
         keys.truncate(limit);
         Ok(keys)
     }

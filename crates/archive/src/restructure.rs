@@ -79,7 +79,9 @@ impl Archive {
     /// Works through the queue of reports in the order of their imports.
     pub(crate) async fn run_restructure(&self, process: Option<&ProcessId>, deadline: Duration) -> Result<()> {
         let Some(mut lease) = self.take_turn().await? else {
-            return self.queue.send(&Job::Restructure { process: process.cloned() }, RETRY).await;
+            // Whoever is at work does all of it; only somebody who waits for an answer needs a run of their own.
+            let Some(process) = process else { return Ok(()) };
+            return self.queue.send(&Job::Restructure { process: Some(process.clone()) }, RETRY).await;
         };
         let process = match process {
             Some(id) => id.clone(),

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Archive, Error, ErrorKind, ImportId, Result,
     job::Job,
-    ports::{ETag, ObjectKey},
-    records::Record,
+    ports::{ETag, Expect, ObjectKey},
+    records::{Record, Stored},
 };
 
 /// An upload that was not imported goes after so many seconds.
@@ -84,9 +84,12 @@ impl Archive {
     /// A whole object lies under `key` in the upload store: note it as pending and ask for a look at it. Safe to repeat;
     /// an object that was replaced is looked at anew.
     pub async fn upload_landed(&self, key: &ObjectKey) -> Result<()> {
+        if Home::is_temporary(key.as_str().rsplit('/').next().unwrap_or_default()) {
+            return Ok(());
+        }
         let Some(meta) = self.uploads.head(key).await? else { return Ok(()) };
         let known = self.find::<Upload>(key.as_str()).await?;
-        if known.is_some_and(|u| u.value.etag == meta.etag && u.value.state != UploadState::Pending) {
+        if known.as_ref().is_some_and(|u| u.value.etag == meta.etag && u.value.state != UploadState::Pending) {
             return Ok(());
         }
         let pending = Upload {
@@ -106,7 +109,15 @@ impl Archive {
             reason: None,
             import: None,
         };
-        self.put(pending).await?;
+        let noted = match known {
+            Some(known) => self.save(Stored { value: pending, version: known.version }).await,
+            None => self.add(&pending).await,
+        };
+        match noted {
+            // Somebody else noted it at the same time.
+            Err(e) if e.kind() != ErrorKind::Conflict => return Err(e),
+            _ => {}
+        }
         self.queue.send(&Job::Intake { upload: key.clone() }, std::time::Duration::ZERO).await
     }
 
@@ -126,11 +137,23 @@ impl Archive {
             let text = format!("upload {id:?} is being imported");
             return Err(Error::conflict(text).hint(format!("cancel import {import} first")));
         }
-        match self.uploads.delete(&upload.key, None).await {
+        match self.uploads.delete(&upload.key, Some(&upload.etag)).await {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
-            _ => self.drop_record::<Upload>(None, id).await?,
-        };
+            _ => self.forget_upload(&upload.key, &upload.etag).await?,
+        }
         tracing::info!(upload = id, "upload deleted by hand");
         Ok(upload)
+    }
+
+    /// Drops the record of an upload that is gone, unless a new file lies there by now.
+    pub(crate) async fn forget_upload(&self, key: &ObjectKey, etag: &ETag) -> Result<()> {
+        let Some(record) = self.find::<Upload>(key.as_str()).await? else { return Ok(()) };
+        if record.value.etag != *etag {
+            return Ok(());
+        }
+        match self.catalog.remove(Upload::KIND, key.as_str(), Expect::Version(record.version)).await {
+            Err(e) if e.kind() != ErrorKind::Conflict => Err(e),
+            _ => Ok(()),
+        }
     }
 }

@@ -59,8 +59,8 @@ impl Archive {
                 return Err(Error::invalid("the new password is the old one").code("weak_password"));
             }
             Some(new) => {
-                self.end_sessions(name).await?;
                 self.change_password(name, new).await?;
+                self.end_sessions(name).await?;
             }
             None if user.must_change => {
                 let error = Error::denied("the password must be changed first").code("password_change_needed");
@@ -240,5 +240,15 @@ mod tests {
         let admin = Principal { name: "admin".into(), roles: [Role::Admin].into(), operator: false };
         assert!(archive.visible(&admin).await.is_err());
         assert_eq!(archive.visible(&Principal::operator()).await.unwrap(), Visible::All);
+    }
+
+    #[tokio::test]
+    async fn grants_go_with_their_user() {
+        let archive = with(&["readers"], password("right")).await;
+        let mailbox = crate::MailboxAddress::parse("a@b.example").unwrap();
+        archive.add_mailbox(&mailbox).await.unwrap();
+        archive.grant(&mailbox, super::super::Grantee::User("u".into())).await.unwrap();
+        archive.remove_user("u").await.unwrap();
+        assert!(archive.grants().await.unwrap().is_empty());
     }
 }

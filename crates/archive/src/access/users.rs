@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Principal, Role, password};
+use super::{Grantee, Principal, Role, password};
 use crate::{Archive, Error, Result, records::Record};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,8 +210,13 @@ impl Archive {
     pub async fn remove_user(&self, name: &str) -> Result<UserView> {
         let view = self.user(name).await?;
         self.check_other_admin(|user| user.name != name, |_| true).await?;
-        self.end_sessions(name).await?;
+        for grant in self.grants().await? {
+            if grant.to == Grantee::User(name.into()) {
+                self.revoke(&grant).await?;
+            }
+        }
         self.drop_record::<User>(None, name).await?;
+        self.end_sessions(name).await?;
         Ok(view)
     }
 

@@ -21,10 +21,21 @@ impl Archive {
     /// Every kept pack is there in its full size, with the footer that its row knows.
     pub(super) async fn check_packs(&self, findings: &mut Findings) -> Result<()> {
         for pack in self.all::<Pack>(None).await? {
+            self.check_kept(&pack, findings).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn check_pack(&self, id: &PackId, findings: &mut Findings) -> Result<()> {
+        match self.find::<Pack>(&id.0).await? {
+            Some(pack) => self.check_kept(&pack.value, findings).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn check_kept(&self, pack: &Pack, findings: &mut Findings) -> Result<()> {
+        if pack.state == PackState::Kept {
             let key = pack_key(&pack.id)?;
-            if pack.state != PackState::Kept {
-                continue;
-            }
             findings.report.packs += 1;
             findings.expected.insert(key.to_string());
             let overhead_bytes = MAGIC.len() as u64 + FOOTER_BYTES + pack.mails * (RECORD_BYTES + 56);
@@ -35,7 +46,7 @@ impl Archive {
                 Some(meta) if meta.size_bytes != pack.size_bytes => {
                     findings.error(format!("pack {}: {} bytes, not {}", pack.id, meta.size_bytes, pack.size_bytes));
                 }
-                Some(_) => self.check_footer(&pack, findings).await?,
+                Some(_) => self.check_footer(pack, findings).await?,
             }
         }
         Ok(())

@@ -6,10 +6,11 @@ use serde_json::json;
 
 use super::{Import, ImportState, Outcome, SliceRef, Source, start::Live, start::live_id};
 use crate::{
-    Archive, ErrorKind, Flags, FolderPath, ImportId, MailHash, PlacementKey, ProcessId, Result,
+    Archive, Error, ErrorKind, Flags, FolderPath, ImportId, MailHash, PlacementKey, ProcessId, Result,
     job::Job,
-    ports::Scope,
-    process::{Part, Process, ProcessState, Severity},
+    ports::{Expect, ObjectKey, Scope},
+    process::{Failure, Part, Process, ProcessState, Severity},
+    records::Record as _,
     uploads::Upload,
 };
 
@@ -66,7 +67,7 @@ impl Archive {
         self.catalog.create_folders(&import.mailbox, std::slice::from_ref(&folder)).await?;
         let run = format!("import {} {}", import.id, slice.first);
         let (mailbox, all) = (import.mailbox.clone(), Scope::All);
-        for scope in [Scope::Folder(mailbox.clone(), folder), Scope::Mailbox(mailbox), all] {
+        for scope in [all, Scope::Mailbox(mailbox.clone()), Scope::Folder(mailbox, folder)] {
             self.catalog.place(&run, &scope, &keys).await?;
         }
         Ok(())
@@ -83,20 +84,45 @@ impl Archive {
                 Err(e) if matches!(e.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {}
                 Err(e) => return Err(e),
                 Ok(_) => {
-                    self.drop_record::<Upload>(None, key.as_str()).await?;
+                    self.forget_upload(key, &import.etag).await?;
                     let text = format!("{}: all of it is imported, the upload is deleted", import.file);
                     return self.say(&import.process, Severity::Info, text).await;
                 }
             }
         }
+        self.free_upload(key, &import.id).await
+    }
+
+    /// The import does not read the upload any more.
+    pub(super) async fn free_upload(&self, key: &ObjectKey, id: &ImportId) -> Result<()> {
         let free = |upload: &mut Upload| {
-            upload.import = upload.import.take().filter(|reader| *reader != import.id);
+            upload.import = upload.import.take().filter(|reader| reader != id);
             Ok(())
         };
         match self.update::<Upload>(key.as_str(), free).await {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
             _ => Ok(()),
         }
+    }
+
+    /// Ends an import that cannot be closed as it should: its key goes, its upload is free, and its process says why.
+    pub(crate) async fn give_up_import(&self, id: &ImportId, error: &Error) -> Result<()> {
+        let mut import = self.need::<Import>(&id.0).await?.value;
+        if import.finished.is_some() {
+            return Ok(());
+        }
+        import.tally = self.running_tally(&import).await?;
+        import.state = ImportState::Failed;
+        if let Source::Upload(key) = &import.source {
+            self.free_upload(key, id).await?;
+        }
+        self.update::<Import>(&id.0, |import: &mut Import| {
+            import.error = Some(Failure::from(error));
+            Ok(())
+        })
+        .await?;
+        self.end_import(&import).await?;
+        self.end_if_all_ended(&import.process).await
     }
 
     async fn end_import(&self, closed: &Import) -> Result<()> {
@@ -108,7 +134,6 @@ impl Archive {
         let severity =
             if tally.total() == closed.mails && tally.failed == 0 { Severity::Info } else { Severity::Warning };
         self.say(&closed.process, severity, text).await?;
-        self.drop_record::<Live>(None, &live_id(&closed.seal, &closed.mailbox)).await?;
         let now = self.clock.now();
         let end = |import: &mut Import| {
             import.state = closed.state;
@@ -117,7 +142,20 @@ impl Archive {
             import.finished = Some(now);
             Ok(())
         };
-        self.update::<Import>(&closed.id.0, end).await.map(drop)
+        self.update::<Import>(&closed.id.0, end).await?;
+        self.forget_live(closed).await
+    }
+
+    /// The next import of this volume into this mailbox is a new one; if it has begun, the row is its own.
+    async fn forget_live(&self, closed: &Import) -> Result<()> {
+        let id = live_id(&closed.seal, &closed.mailbox);
+        let Some(live) = self.find::<Live>(&id).await?.filter(|live| live.value.import == closed.id) else {
+            return Ok(());
+        };
+        match self.catalog.remove(Live::KIND, &id, Expect::Version(live.version)).await {
+            Err(e) if e.kind() != ErrorKind::Conflict => Err(e),
+            _ => Ok(()),
+        }
     }
 
     /// Notes what the process works on, in the order asked for; ends it if nothing is left to do.
@@ -131,12 +169,12 @@ impl Archive {
         self.end_if_all_ended(id).await
     }
 
-    async fn end_if_all_ended(&self, id: &ProcessId) -> Result<()> {
+    pub(super) async fn end_if_all_ended(&self, id: &ProcessId) -> Result<()> {
         let mut imports = Vec::new();
         for part in self.process(id).await?.parts {
             imports.push(match part {
                 Part::Refused(view) => view,
-                Part::Import(import) => match self.ended_import(&import).await? {
+                Part::Import(import) => match self.ended_import(id, &import).await? {
                     Some(view) => json!(view),
                     None => return Ok(()),
                 },
@@ -148,9 +186,10 @@ impl Archive {
         self.end_process(id, ProcessState::Finished, Ok(json!({ "imports": imports }))).await
     }
 
-    async fn ended_import(&self, id: &ImportId) -> Result<Option<super::ImportView>> {
+    /// The import, once it has nothing more to do with this process: it has ended, or goes on in another one.
+    async fn ended_import(&self, process: &ProcessId, id: &ImportId) -> Result<Option<super::ImportView>> {
         let import = self.need::<Import>(&id.0).await?.value;
-        if import.finished.is_none() {
+        if import.finished.is_none() && import.process == *process {
             return Ok(None);
         }
         self.view_import(import).await.map(Some)

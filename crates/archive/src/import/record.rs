@@ -49,6 +49,10 @@ impl<'a> Recording<'a> {
         self.places.contains_key(hash)
     }
 
+    pub(super) fn locations(&self) -> usize {
+        self.rows.iter().map(|(_, row)| row.locations.len()).sum()
+    }
+
     pub(super) fn fail(&mut self, number: u64, reason: String) {
         let outcome = Outcome::Failed { code: "mail_damaged".into(), reason };
         self.failed.push(SliceEntry { number, outcome });

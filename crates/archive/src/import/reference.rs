@@ -24,23 +24,27 @@ pub(super) async fn resolve(
         return Ok(Err("the mail that it refers to does not come before it".into()));
     };
     let own = (MailHash(metadata.sha256), metadata.size_bytes);
-    // A mail that this worker has proven, and that is in the archive or in this very step, need not be read again.
-    let proven_here = proven.get(&named) == Some(&own);
-    if proven_here && (held || archive.catalog.locate(&[own.0]).await?.iter().all(Option::is_some)) {
-        return Ok(Ok(OpenedMail { number, metadata, frame: None, summary: mail::Summary::default() }));
-    }
-    match open_one(archive, volume, located, named).await? {
-        Some(Entry::Mail(target)) => match volume.check_reference(number, &metadata, &target.metadata) {
-            Ok(()) => {
-                proven.insert(named, own);
-                Ok(Ok(OpenedMail { number, metadata, ..target }))
-            }
-            Err(damage) => Ok(Err(damage.to_string())),
-        },
-        Some(Entry::Damaged { reason, .. }) => {
-            Ok(Err(format!("mail {named}, to which it refers, is damaged: {reason}")))
+    match proven.get(&named) {
+        Some(Err(reason)) => return Ok(Err(reason.clone())),
+        // Proven here, and in the archive or in this very step: its bytes are not needed again.
+        Some(Ok(target)) if *target == own && (held || is_known(archive, own.0).await?) => {
+            return Ok(Ok(OpenedMail { number, metadata, frame: None, summary: mail::Summary::default() }));
         }
-        Some(Entry::Reference { .. }) => Ok(Err(format!("mail {named}, to which it refers, is a reference itself"))),
-        None => Ok(Err(format!("mail {named}, to which it refers, is not in this volume"))),
+        _ => {}
     }
+    let found = match open_one(archive, volume, located, named).await? {
+        Some(Entry::Mail(target)) => match volume.check_reference(number, &metadata, &target.metadata) {
+            Ok(()) => Ok(OpenedMail { number, metadata, ..target }),
+            Err(damage) => return Ok(Err(damage.to_string())),
+        },
+        Some(Entry::Damaged { reason, .. }) => Err(format!("mail {named}, to which it refers, is damaged: {reason}")),
+        Some(Entry::Reference { .. }) => Err(format!("mail {named}, to which it refers, is a reference itself")),
+        None => Err(format!("mail {named}, to which it refers, is not in this volume")),
+    };
+    proven.insert(named, found.as_ref().map(|_| own).map_err(Clone::clone));
+    Ok(found)
+}
+
+async fn is_known(archive: &Archive, hash: MailHash) -> Result<bool> {
+    Ok(archive.catalog.locate(&[hash]).await?.iter().all(Option::is_some))
 }

@@ -16,6 +16,8 @@ use crate::{
 const MARGIN: Duration = Duration::from_secs(10);
 /// A shard that another worker holds is looked at again after so long.
 const RETRY: Duration = Duration::from_secs(30);
+/// An import that ends early is closed once its workers have seen that.
+const SOON: Duration = Duration::from_secs(2);
 
 impl Archive {
     /// Works on the shard until it is done or the deadline (on the boot clock) nears, then hands it on; whoever finds
@@ -26,7 +28,7 @@ impl Archive {
             return Ok(());
         }
         if import.state.ended() {
-            return self.close_import(import).await;
+            return self.close_early(import, shard).await;
         }
         match self.work_on(&import, shard, deadline).await {
             Ok(Progress::Held) => {
@@ -46,6 +48,22 @@ impl Archive {
             return self.note_done(import, number).await.map(|()| Progress::Done);
         }
         let Some(mut lease) = Lease::take(self, shard).await? else { return Ok(Progress::Held) };
+        match self.work_in(import, &mut lease, deadline).await {
+            Ok(Progress::Done) if lease.value().next >= lease.value().entries.end => {
+                lease.release(self, |shard| shard.done = true).await?;
+                self.note_done(import, number).await.map(|()| Progress::Done)
+            }
+            Ok(progress) => lease.release(self, |_| {}).await.map(|()| progress),
+            Err(error) => {
+                // Let go for whoever tries next; if that fails too, the lease runs out by itself.
+                let _ = lease.release(self, |_| {}).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Step after step until the shard ends, the time is up, or somebody ends the import.
+    async fn work_in(&self, import: &Import, lease: &mut Lease<Shard>, deadline: Duration) -> Result<Progress> {
         self.note_running(import).await?;
         let located = Located::find(self, &import.source, Some(&import.etag)).await?;
         let volume = self.open_for(import, &located).await?;
@@ -53,18 +71,15 @@ impl Archive {
         let stop = deadline.saturating_sub(MARGIN);
         while lease.value().next < lease.value().entries.end {
             if self.cancelled(import).await? {
-                lease.release(self, |_| {}).await?;
                 return Ok(Progress::Done);
             }
-            step::run(self, import, &volume, &located, &mut lease, &mut proven, stop).await?;
+            step::run(self, import, &volume, &located, lease, &mut proven, stop).await?;
             self.say_progress(import, lease.value()).await?;
             if self.clock.boot() >= stop && lease.value().next < lease.value().entries.end {
-                lease.release(self, |_| {}).await?;
                 return Ok(Progress::More);
             }
         }
-        lease.release(self, |shard| shard.done = true).await?;
-        self.note_done(import, number).await.map(|()| Progress::Done)
+        Ok(Progress::Done)
     }
 
     async fn open_for(&self, import: &Import, located: &Located) -> Result<Volume> {
@@ -114,13 +129,23 @@ impl Archive {
         let import = self.need::<Import>(&id.0).await?.value;
         let whole = import.shards_done.len() as u64 == u64::from(import.shard_count());
         if (whole || import.state.ended()) && import.finished.is_none() {
-            return self.close_import(import).await;
+            return self.close_early(import, 0).await;
         }
         Ok(())
     }
 
+    /// Closes an import, once nobody writes to it any more: what a worker has in hand would be in no report otherwise.
+    async fn close_early(&self, import: Import, shard: u32) -> Result<()> {
+        let shards = self.shards(&import).await?;
+        if shards.iter().any(|shard| shard.holder.as_ref().is_some_and(|holder| holder.is_other(self))) {
+            let job = Job::Import { import: import.id, shard };
+            return self.queue.send(&job, SOON).await;
+        }
+        self.close_import(import).await
+    }
+
     /// Ends the import early for a reason that lies in no single mail; what was imported so far stays and is placed.
-    async fn fail_import(&self, id: &ImportId, error: &Error) -> Result<()> {
+    pub(crate) async fn fail_import(&self, id: &ImportId, error: &Error) -> Result<()> {
         let fail = |import: &mut Import| {
             if !import.state.ended() {
                 import.state = ImportState::Failed;
@@ -130,7 +155,7 @@ impl Archive {
         };
         let import = self.update::<Import>(&id.0, fail).await?.value;
         self.say(&import.process, Severity::Error, format!("{}: {error}", import.file)).await?;
-        self.close_import(import).await
+        self.close_early(import, 0).await
     }
 }
 

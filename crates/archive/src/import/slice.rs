@@ -4,10 +4,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::shard::SliceRef;
+use super::shard::{Shard, SliceRef};
 use crate::{
     Archive, Error, Flags, Location, MailHash, Result,
     hash::to_hex,
+    lease::Lease,
     ports::{ObjectKey, PutMode},
 };
 
@@ -44,14 +45,15 @@ pub(crate) struct SliceEntry {
 }
 
 impl Archive {
-    /// Writes the slice of the step that began at `first`; a step that is repeated writes the same key.
-    pub(super) async fn put_slice(&self, import: &str, shard: u32, entries: &[SliceEntry]) -> Result<SliceRef> {
+    /// Writes the slice of a step. The fence in its key keeps a worker that was overtaken from writing over it.
+    pub(super) async fn put_slice(&self, lease: &Lease<Shard>, entries: &[SliceEntry]) -> Result<SliceRef> {
+        let (import, shard, fence) = (&lease.value().import, lease.value().number, lease.fence());
         let first = entries.first().map_or(0, |entry| entry.number);
         let json =
             serde_json::to_vec(entries).map_err(|e| Error::internal("a slice cannot be written").caused_by(e))?;
         let packed =
             zstd::bulk::compress(&json, 3).map_err(|e| Error::internal("a slice cannot be packed").caused_by(e))?;
-        let key = ObjectKey::parse(format!("slices/{import}/{shard:06}-{first:011}.json.zst"))?;
+        let key = ObjectKey::parse(format!("slices/{import}/{shard:06}-{first:011}-{fence}.json.zst"))?;
         let sha256 = to_hex(&Sha256::digest(&packed));
         self.objects.put(&key, packed.into(), PutMode::Overwrite).await?;
         Ok(SliceRef { key, sha256, first, entries: entries.len() as u64 })

@@ -1,7 +1,5 @@
 //! Starting imports: everything is checked before anything is queued.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use volume::{Certificate, Volume};
 
@@ -14,8 +12,8 @@ use crate::{
     hash::to_hex,
     job::Job,
     mailbox::Origin,
-    ports::ETag,
-    process::{Failure, ProcessState, Severity},
+    ports::{ETag, ObjectKey},
+    process::{Failure, Severity},
     records::Record,
     uploads::{Kind, Upload, UploadState},
 };
@@ -51,7 +49,7 @@ pub struct Started {
 pub(super) struct Live {
     seal: String,
     mailbox: MailboxAddress,
-    import: ImportId,
+    pub(super) import: ImportId,
 }
 
 impl Record for Live {
@@ -88,7 +86,9 @@ impl Archive {
         for source in &start.sources {
             let certificate = certificate.as_ref().map(Option::as_ref).map_err(|e| refused(e.clone()));
             let outcome = match certificate {
-                Ok(certificate) => self.check_source(source, certificate, start.password.as_deref()).await,
+                Ok(certificate) => {
+                    self.check_source(source, &start.mailbox, certificate, start.password.as_deref()).await
+                }
                 Err(error) => Err(error),
             };
             match outcome {
@@ -102,21 +102,33 @@ impl Archive {
     async fn check_source(
         &self,
         source: &Source,
+        mailbox: &MailboxAddress,
         certificate: Option<&Certificate>,
         password: Option<&str>,
     ) -> Result<Checked> {
         if let Source::Upload(key) = source {
             let upload = self.upload(key.as_str()).await?;
             if upload.state == UploadState::Pending {
-                return Err(
-                    Error::conflict(format!("upload {} is still being checked", upload.name())).hint("try again soon")
-                );
+                let text = format!("upload {} is still being checked", upload.name());
+                return Err(Error::conflict(text).hint("try again soon"));
             }
+            self.check_reader(&upload, mailbox).await?;
         }
         let located = Located::find(self, source, None).await?;
         let verified = located.verify(certificate).await?;
         let volume = self.unlock(verified, password).await?;
         Ok(Checked { source: source.clone(), etag: located.meta.etag, size_bytes: located.meta.size_bytes, volume })
+    }
+
+    /// An upload goes into one mailbox at a time: the end of its import deletes it.
+    async fn check_reader(&self, upload: &Upload, mailbox: &MailboxAddress) -> Result<()> {
+        let Some(id) = &upload.import else { return Ok(()) };
+        let reader = self.find::<Import>(&id.0).await?.map(|stored| stored.value);
+        if reader.is_none_or(|import| import.finished.is_some() || import.mailbox == *mailbox) {
+            return Ok(());
+        }
+        let text = format!("upload {} is being imported into another mailbox", upload.name());
+        Err(Error::conflict(text).hint(format!("wait for import {id}, or cancel it")))
     }
 
     async fn queue_imports(
@@ -128,14 +140,18 @@ impl Archive {
         let names: Vec<_> = checked.iter().map(|(source, _)| file_name(self.store_of(source).1).to_owned()).collect();
         let process =
             self.begin_process("import", &format!("{} → {}", names.join(", "), start.mailbox), &start.by).await?;
-        let mut imports = Vec::new();
         if checked.iter().any(|(_, outcome)| outcome.is_ok()) {
             self.ensure_mailbox(&start.mailbox, Origin::Import, None).await?;
         }
+        let (mut claimed, mut views) = (Vec::new(), Vec::new());
         for ((_, outcome), name) in checked.into_iter().zip(names) {
-            imports.push(match outcome {
-                Ok(checked) => {
-                    let import = self.queue_import(start, certificate, checked, name, &process.id).await?;
+            let outcome = match outcome {
+                Ok(checked) => self.claim_source(start, certificate, checked, name.clone(), &process.id).await,
+                Err(error) => Err(error),
+            };
+            views.push(match outcome {
+                Ok(import) => {
+                    claimed.push(import.clone());
                     self.view_import(import).await?
                 }
                 Err(error) => {
@@ -144,11 +160,15 @@ impl Archive {
                 }
             });
         }
-        self.note_parts(&process.id, &imports).await?;
-        Ok(Started { process: process.id, imports })
+        // The process knows its parts before any of them can end.
+        self.note_parts(&process.id, &views).await?;
+        for import in claimed {
+            self.send_shards(&import).await?;
+        }
+        Ok(Started { process: process.id, imports: views })
     }
 
-    async fn queue_import(
+    async fn claim_source(
         &self,
         start: &StartImports,
         certificate: Option<&Certificate>,
@@ -157,21 +177,29 @@ impl Archive {
         process: &ProcessId,
     ) -> Result<Import> {
         let import = self.new_import(start, certificate, &checked, file, process).await?;
-        let import = self.claim(import).await?;
+        let import = self.claim(import, &checked.volume).await?;
         if let Source::Upload(key) = &import.source {
-            let reading = |upload: &mut Upload| {
-                upload.import = Some(import.id.clone());
-                Ok(())
-            };
-            self.update::<Upload>(key.as_str(), reading).await?;
-        }
-        for shard in (0..import.shard_count()).filter(|shard| !import.shards_done.contains(shard)) {
-            self.queue.send(&Job::Import { import: import.id.clone(), shard }, Duration::ZERO).await?;
-        }
-        if import.shards_done.len() as u64 == u64::from(import.shard_count()) {
-            self.queue.send(&Job::Import { import: import.id.clone(), shard: 0 }, Duration::ZERO).await?;
+            self.mark_upload(key, &import.id).await?;
         }
         Ok(import)
+    }
+
+    /// Notes who reads the upload, so that it is neither changed nor deleted meanwhile.
+    async fn mark_upload(&self, key: &ObjectKey, id: &ImportId) -> Result<()> {
+        let reading = |upload: &mut Upload| {
+            upload.import = Some(id.clone());
+            Ok(())
+        };
+        self.update::<Upload>(key.as_str(), reading).await.map(drop)
+    }
+
+    /// A job for each shard that is not done; one at least, so that somebody closes the import.
+    async fn send_shards(&self, import: &Import) -> Result<()> {
+        let open: Vec<u32> = (0..import.shard_count()).filter(|shard| !import.shards_done.contains(shard)).collect();
+        for shard in if open.is_empty() { vec![0] } else { open } {
+            self.send(&Job::Import { import: import.id.clone(), shard }).await?;
+        }
+        Ok(())
     }
 
     async fn new_import(
@@ -214,7 +242,7 @@ impl Archive {
     }
 
     /// Stores the new import, or takes over the one that was cut off, with the new process, source and key.
-    async fn claim(&self, new: Import) -> Result<Import> {
+    async fn claim(&self, new: Import, volume: &Volume) -> Result<Import> {
         let live = Live { seal: new.seal.clone(), mailbox: new.mailbox.clone(), import: new.id.clone() };
         self.add(&new).await?;
         match self.add(&live).await {
@@ -222,18 +250,21 @@ impl Archive {
             Err(e) if e.kind() != ErrorKind::Conflict => return Err(e),
             Err(_) => {}
         }
-        let live: Live = self.need::<Live>(&live.id()).await?.value;
-        let Some(old) = self.find::<Import>(&live.import.0).await?.filter(|old| old.value.finished.is_none()) else {
+        let mut live = self.need::<Live>(&live.id()).await?;
+        let old = self.find::<Import>(&live.value.import.0).await?.filter(|old| old.value.finished.is_none());
+        let Some(old) = old else {
             // The row outlived its import by a crash between two writes.
-            self.put(Live { import: new.id.clone(), ..live }).await?;
+            live.value.import = new.id.clone();
+            self.save(live).await?;
             return Ok(new);
         };
-        self.take_over(old.value, new).await
+        let taken = self.take_over(old.value, &new, volume).await;
+        self.drop_record::<Import>(None, &new.id.0).await?;
+        taken
     }
 
-    async fn take_over(&self, old: Import, new: Import) -> Result<Import> {
-        let wrapped = self.rewrap(&new, &old.id).await?;
-        let (process, before) = (new.process.clone(), old.process.clone());
+    async fn take_over(&self, old: Import, new: &Import, volume: &Volume) -> Result<Import> {
+        let wrapped = self.wrap_key(volume, &old.id.0).await?;
         let go_on = |import: &mut Import| {
             if import.state.ended() {
                 return Err(Error::conflict(format!("import {} is just ending", import.id)).hint("try again soon"));
@@ -245,21 +276,17 @@ impl Archive {
             Ok(())
         };
         let import = self.update::<Import>(&old.id.0, go_on).await?.value;
-        self.drop_record::<Import>(None, &new.id.0).await?;
-        self.say(&process, Severity::Info, format!("{} goes on where it was cut off", import.file)).await?;
+        self.say(&new.process, Severity::Info, format!("{} goes on where it was cut off", import.file)).await?;
+        if let Source::Upload(key) = old.source
+            && old.etag != import.etag
+        {
+            self.free_upload(&key, &import.id).await?;
+        }
         // A volume that is named twice in one call takes over from itself.
-        if before != process {
-            let text = Error::conflict(format!("its imports go on in process {process}"));
-            self.end_process(&before, ProcessState::Cancelled, Err(text)).await?;
+        if old.process != new.process {
+            self.end_if_all_ended(&old.process).await?;
         }
         Ok(import)
-    }
-
-    async fn rewrap(&self, new: &Import, id: &ImportId) -> Result<Option<String>> {
-        let verified = Located::find(self, &new.source, Some(&new.etag)).await?;
-        let certificate = Self::certificate_of(new)?;
-        let volume = self.reopen(new, verified.verify(Some(&certificate)).await?).await?;
-        self.wrap_key(&volume, &id.0).await
     }
 
     /// Cancels an import; what was imported so far stays and is placed.
@@ -273,7 +300,7 @@ impl Archive {
         };
         let import = self.update::<Import>(&id.0, cancel).await?.value;
         // The closing runs in a worker: over what is done, as for any other end.
-        self.queue.send(&Job::Import { import: id.clone(), shard: 0 }, Duration::ZERO).await?;
+        self.send(&Job::Import { import: id.clone(), shard: 0 }).await?;
         self.view_import(import).await
     }
 }

@@ -15,15 +15,19 @@ use super::{
     shard::Shard,
     slice::{Outcome, SliceEntry},
 };
-use crate::{Archive, MailHash, Result, lease::Lease};
+use crate::{Archive, MailHash, lease::Lease};
 
 /// A pack grows to about this many stored bytes: S3 requests cost little per mail, and a worker that dies loses little.
 const STEP_BYTES: u64 = 64 << 20;
 /// So many small mails make a step too: rows and slice stay small.
 const STEP_MAILS: u64 = 8192;
 
-/// Mails of this volume that this worker has proven, by number: what references may name.
-pub(super) type Proven = HashMap<u64, (MailHash, u64)>;
+/// Mails of this volume that this worker has looked at, by number: what references may name. A damaged one is
+/// remembered with its reason, so that ten thousand references to it cost one look.
+pub(super) type Proven = HashMap<u64, Result<(MailHash, u64), String>>;
+
+/// So many locations make a step: a mail may have thousands.
+const STEP_LOCATIONS: usize = 100_000;
 
 /// Does one step and moves the shard forward; `stop` (boot clock) ends it early, after at least one batch.
 pub(super) async fn run(
@@ -34,20 +38,20 @@ pub(super) async fn run(
     lease: &mut Lease<Shard>,
     proven: &mut Proven,
     stop: Duration,
-) -> Result<()> {
+) -> crate::Result<()> {
     let entries = plan(volume, lease.value());
     let mut reader = BatchReader::open(archive, volume, located, entries).await?;
     let mut recording = Recording::new(archive, import, lease.value().number, lease.fence());
     while let Some(batch) = reader.next().await? {
         lease.renew(archive).await?;
         add(archive, volume, located, &mut recording, proven, batch).await?;
-        if archive.clock.boot() >= stop {
+        if archive.clock.boot() >= stop || recording.locations() >= STEP_LOCATIONS {
             break;
         }
     }
-    lease.check(archive)?;
+    lease.confirm(archive).await?;
     let done = recording.finish().await?;
-    lease.check(archive)?;
+    lease.confirm(archive).await?;
     checkpoint(archive, import, lease, done).await
 }
 
@@ -71,12 +75,12 @@ async fn add(
     recording: &mut Recording<'_>,
     proven: &mut Proven,
     batch: Batch,
-) -> Result<()> {
+) -> crate::Result<()> {
     let mut mails: Vec<OpenedMail> = Vec::with_capacity(batch.len());
     for entry in batch {
         match entry {
             Entry::Mail(mail) => {
-                proven.insert(mail.number, (MailHash(mail.metadata.sha256), mail.metadata.size_bytes));
+                proven.insert(mail.number, Ok((MailHash(mail.metadata.sha256), mail.metadata.size_bytes)));
                 mails.push(mail);
             }
             Entry::Reference { number, metadata } => {
@@ -88,14 +92,22 @@ async fn add(
                     Err(reason) => recording.fail(number, reason),
                 }
             }
-            Entry::Damaged { number, reason } => recording.fail(number, reason),
+            Entry::Damaged { number, reason } => {
+                proven.insert(number, Err(reason.clone()));
+                recording.fail(number, reason);
+            }
         }
     }
     recording.add(mails).await
 }
 
 /// Failure rows and slice, then the checkpoint: what is before it may be done again, what is after it never is.
-async fn checkpoint(archive: &Archive, import: &Import, lease: &mut Lease<Shard>, done: Vec<SliceEntry>) -> Result<()> {
+async fn checkpoint(
+    archive: &Archive,
+    import: &Import,
+    lease: &mut Lease<Shard>,
+    done: Vec<SliceEntry>,
+) -> crate::Result<()> {
     let mut tally = Tally::default();
     for entry in &done {
         match &entry.outcome {
@@ -107,7 +119,7 @@ async fn checkpoint(archive: &Archive, import: &Import, lease: &mut Lease<Shard>
             }
         }
     }
-    let slice = archive.put_slice(&import.id.0, lease.value().number, &done).await?;
+    let slice = archive.put_slice(lease, &done).await?;
     let next = done.last().map_or(lease.value().next, |entry| entry.number + 1);
     lease
         .save(archive, |shard| {

@@ -314,3 +314,74 @@ fn folder_paths_of_the_samples_differ() {
     let paths: BTreeSet<_> = samples().iter().map(|sample| FolderPath(sample.location.clone())).collect();
     assert_eq!(paths.len(), 4);
 }
+
+/// The same archive, worked on by another loop of the same process.
+fn another(archive: &Archive) -> Archive {
+    let mut other = archive.clone();
+    other.worker.number += 1;
+    other
+}
+
+#[tokio::test]
+async fn two_loops_do_not_work_on_one_shard() {
+    let world = world(None);
+    world.upload("v.mszip", world.exported.volumes[0].clone()).await;
+    let started = world.archive.start_imports(world.start(&["v.mszip"], None)).await.unwrap();
+    let id = started.imports[0].id.clone().unwrap();
+    let import = world.archive.need::<Import>(&id.0).await.unwrap().value;
+    let shard = world.archive.shard(&import, 0).await.unwrap();
+    let mut lease = crate::lease::Lease::take(&world.archive, shard).await.unwrap().unwrap();
+    let other = another(&world.archive);
+    other.run_import(&id, 0, std::time::Duration::MAX).await.unwrap();
+    assert_eq!(world.archive.running_tally(&import).await.unwrap(), Tally::default(), "the shard is held");
+    world.memory.clock.advance(std::time::Duration::from_mins(3));
+    world.memory.work(&other).await.unwrap();
+    assert_eq!(world.archive.import(&id).await.unwrap().state, ImportState::Finished, "the lease ran out");
+    assert_eq!(lease.confirm(&world.archive).await.unwrap_err().kind(), ErrorKind::Conflict);
+}
+
+#[tokio::test]
+async fn a_cancelled_import_is_closed_once_nobody_writes_to_it() {
+    let world = world(None);
+    world.upload("v.mszip", world.exported.volumes[0].clone()).await;
+    let started = world.archive.start_imports(world.start(&["v.mszip"], None)).await.unwrap();
+    let id = started.imports[0].id.clone().unwrap();
+    let import = world.archive.need::<Import>(&id.0).await.unwrap().value;
+    let shard = world.archive.shard(&import, 0).await.unwrap();
+    let lease = crate::lease::Lease::take(&world.archive, shard).await.unwrap().unwrap();
+    world.archive.cancel_import(&id).await.unwrap();
+    let other = another(&world.archive);
+    world.memory.work(&other).await.unwrap();
+    let open = world.archive.need::<Import>(&id.0).await.unwrap().value;
+    assert_eq!(open.finished, None, "a worker has a step in hand");
+    lease.release(&world.archive, |_| {}).await.unwrap();
+    world.memory.clock.advance(std::time::Duration::from_secs(5));
+    world.memory.work(&other).await.unwrap();
+    assert!(world.archive.process(&started.process).await.unwrap().state.ended());
+}
+
+#[tokio::test]
+async fn an_upload_goes_into_one_mailbox_at_a_time() {
+    let world = world(None);
+    world.upload("v.mszip", world.exported.volumes[0].clone()).await;
+    world.archive.start_imports(world.start(&["v.mszip"], None)).await.unwrap();
+    let mailbox = MailboxAddress::parse("other@firma.example").unwrap();
+    let elsewhere = StartImports { mailbox, ..world.start(&["v.mszip"], None) };
+    assert_eq!(world.archive.start_imports(elsewhere).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(world.archive.delete_upload("anna/v.mszip").await.unwrap_err().kind(), ErrorKind::Conflict);
+}
+
+#[tokio::test]
+async fn what_is_given_up_ends_and_says_why() {
+    let world = world(None);
+    world.upload("v.mszip", world.exported.volumes[0].clone()).await;
+    let started = world.archive.start_imports(world.start(&["v.mszip"], None)).await.unwrap();
+    let id = started.imports[0].id.clone().unwrap();
+    let job = world.memory.queue.take().unwrap();
+    crate::job::give_up(&world.archive, &job, crate::Error::internal("no luck")).await.unwrap();
+    let view = world.archive.import(&id).await.unwrap();
+    assert_eq!((view.state, view.reason.as_deref()), (ImportState::Failed, Some("no luck")));
+    assert!(world.archive.process(&started.process).await.unwrap().state.ended());
+    assert_eq!(world.archive.uploads().await.unwrap()[0].import, None);
+    assert_eq!(world.import(None).await.imported, 10, "it can be started again");
+}

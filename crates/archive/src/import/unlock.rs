@@ -50,7 +50,8 @@ impl Archive {
     /// Opens the volume again in a worker: signature and all, with the wrapped key.
     pub(super) async fn reopen(&self, import: &Import, verified: Verified) -> Result<Volume> {
         if to_hex(verified.seal_sha256()) != import.seal {
-            return Err(Error::conflict(format!("{} is not the volume that was checked at the start", import.file)));
+            let text = format!("{} is not the volume that was checked at the start", import.file);
+            return Err(Error::conflict(text).code(super::SOURCE_CHANGED).hint("start the import again"));
         }
         let Some(wrapped) = &import.wrapped_key else {
             return verified.unlock(Secret::None).map_err(refused);

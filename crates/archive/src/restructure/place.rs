@@ -1,6 +1,6 @@
 //! Placing the mails of one report in every location that they had.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Turn;
 use crate::{
@@ -58,7 +58,7 @@ impl Archive {
             for location in placed.locations {
                 let Some((archive, path)) = location.split_first() else { continue };
                 let Some(address) = plan.addresses.get(archive) else { continue };
-                let folder = gathered.folders.entry((address, FolderPath(path.to_vec()))).or_default();
+                let folder = gathered.folders.entry((address, folder_path(path))).or_default();
                 let key = folder.entry(placed.hash).or_insert((placed.message_date, Flags::default()));
                 key.1 = key.1.union(placed.flags);
             }
@@ -75,9 +75,13 @@ impl Archive {
         let run = format!("report {} {}", report.import, gathered.first);
         let (mut folders, mut placements) = (0, 0);
         let mut mailboxes: BTreeMap<&MailboxAddress, Mails> = BTreeMap::new();
-        let paths: BTreeSet<_> = gathered.folders.keys().cloned().collect();
-        for (address, path) in paths {
-            folders += self.catalog.create_folders(address, &[path]).await?;
+        let mut paths: BTreeMap<&MailboxAddress, Vec<FolderPath>> = BTreeMap::new();
+        for (address, path) in gathered.folders.keys() {
+            paths.entry(address).or_default().push(path.clone());
+        }
+        for (address, paths) in paths {
+            lease.renew(self).await?;
+            folders += self.catalog.create_folders(address, &paths).await?;
         }
         for ((address, path), mails) in gathered.folders {
             lease.renew(self).await?;
@@ -93,6 +97,20 @@ impl Archive {
             self.catalog.place(&run, &Scope::Mailbox(address.clone()), &sorted(mails)).await?;
         }
         Ok((folders, placements))
+    }
+}
+
+/// Folders lie at most so deep; what is deeper is folded into the last name, because parents of parents cost squares.
+const MAX_DEPTH: usize = 500;
+
+fn folder_path(path: &[String]) -> FolderPath {
+    match path.split_at_checked(MAX_DEPTH) {
+        Some((names, rest)) if !rest.is_empty() => {
+            let mut names = names.to_vec();
+            names.push(rest.join("/"));
+            FolderPath(names)
+        }
+        _ => FolderPath(path.to_vec()),
     }
 }
 

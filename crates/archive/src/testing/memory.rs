@@ -71,7 +71,7 @@ impl Memory {
             clock: self.clock.clone(),
             random: self.random.clone(),
             scratch: self.scratch.path().to_owned(),
-            worker: Worker { id: "memory".into(), alone: true },
+            worker: Worker { process: "memory".into(), number: 0, alone: true },
             domain: None,
         }
     }

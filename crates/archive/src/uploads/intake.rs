@@ -16,11 +16,11 @@ const SNIFFED_BYTES: u64 = 64 << 10;
 impl Archive {
     /// Makes a pending upload ready or rejected. Safe to deliver twice, late, or after the file is gone.
     pub(crate) async fn look_at_upload(&self, key: &ObjectKey) -> Result<()> {
-        let Some(meta) = self.uploads.head(key).await? else {
-            return self.drop_record::<Upload>(None, key.as_str()).await.map(drop);
-        };
         let Some(record) = self.find::<Upload>(key.as_str()).await? else {
             return self.upload_landed(key).await;
+        };
+        let Some(meta) = self.uploads.head(key).await? else {
+            return self.forget_upload(key, &record.value.etag).await;
         };
         if record.value.etag == meta.etag && record.value.state != UploadState::Pending {
             return Ok(());
@@ -58,7 +58,7 @@ impl Archive {
     /// An export's private key has no business here: it goes at once, and the log says what that means.
     async fn refuse_state(&self, key: &ObjectKey, etag: &ETag) -> Result<()> {
         self.uploads.delete(key, Some(etag)).await?;
-        self.drop_record::<Upload>(None, key.as_str()).await?;
+        self.forget_upload(key, etag).await?;
         tracing::error!(
             upload = key.as_str(),
             "an export state file was uploaded and deleted: it holds the private key, so that this export's signature \

@@ -1,6 +1,6 @@
 //! Sweeping: uploads that nobody told of, records without a file, and what is older than seven days.
 
-use super::{Home, KEPT_SECONDS, Upload};
+use super::{KEPT_SECONDS, Upload};
 use crate::{
     Archive, ErrorKind, Result,
     ports::{ObjectKey, ObjectMeta},
@@ -22,7 +22,7 @@ impl Archive {
         }
         for upload in self.uploads().await? {
             if self.uploads.head(&upload.key).await?.is_none() {
-                self.drop_record::<Upload>(None, upload.key.as_str()).await?;
+                self.forget_upload(&upload.key, &upload.etag).await?;
             }
         }
         Ok(())
@@ -35,10 +35,6 @@ impl Archive {
         if arrived + KEPT_SECONDS <= self.clock.now() && !in_use {
             return self.expire(&object).await;
         }
-        let name = object.key.as_str().rsplit('/').next().unwrap_or_default();
-        if Home::is_temporary(name) {
-            return Ok(());
-        }
         self.upload_landed(&object.key).await
     }
 
@@ -48,7 +44,7 @@ impl Archive {
             Err(e) if e.kind() == ErrorKind::Conflict => return Ok(()),
             deleted => deleted?,
         };
-        self.drop_record::<Upload>(None, object.key.as_str()).await?;
+        self.forget_upload(&object.key, &object.etag).await?;
         tracing::info!(upload = object.key.as_str(), "upload deleted after seven days");
         Ok(())
     }
