@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use archive::{Archive, Error, Result};
+use archive::{Archive, Error, ErrorKind, Result};
 use axum::{
     extract::{Request, State},
     http::Method,
@@ -46,7 +46,7 @@ pub(crate) fn kept(data: &Path) -> Result<Option<String>> {
 pub(crate) async fn forget_if_changed(archive: &Archive, data: &Path) -> Result<()> {
     let Some(password) = kept(data)? else { return Ok(()) };
     match archive.login("admin", &password, None).await {
-        Err(error) if error.machine_code() == "password_change_needed" => Ok(()),
+        Err(error) if error.machine_code() == "password_change_needed" || error.kind() != ErrorKind::Denied => Ok(()),
         _ => fs::remove_file(path_in(data))
             .map_err(|error| Error::unavailable(path_in(data).display().to_string()).caused_by(error)),
     }

@@ -67,6 +67,11 @@ impl Archive {
         Ok(process.id)
     }
 
+    /// How many reports wait for a run.
+    pub async fn reports_waiting(&self) -> Result<u64> {
+        Ok(self.all::<Waiting>(None).await?.len() as u64)
+    }
+
     /// Runs a schedule's job now.
     pub async fn run_schedule(&self, id: &str, by: &str) -> Result<ProcessId> {
         let known = self.schedules.list().await?.into_iter().any(|schedule| schedule.id == id);
@@ -78,6 +83,11 @@ impl Archive {
 
     /// Works through the queue of reports in the order of their imports.
     pub(crate) async fn run_restructure(&self, process: Option<&ProcessId>, deadline: Duration) -> Result<()> {
+        if let Some(id) = process
+            && self.process(id).await?.state.ended()
+        {
+            return Ok(());
+        }
         let Some(mut lease) = self.take_turn().await? else {
             // Whoever is at work does all of it; only somebody who waits for an answer needs a run of their own.
             let Some(process) = process else { return Ok(()) };

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Archive, Error, ErrorKind, ImportId, Result,
+    import::Import,
     job::Job,
     ports::{ETag, Expect, ObjectKey},
     records::{Record, Stored},
@@ -133,7 +134,7 @@ impl Archive {
     /// Deletes an upload by hand; refused while an import reads it.
     pub async fn delete_upload(&self, id: &str) -> Result<Upload> {
         let upload = self.upload(id).await?;
-        if let Some(import) = &upload.import {
+        if let Some(import) = self.reader_of(&upload).await? {
             let text = format!("upload {id:?} is being imported");
             return Err(Error::conflict(text).hint(format!("cancel import {import} first")));
         }
@@ -143,6 +144,13 @@ impl Archive {
         }
         tracing::info!(upload = id, "upload deleted by hand");
         Ok(upload)
+    }
+
+    /// The import that reads the upload now; one that has ended reads nothing any more.
+    pub(crate) async fn reader_of(&self, upload: &Upload) -> Result<Option<ImportId>> {
+        let Some(id) = &upload.import else { return Ok(None) };
+        let import = self.find::<Import>(&id.0).await?.map(|stored| stored.value);
+        Ok(import.filter(|import| import.finished.is_none()).map(|import| import.id))
     }
 
     /// Drops the record of an upload that is gone, unless a new file lies there by now.

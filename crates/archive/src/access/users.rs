@@ -252,7 +252,8 @@ impl Archive {
         let admins: BTreeSet<_> =
             groups.into_iter().filter(|g| stays(g) && g.roles.contains(&Role::Admin)).map(|g| g.name).collect();
         let users = self.all::<User>(None).await?;
-        if users.iter().any(|user| counts(user) && !user.groups.is_disjoint(&admins)) {
+        let can_log_in = |user: &User| user.password.is_some() && !user.mfa;
+        if users.iter().any(|user| counts(user) && can_log_in(user) && !user.groups.is_disjoint(&admins)) {
             return Ok(());
         }
         Err(Error::conflict("the last Admin cannot be removed").hint("make somebody else an Admin first"))

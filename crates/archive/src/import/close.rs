@@ -183,7 +183,9 @@ impl Archive {
         if imports.is_empty() {
             return Ok(());
         }
-        self.end_process(id, ProcessState::Finished, Ok(json!({ "imports": imports }))).await
+        let cancelled = imports.iter().all(|import| import["state"] == "cancelled");
+        let state = if cancelled { ProcessState::Cancelled } else { ProcessState::Finished };
+        self.end_process(id, state, Ok(json!({ "imports": imports }))).await
     }
 
     /// The import, once it has nothing more to do with this process: it has ended, or goes on in another one.

@@ -122,9 +122,8 @@ impl Archive {
 
     /// An upload goes into one mailbox at a time: the end of its import deletes it.
     async fn check_reader(&self, upload: &Upload, mailbox: &MailboxAddress) -> Result<()> {
-        let Some(id) = &upload.import else { return Ok(()) };
-        let reader = self.find::<Import>(&id.0).await?.map(|stored| stored.value);
-        if reader.is_none_or(|import| import.finished.is_some() || import.mailbox == *mailbox) {
+        let Some(id) = self.reader_of(upload).await? else { return Ok(()) };
+        if self.need::<Import>(&id.0).await?.value.mailbox == *mailbox {
             return Ok(());
         }
         let text = format!("upload {} is being imported into another mailbox", upload.name());
@@ -278,7 +277,7 @@ impl Archive {
         let import = self.update::<Import>(&old.id.0, go_on).await?.value;
         self.say(&new.process, Severity::Info, format!("{} goes on where it was cut off", import.file)).await?;
         if let Source::Upload(key) = old.source
-            && old.etag != import.etag
+            && Source::Upload(key.clone()) != import.source
         {
             self.free_upload(&key, &import.id).await?;
         }

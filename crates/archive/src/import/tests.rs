@@ -372,6 +372,15 @@ async fn an_upload_goes_into_one_mailbox_at_a_time() {
 }
 
 #[tokio::test]
+async fn an_export_state_is_deleted_at_once_whatever_its_name() {
+    let world = world(None);
+    let state = br#"{"format":"mszip export state","version":1}"#;
+    world.upload("firma.EXPORT-STATE", Bytes::from_static(state)).await;
+    assert!(world.memory.uploads.head(&key("firma.EXPORT-STATE")).await.unwrap().is_none());
+    assert!(world.archive.uploads().await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn what_is_given_up_ends_and_says_why() {
     let world = world(None);
     world.upload("v.mszip", world.exported.volumes[0].clone()).await;

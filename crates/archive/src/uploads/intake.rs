@@ -12,6 +12,8 @@ use crate::{
 
 /// So much of a file is read to see what it is, if it is no volume.
 const SNIFFED_BYTES: u64 = 64 << 10;
+/// An export state is far smaller.
+const STATE_BYTES: u64 = 256 << 10;
 
 impl Archive {
     /// Makes a pending upload ready or rejected. Safe to deliver twice, late, or after the file is gone.
@@ -25,7 +27,7 @@ impl Archive {
         if record.value.etag == meta.etag && record.value.state != UploadState::Pending {
             return Ok(());
         }
-        if key.as_str().ends_with(".export-state") {
+        if self.is_export_state(key, &meta.etag, meta.size_bytes).await? {
             return self.refuse_state(key, &meta.etag).await;
         }
         let looked = match Located::find(self, &Source::Upload(key.clone()), Some(&meta.etag)).await {
@@ -53,6 +55,18 @@ impl Archive {
             Err(e) if e.kind() == ErrorKind::Conflict => Ok(()),
             saved => saved.map(drop),
         }
+    }
+
+    /// By name, in any case, or by content: its first member is the id of the export.
+    async fn is_export_state(&self, key: &ObjectKey, etag: &ETag, size_bytes: u64) -> Result<bool> {
+        if key.as_str().to_lowercase().ends_with(".export-state") {
+            return Ok(true);
+        }
+        if size_bytes > STATE_BYTES {
+            return Ok(false);
+        }
+        let bytes = self.uploads.get(key, 0..size_bytes, Some(etag)).await?;
+        Ok(volume::ExportState::needs_password(&bytes).is_ok())
     }
 
     /// An export's private key has no business here: it goes at once, and the log says what that means.

@@ -31,7 +31,10 @@ impl Archive {
     async fn sweep_one(&self, object: ObjectMeta) -> Result<()> {
         let record = self.find::<Upload>(object.key.as_str()).await?.map(|stored| stored.value);
         let arrived = record.as_ref().map_or(object.modified, |upload| upload.arrived.min(object.modified));
-        let in_use = record.as_ref().is_some_and(|upload| upload.import.is_some());
+        let in_use = match &record {
+            Some(upload) => self.reader_of(upload).await?.is_some(),
+            None => false,
+        };
         if arrived + KEPT_SECONDS <= self.clock.now() && !in_use {
             return self.expire(&object).await;
         }
