@@ -43,8 +43,9 @@ impl Record for Session {
     }
 }
 
-fn wrong() -> Error {
-    Error::denied("user name or password is wrong").code("wrong_login")
+/// Does not tell whether the user exists. `secret` is what was shown.
+fn wrong(secret: &str) -> Error {
+    Error::denied(format!("user name or {secret} is wrong")).code("wrong_login")
 }
 
 impl Archive {
@@ -111,16 +112,29 @@ impl Archive {
             Proof::Password(secret) => self.check_password(name, secret).await?,
             Proof::Key(key) => self.check_key(name, key).await?,
         };
-        if user.mfa {
-            return Err(Error::denied(format!(
-                "user {name:?} has a second factor switched on, which SFTP cannot ask for"
-            )));
-        }
+        let principal = self.uploader(&user).await?;
         if user.must_change && matches!(proof, Proof::Password(_)) {
             let text = format!("the password of {name:?} must be changed at a first login before it serves SFTP");
             return Err(Error::denied(text).code("password_change_needed"));
         }
-        let principal = self.principal(&user).await?;
+        Ok(principal)
+    }
+
+    /// Whether a user who was let in by [`Self::sftp_login`] would still be, the secret aside; `Denied` if not. A
+    /// session lives longer than the rights it began with.
+    pub async fn may_upload(&self, name: &str) -> Result<()> {
+        let gone = || Error::denied(format!("user {name:?} does not exist any more"));
+        let user = self.find::<User>(name).await?.ok_or_else(gone)?.value;
+        self.uploader(&user).await.map(drop)
+    }
+
+    async fn uploader(&self, user: &User) -> Result<Principal> {
+        if user.mfa {
+            let name = &user.name;
+            let text = format!("user {name:?} has a second factor switched on, which SFTP cannot ask for");
+            return Err(Error::denied(text));
+        }
+        let principal = self.principal(user).await?;
         principal.require(&[Role::Compliance])?;
         Ok(principal)
     }
@@ -131,15 +145,15 @@ impl Archive {
         let same = password::matches(phc, secret).await?;
         match user {
             Some(user) if same => Ok(user),
-            _ => Err(wrong()),
+            _ => Err(wrong("password")),
         }
     }
 
     async fn check_key(&self, name: &str, key: &str) -> Result<User> {
-        let user = self.find::<User>(name).await?.ok_or_else(wrong)?.value;
+        let user = self.find::<User>(name).await?.ok_or_else(|| wrong("key"))?.value;
         let offered: Vec<_> = key.split_ascii_whitespace().take(2).collect();
         if !user.keys.contains(&offered.join(" ")) {
-            return Err(wrong());
+            return Err(wrong("key"));
         }
         Ok(user)
     }
@@ -189,8 +203,32 @@ mod tests {
         let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKs me@there";
         let archive = with(&["compliance"], NewUser { keys: vec![line.into()], ..NewUser::default() }).await;
         assert!(archive.sftp_login("u", Proof::Key("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKs")).await.is_ok());
-        assert!(archive.sftp_login("u", Proof::Key("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKt")).await.is_err());
+        for name in ["u", "nobody"] {
+            let stranger = Proof::Key("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKt");
+            let error = archive.sftp_login(name, stranger).await.unwrap_err();
+            assert_eq!((error.message(), error.machine_code()), ("user name or key is wrong", "wrong_login"));
+        }
         assert!(archive.sftp_login("u", Proof::Password("")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn who_may_upload_is_asked_again() {
+        let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKs me@there";
+        let archive = with(&["compliance"], NewUser { keys: vec![line.into()], ..NewUser::default() }).await;
+        archive.may_upload("u").await.unwrap();
+        archive.set_groups("u", ["readers".to_owned()].into()).await.unwrap();
+        assert_eq!(archive.may_upload("u").await.unwrap_err().kind(), ErrorKind::Denied);
+        archive.set_groups("u", ["compliance".to_owned()].into()).await.unwrap();
+        archive.may_upload("u").await.unwrap();
+        let switch_mfa = |user: &mut User| {
+            user.mfa = !user.mfa;
+            Ok(())
+        };
+        archive.update::<User>("u", switch_mfa).await.unwrap();
+        assert!(archive.may_upload("u").await.unwrap_err().message().contains("second factor"));
+        archive.update::<User>("u", switch_mfa).await.unwrap();
+        archive.remove_user("u").await.unwrap();
+        assert_eq!(archive.may_upload("u").await.unwrap_err().kind(), ErrorKind::Denied);
     }
 
     #[tokio::test]

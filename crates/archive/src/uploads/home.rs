@@ -51,6 +51,8 @@ pub struct HomeEntry {
 }
 
 const PAGE: usize = 1000;
+/// So often a record may change while it is being taken.
+const MAX_TRIES: usize = 50;
 
 impl Home {
     /// The home of `user`. `quota_bytes` bounds the sum of its files' sizes; several files that are written at once
@@ -61,6 +63,11 @@ impl Home {
             return Err(Error::invalid(format!("user {user:?} can have no home")));
         }
         Ok(Self { archive, landing, user: user.to_owned(), quota_bytes })
+    }
+
+    /// Whose home it is.
+    pub fn user(&self) -> &str {
+        &self.user
     }
 
     /// A name that clients give a file until it is complete: no upload, and not looked at, until it is renamed.
@@ -224,15 +231,21 @@ impl Home {
     }
 
     /// Takes the upload's record away, so that no import can begin on it while its file is touched; refused if one has.
+    /// The look at a new upload may change the record in between: then what it says now counts.
     async fn take(&self, key: &ObjectKey) -> Result<Option<Upload>> {
-        let Some(found) = self.archive.find::<Upload>(key.as_str()).await? else { return Ok(None) };
-        let upload = found.value;
-        if let Some(import) = &upload.import {
-            let error = Error::conflict(format!("{:?} is being imported now", upload.name()));
-            return Err(error.hint(format!("wait for import {import}, or cancel it")));
+        for _ in 0..MAX_TRIES {
+            let Some(found) = self.archive.find::<Upload>(key.as_str()).await? else { return Ok(None) };
+            let upload = found.value;
+            if let Some(import) = self.archive.reader_of(&upload).await? {
+                let error = Error::conflict(format!("{:?} is being imported now", upload.name()));
+                return Err(error.hint(format!("wait for import {import}, or cancel it")));
+            }
+            match self.archive.catalog.remove(Upload::KIND, key.as_str(), Expect::Version(found.version)).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                removed => return removed.map(|_| Some(Upload { import: None, ..upload })),
+            }
         }
-        self.archive.catalog.remove(Upload::KIND, key.as_str(), Expect::Version(found.version)).await?;
-        Ok(Some(upload))
+        Err(Error::conflict(format!("what is known of {:?} changes all the time", key.as_str())).hint("try again"))
     }
 
     /// Puts the record of a file back that was not touched after all. Failing that, the sweep finds the file.

@@ -1,13 +1,19 @@
+mod crossed;
+
 use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
+    ImportId, MailboxAddress, ProcessId,
+    import::{Import, ImportState, Source, Tally},
     job::Job,
+    ports::ETag,
     testing::{Memory, landing::MemoryLanding},
     uploads::Kind,
 };
 
 const NEW: OpenMode = OpenMode { create: true, exclusive: false, truncate: true };
+const IMPORT: &str = "0123456789";
 const RESUME: OpenMode = OpenMode { create: true, exclusive: false, truncate: false };
 
 struct World {
@@ -55,8 +61,39 @@ impl World {
         judged.await.unwrap();
     }
 
-    async fn begin_import(&self, name: &str) {
-        let import = crate::ImportId("0123456789".into());
+    async fn add_import(&self, finished: Option<i64>) {
+        let import = Import {
+            id: ImportId(IMPORT.into()),
+            process: ProcessId("p".into()),
+            source: Source::Upload(ObjectKey::parse("anna/a.zip").unwrap()),
+            etag: ETag("e".into()),
+            size_bytes: 3,
+            file: "a.zip".into(),
+            kind: Kind::Volume,
+            mailbox: MailboxAddress::parse("a@b.example").unwrap(),
+            state: if finished.is_some() { ImportState::Cancelled } else { ImportState::Running },
+            export_id: String::new(),
+            export_name: String::new(),
+            volume: 1,
+            seal: String::new(),
+            certificate: String::new(),
+            wrapped_key: None,
+            first_mail: 1,
+            mails: 1,
+            shard_mails: 1,
+            shards_done: BTreeSet::new(),
+            started: 0,
+            finished,
+            by: "anna".into(),
+            tally: Tally::default(),
+            error: None,
+        };
+        self.archive.put(import).await.unwrap();
+    }
+
+    /// Notes the import as the upload's reader.
+    async fn mark(&self, name: &str) {
+        let import = ImportId(IMPORT.into());
         let id = format!("anna/{name}");
         let begun = self.archive.update::<Upload>(&id, |upload| {
             upload.import = Some(import.clone());
@@ -198,7 +235,8 @@ async fn what_an_import_reads_is_not_touched() {
     world.upload("a.zip", b"abc").await;
     world.upload("b.zip", b"abc").await;
     world.judge("a.zip", UploadState::Ready).await;
-    world.begin_import("a.zip").await;
+    world.add_import(None).await;
+    world.mark("a.zip").await;
     let home = &world.home;
     let refused = [
         home.write("a.zip", NEW).await.err(),
@@ -216,6 +254,23 @@ async fn what_an_import_reads_is_not_touched() {
     assert_eq!(world.home.read("a.zip", 0, 9).await.unwrap(), "abc");
     assert_eq!(world.names().await, names(["a.zip", "(Pending) b.zip"]));
     assert!(world.record("b.zip").await.is_some(), "the record that was taken first is back");
+}
+
+#[tokio::test]
+async fn an_import_that_ended_or_is_gone_reads_nothing() {
+    let world = world();
+    for name in ["a.zip", "b.zip", "c.zip"] {
+        world.upload(name, b"abc").await;
+        world.judge(name, UploadState::Ready).await;
+        world.mark(name).await;
+    }
+    world.home.remove("a.zip").await.unwrap();
+    world.add_import(Some(7)).await;
+    world.home.rename("b.zip", "d.zip", false).await.unwrap();
+    let record = world.record("d.zip").await.unwrap();
+    assert_eq!((record.state, record.import), (UploadState::Ready, None));
+    world.home.write("c.zip", NEW).await.unwrap().close().await.unwrap();
+    assert_eq!(world.names().await, names(["(Pending) c.zip", "d.zip"]));
 }
 
 #[tokio::test]
