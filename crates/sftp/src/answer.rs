@@ -75,6 +75,19 @@ pub(crate) fn refused(error: Error) -> StatusReply {
     code.with_message(format!("{error}{advice}"))
 }
 
+/// Asks again, before anything is changed, whether the user may upload: rights are taken away while sessions are open.
+/// Without them the session ends. A file already open stays partial then, for it is asked at the close too.
+async fn may_change(session: &mut Session) -> Result<(), StatusReply> {
+    let asked = session.archive.may_upload(session.home.user()).await;
+    if let Err(error) = &asked
+        && error.kind() == ErrorKind::Denied
+    {
+        session.revoked = true;
+        tracing::warn!(user = session.home.user(), reason = %error, "a request over SFTP is refused");
+    }
+    asked.map_err(refused)
+}
+
 /// The name of a file in the home.
 pub(crate) fn file_name(path: &str) -> Result<String, StatusReply> {
     match Place::parse(path) {
@@ -96,6 +109,7 @@ async fn open(session: &mut Session, request: OpenRequest) -> Answer {
         let create = has(OpenFlags::CREATE);
         let mode =
             OpenMode { create, exclusive: create && has(OpenFlags::EXCLUDE), truncate: has(OpenFlags::TRUNCATE) };
+        may_change(session).await?;
         let file = session.home.write(&name, mode).await.map_err(refused)?;
         Open::Writer(Box::new(Writer { file, append: has(OpenFlags::APPEND) }))
     } else {
@@ -106,6 +120,9 @@ async fn open(session: &mut Session, request: OpenRequest) -> Answer {
 }
 
 async fn close(session: &mut Session, id: u32, handle: &str) -> Answer {
+    if let Open::Writer(_) = session.handles.get(handle)? {
+        may_change(session).await?;
+    }
     if let Open::Writer(writer) = session.handles.take(handle)? {
         writer.file.close().await.map_err(refused)?;
     }
@@ -164,9 +181,10 @@ fn may_set(attrs: &FileAttributes) -> Result<(), StatusReply> {
     Ok(())
 }
 
-async fn set_stat(session: &Session, id: u32, path: &str, attrs: &FileAttributes) -> Answer {
+async fn set_stat(session: &mut Session, id: u32, path: &str, attrs: &FileAttributes) -> Answer {
     may_set(attrs)?;
     let name = file_name(path)?;
+    may_change(session).await?;
     match attrs.size {
         Some(size) => session.home.set_size(&name, size).await.map_err(refused)?,
         None => drop(session.home.stat(&name).await.map_err(refused)?),
@@ -176,6 +194,7 @@ async fn set_stat(session: &Session, id: u32, path: &str, attrs: &FileAttributes
 
 async fn set_handle_stat(session: &mut Session, id: u32, handle: &str, attrs: &FileAttributes) -> Answer {
     may_set(attrs)?;
+    may_change(session).await?;
     match attrs.size {
         Some(size) => session.handles.writer(handle)?.file.set_size(size).await.map_err(refused)?,
         None => drop(session.handles.get(handle)?),
@@ -212,13 +231,17 @@ fn read_listing(session: &mut Session, id: u32, handle: &str) -> Answer {
     Ok(Packet::Name(Name { id, files }))
 }
 
-async fn remove(session: &Session, id: u32, path: &str) -> Answer {
-    session.home.remove(&file_name(path)?).await.map_err(refused)?;
+async fn remove(session: &mut Session, id: u32, path: &str) -> Answer {
+    let name = file_name(path)?;
+    may_change(session).await?;
+    session.home.remove(&name).await.map_err(refused)?;
     Ok(done(id))
 }
 
-pub(crate) async fn rename(session: &Session, id: u32, from: &str, to: &str, replace: bool) -> Answer {
-    session.home.rename(&file_name(from)?, &file_name(to)?, replace).await.map_err(refused)?;
+pub(crate) async fn rename(session: &mut Session, id: u32, from: &str, to: &str, replace: bool) -> Answer {
+    let (from, to) = (file_name(from)?, file_name(to)?);
+    may_change(session).await?;
+    session.home.rename(&from, &to, replace).await.map_err(refused)?;
     Ok(done(id))
 }
 

@@ -1,11 +1,11 @@
 //! What a client may do over SSH: log in, and begin SFTP sessions.
 
-use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use archive::{Archive, ErrorKind, Proof, ports::Landing, uploads::Home};
 use russh::{
     Channel, ChannelId, ChannelOpenFailure, Pty,
-    keys::{Algorithm, PublicKey},
+    keys::{Algorithm, HashAlg, PublicKey},
     server::{Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffer, Session as Ssh, VerifiedPublicKey},
 };
 use tokio::{
@@ -22,6 +22,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// cannot fill up before the other is worked off.
 const BACKLOG_BYTES: usize = 2 << 20;
 const CARRIED_BYTES: usize = 64 << 10;
+/// For the last answers of a session that was ended.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// User names are shorter; what is longer is not looked up.
 const MAX_USER_BYTES: usize = 256;
 
@@ -110,6 +112,12 @@ impl Client {
         }
     }
 
+    /// Whether the user could still log in: the connection may be old.
+    async fn is_welcome(&self, home: &Home) -> bool {
+        let asked = self.door.archive.may_upload(home.user()).await;
+        asked.inspect_err(|error| self.log_refusal(home.user(), error)).is_ok()
+    }
+
     /// Waits for the client to ask for SFTP on the channel, then serves it.
     fn begin(&mut self, channel: Channel<Msg>, handle: Handle, home: Home) {
         let (start, started) = oneshot::channel();
@@ -142,9 +150,18 @@ impl Client {
 async fn serve(session: Session, channel: Channel<Msg>, idle: Duration) -> io::Result<()> {
     let (inside, mut outside) = duplex(BACKLOG_BYTES);
     let mut channel = channel.into_stream();
-    let carry = copy_bidirectional_with_sizes(&mut channel, &mut outside, CARRIED_BYTES, CARRIED_BYTES);
-    // Whether the last answers reached a client that is gone matters to nobody.
-    let (ended, _) = tokio::join!(session.run(inside, idle), carry);
+    let mut carry = pin!(copy_bidirectional_with_sizes(&mut channel, &mut outside, CARRIED_BYTES, CARRIED_BYTES));
+    let mut run = pin!(session.run(inside, idle));
+    let ended = tokio::select! {
+        ended = &mut run => ended,
+        // Whether the last answers reached a client that is gone matters to nobody.
+        _ = &mut carry => return run.await,
+    };
+    match ended {
+        Ok(()) => drop(carry.await),
+        // A session that ends by itself does not wait for the client to say something more.
+        Err(_) => drop(timeout(LAST_ANSWERS, carry).await),
+    }
     ended
 }
 
@@ -174,7 +191,10 @@ impl Handler for Client {
         match self.check(user, Proof::Key(&key)).await {
             Ok(_) => Ok(Auth::Accept),
             Err(error) => {
-                if error.machine_code() != "wrong_login" {
+                if error.machine_code() == "wrong_login" {
+                    let (peer, key) = (self.peer, offer.public_key.fingerprint(HashAlg::Sha256));
+                    tracing::info!(user = ?user, %peer, %key, reason = %error, "a key is refused over SFTP");
+                } else {
                     self.log_refusal(user, &error);
                 }
                 Ok(Auth::reject())
@@ -201,6 +221,9 @@ impl Handler for Client {
         ssh: &mut Ssh,
     ) -> Result<(), Self::Error> {
         match self.home.clone() {
+            Some(home) if !self.is_welcome(&home).await => {
+                reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+            }
             Some(home) if self.progress.borrow().sessions < MAX_SESSIONS => {
                 self.begin(channel, ssh.handle(), home);
                 reply.accept().await;

@@ -25,15 +25,18 @@ pub(crate) struct Session {
     pub(crate) archive: Archive,
     pub(crate) home: Home,
     pub(crate) handles: Handles,
+    /// The user has lost the right to be here: the answer to this request is the last.
+    pub(crate) revoked: bool,
 }
 
 impl Session {
     pub(crate) fn new(archive: Archive, home: Home) -> Self {
-        Self { archive, home, handles: Handles::default() }
+        Self { archive, home, handles: Handles::default(), revoked: false }
     }
 
     /// Answers requests, one after the other, until the client closes the stream, falls silent or takes no answers for
-    /// `idle`, or breaks the framing. A request that has begun is carried out. What is still open then stays partial.
+    /// `idle`, breaks the framing, or may upload no longer. A request that has begun is carried out. What is still
+    /// open then stays partial.
     pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         mut self,
         mut stream: S,
@@ -44,6 +47,10 @@ impl Session {
             let answer = self.answer(packet).await;
             let answer = Bytes::try_from(answer).map_err(io::Error::other)?;
             timeout(idle, stream.write_all(&answer)).await.map_err(silent)??;
+            if self.revoked {
+                let text = format!("user {:?} may upload no longer", self.home.user());
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+            }
         }
         Ok(())
     }

@@ -1,6 +1,10 @@
 use std::sync::Arc;
 
-use archive::testing::{Memory, landing::MemoryLanding};
+use archive::{
+    access::{NewUser, Role},
+    ports::Objects as _,
+    testing::{Memory, landing::MemoryLanding},
+};
 use russh_sftp::{
     client::{RawSftpSession, error::Error},
     protocol::{FileAttributes, OpenFlags},
@@ -12,8 +16,12 @@ use super::*;
 const WRITE: OpenFlags = OpenFlags::WRITE;
 const IDLE: Duration = Duration::from_secs(30);
 
-fn begin(memory: &Memory) -> (DuplexStream, JoinHandle<io::Result<()>>) {
+async fn begin(memory: &Memory) -> (DuplexStream, JoinHandle<io::Result<()>>) {
     let archive = memory.archive();
+    archive.add_group("compliance", [Role::Compliance].into()).await.unwrap();
+    let (groups, keys) = (vec!["compliance".to_owned()], vec!["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKs".to_owned()]);
+    let anna = NewUser { name: "anna".into(), groups, keys, ..NewUser::default() };
+    archive.add_user(anna).await.unwrap();
     let landing = Arc::new(MemoryLanding::new(memory.uploads.clone(), memory.clock.clone()));
     let home = Home::new(archive.clone(), landing, "anna", Some(1 << 20)).unwrap();
     let (client, server) = tokio::io::duplex(1 << 16);
@@ -21,7 +29,7 @@ fn begin(memory: &Memory) -> (DuplexStream, JoinHandle<io::Result<()>>) {
 }
 
 async fn connected() -> RawSftpSession {
-    let client = RawSftpSession::new(begin(&Memory::new(1)).0);
+    let client = RawSftpSession::new(begin(&Memory::new(1)).await.0);
     let version = client.init().await.unwrap();
     assert_eq!(version.version, 3);
     assert_eq!(version.extensions.get("posix-rename@openssh.com").map(String::as_str), Some("1"));
@@ -200,7 +208,7 @@ async fn the_quota_refuses_and_the_file_stays_partial() {
 
 /// What a client sends that is none of a client's.
 async fn raw(packets: &[&[u8]]) -> (Vec<u8>, io::Result<()>) {
-    let (mut client, session) = begin(&Memory::new(1));
+    let (mut client, session) = begin(&Memory::new(1)).await;
     for packet in packets {
         client.write_u32(u32::try_from(packet.len()).unwrap()).await.unwrap();
         client.write_all(packet).await.unwrap();
@@ -228,20 +236,62 @@ async fn every_request_is_answered_under_its_id() {
 #[tokio::test]
 async fn broken_framing_ends_the_session() {
     for length in [[0, 0, 0, 0], [0xff; 4], [0, 4, 0, 1]] {
-        let (mut client, session) = begin(&Memory::new(1));
+        let (mut client, session) = begin(&Memory::new(1)).await;
         client.write_all(&length).await.unwrap();
         assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
         assert_eq!(session.await.unwrap().unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
-    let (mut client, session) = begin(&Memory::new(1));
+    let (mut client, session) = begin(&Memory::new(1)).await;
     client.write_all(&[0, 0, 0, 9, 1]).await.unwrap();
     drop(client);
     session.await.unwrap().unwrap();
 }
 
+/// Everything that changes something, each in a session of its own.
+#[tokio::test]
+async fn who_may_upload_no_longer_is_sent_away() {
+    for request in 0..8 {
+        let memory = Memory::new(1);
+        let (stream, session) = begin(&memory).await;
+        let client = RawSftpSession::new(stream);
+        client.init().await.unwrap();
+        create(&client, "a", b"abc").await;
+        let handle = client.open("b", WRITE | OpenFlags::CREATE, FileAttributes::empty()).await.unwrap().handle;
+        let archive = memory.archive();
+        archive.add_group("admins", [Role::Admin].into()).await.unwrap();
+        let admin = NewUser { name: "admin".into(), groups: vec!["admins".into()], ..NewUser::default() };
+        archive.add_user(admin).await.unwrap();
+        if request % 2 == 0 {
+            archive.set_groups("anna", ["admins".to_owned()].into()).await.unwrap();
+        } else {
+            archive.remove_user("anna").await.unwrap();
+        }
+        assert_eq!(client.stat("a").await.unwrap().attrs.size, Some(3));
+        let size = FileAttributes { size: Some(1), ..FileAttributes::empty() };
+        let paths = russh_sftp::extensions::HardlinkExtension { oldpath: "/a".into(), newpath: "/c".into() };
+        let refused = match request {
+            0 => code(client.open("a", WRITE, FileAttributes::empty()).await),
+            1 => code(client.open("c", OpenFlags::APPEND | OpenFlags::CREATE, FileAttributes::empty()).await),
+            2 => code(client.rename("a", "c").await),
+            3 => code(client.remove("a").await),
+            4 => code(client.setstat("a", size).await),
+            5 => code(client.fsetstat(&handle, size).await),
+            6 => code(client.close(&handle).await),
+            _ => match client.extended("posix-rename@openssh.com", paths.try_into().unwrap()).await.unwrap() {
+                Packet::Status(status) => (status.status_code, status.error_message),
+                _ => panic!("a status expected"),
+            },
+        };
+        assert_eq!(refused.0, StatusCode::PermissionDenied, "{request}: {}", refused.1);
+        assert_eq!(session.await.unwrap().unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        let meta = memory.uploads.list("", None, 9).await.unwrap();
+        assert_eq!(meta.iter().map(|meta| (meta.key.as_str(), meta.size_bytes)).collect::<Vec<_>>(), [("anna/a", 3)]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn silence_ends_the_session() {
-    let (client, session) = begin(&Memory::new(1));
+    let (client, session) = begin(&Memory::new(1)).await;
     assert_eq!(session.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
     drop(client);
 }

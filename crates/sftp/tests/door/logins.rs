@@ -6,7 +6,7 @@ use std::{
 
 use russh_sftp::protocol::OpenFlags;
 use sftp::Options;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::server::{Line, PASSWORD, Server, anna, keygen, open};
 
@@ -63,6 +63,25 @@ async fn guessing_ends_the_connection_and_then_the_patience() {
         Line::open(&server).await.by_password("anna", "wrong").await;
     }
     assert!(!Line::open(&server).await.by_password("anna", PASSWORD).await, "this peer waits now");
+}
+
+/// Over a connection that stays open, a user who lost the role.
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_that_are_taken_away_end_the_session() {
+    let server = Server::start().await;
+    let (line, sftp) = anna(&server).await;
+    let channel = line.ssh.channel_open_session().await.unwrap();
+    channel.request_subsystem(true, "sftp").await.unwrap();
+    let mut raw = channel.into_stream();
+    server.archive.set_groups("anna", ["readers".to_owned()].into()).await.unwrap();
+    assert!(sftp.stat("/").await.is_ok());
+    // SSH_FXP_REMOVE of "a", under id 9.
+    raw.write_all(&[0, 0, 0, 10, 13, 0, 0, 0, 9, 0, 0, 0, 1, b'a']).await.unwrap();
+    let mut answer = Vec::new();
+    tokio::time::timeout(Duration::from_secs(10), raw.read_to_end(&mut answer)).await.unwrap().unwrap();
+    // SSH_FXP_STATUS: SSH_FX_PERMISSION_DENIED.
+    assert_eq!(answer.get(4..13), Some([101, 0, 0, 0, 9, 0, 0, 0, 3].as_slice()), "the answer, then the end");
+    assert!(line.ssh.channel_open_session().await.is_err(), "nor is there another session");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,7 +163,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        io::Write::write(&mut *self.0.lock().unwrap(), bytes)
     }
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
@@ -163,10 +182,15 @@ async fn the_log_says_why_a_login_was_refused_and_no_secret() {
     assert!(!Line::open(&server).await.by_key("mfa", &server.key_file()).await);
     assert!(!Line::open(&server).await.by_password("rita", PASSWORD).await);
     assert!(!Line::open(&server).await.by_password("anna", "not the password").await);
+    keygen(server.folder(), "stranger", "ed25519");
+    assert!(!Line::open(&server).await.by_key("anna", &server.folder().join("stranger")).await);
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert_eq!(log.matches("has a second factor switched on").count(), 2, "{log}");
     assert!(log.contains("rita lacks the role Compliance"), "{log}");
-    assert!(log.contains("user name or password is wrong") && log.contains("127.0.0.1:"), "{log}");
+    let of = |reason| log.lines().filter(move |line| line.contains(reason)).collect::<Vec<_>>();
+    let (password, key) = (of("user name or password is wrong"), of("user name or key is wrong"));
+    assert!(password.len() == 1 && password[0].contains("127.0.0.1:"), "{log}");
+    assert!(key.len() == 1 && key[0].contains("\"anna\"") && key[0].contains("SHA256:"), "{log}");
     assert!(!log.contains(PASSWORD) && !log.contains("not the password"), "{log}");
 }
 
