@@ -96,26 +96,91 @@ pub(crate) struct PageParams {
 }
 
 impl PageParams {
-    pub(crate) fn after(&self) -> Option<&str> {
-        self.after.as_deref()
+    /// The cursor, which must be an id of so many hexadecimal digits: beyond any other text lies a page, but not the next.
+    pub(crate) fn after(&self, digits: usize) -> Result<Option<&str>, Error> {
+        let Some(after) = self.after.as_deref() else { return Ok(None) };
+        let hex = after.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if !hex || after.len() != digits {
+            return Err(no_cursor());
+        }
+        Ok(Some(after))
     }
 
     pub(crate) fn limit(&self) -> Result<usize, Error> {
-        let limit = self.limit.unwrap_or(DEFAULT_PAGE);
-        if !(1..=MAX_PAGE).contains(&limit) {
-            return Err(Error::invalid(format!("limit {limit} is not between 1 and {MAX_PAGE}")));
-        }
-        Ok(limit)
+        checked(self.limit.unwrap_or(DEFAULT_PAGE))
     }
+}
+
+/// Where a page of a list begins that most clients want whole.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListParams {
+    /// The key of the last item of the page before, as its `Link` has it.
+    #[serde(default)]
+    after: Option<String>,
+    /// Everything if not given.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+}
+
+impl ListParams {
+    /// The cursor, which must have the form of the list's keys; an empty one has none.
+    pub(crate) fn after(&self, has_form: impl Fn(&str) -> bool) -> Result<Option<&str>, Error> {
+        match self.after.as_deref() {
+            Some(after) if after.is_empty() || !has_form(after) => Err(no_cursor()),
+            after => Ok(after),
+        }
+    }
+
+    /// The items behind `after` in the order of their keys, as many as were asked for. If there are more, the answer
+    /// names the page after it in a `Link` header (RFC 8288).
+    pub(crate) fn slice<T, B>(
+        &self,
+        mut items: Vec<T>,
+        after: Option<&str>,
+        key: impl Fn(&T) -> String,
+    ) -> Result<Response, Error>
+    where
+        B: Serialize + From<T>,
+    {
+        let limit = self.limit.map(checked).transpose()?;
+        items.sort_by_cached_key(&key);
+        items.retain(|item| after.is_none_or(|after| key(item).as_str() > after));
+        let next = limit.filter(|limit| items.len() > *limit).and_then(|limit| {
+            items.truncate(limit);
+            items.last().map(|last| link(&key(last), limit))
+        });
+        let bodies: Vec<B> = items.into_iter().map(B::from).collect();
+        Ok(linked(axum::Json(bodies), next))
+    }
+}
+
+fn checked(limit: usize) -> Result<usize, Error> {
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(Error::invalid(format!("limit {limit} is not between 1 and {MAX_PAGE}")));
+    }
+    Ok(limit)
+}
+
+fn no_cursor() -> Error {
+    Error::invalid("`after` is no cursor of this list").hint("take it from the page before")
 }
 
 /// A page as a JSON array. A full one names the page after it in a `Link` header (RFC 8288), `next` being the cursor.
 pub(crate) fn page<T: Serialize>(items: &[T], limit: usize, cursor: impl Fn(&T) -> &str) -> Response {
-    let next = items.last().filter(|_| items.len() >= limit).map(|last| {
-        let cursor: String = cursor(last).bytes().map(percent).collect();
-        format!("<?after={cursor}&limit={limit}>; rel=\"next\"")
-    });
-    let mut response = axum::Json(items).into_response();
+    let next = items.last().filter(|_| items.len() >= limit).map(|last| link(cursor(last), limit));
+    linked(axum::Json(items), next)
+}
+
+fn link(cursor: &str, limit: usize) -> String {
+    let cursor: String = cursor.bytes().map(percent).collect();
+    format!("<?after={cursor}&limit={limit}>; rel=\"next\"")
+}
+
+fn linked(body: impl IntoResponse, next: Option<String>) -> Response {
+    let mut response = body.into_response();
     if let Some(link) = next.and_then(|link| HeaderValue::from_str(&link).ok()) {
         response.headers_mut().insert(header::LINK, link);
     }

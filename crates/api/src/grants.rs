@@ -11,14 +11,27 @@ use axum::{
 use crate::{
     Problem,
     bodies::{Grant, NewGrant},
-    extract::{self, Params},
+    extract::{self, ListParams, Params},
     router::App,
 };
 
-/// Every grant
-#[utoipa::path(get, path = "/api/v1/grants", tag = "users", operation_id = "list_grants", responses((status = 200, body = Vec<Grant>)))]
-pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<Grant>>, Problem> {
-    Ok(Json(app.archive.grants().await?.into_iter().map(Grant::from).collect()))
+/// Every grant, by mailbox
+///
+/// All at once unless `limit` is given; a page with more behind it has a `Link` to the next one.
+/// The key of a grant is `MAILBOX user NAME` or `MAILBOX group NAME`.
+#[utoipa::path(get, path = "/api/v1/grants", tag = "users", operation_id = "list_grants", params(ListParams),
+    responses((status = 200, body = Vec<Grant>)))]
+pub(crate) async fn list(State(app): State<App>, Params(params): Params<ListParams>) -> Result<Response, Problem> {
+    let after = params.after(|after| after.contains(" user ") || after.contains(" group "))?;
+    Ok(params.slice::<_, Grant>(app.archive.grants().await?, after, key)?)
+}
+
+fn key(grant: &archive::access::Grant) -> String {
+    let mailbox = grant.mailbox.folded();
+    match &grant.to {
+        Grantee::User(name) => format!("{mailbox} user {name}"),
+        Grantee::Group(name) => format!("{mailbox} group {name}"),
+    }
 }
 
 /// Let a user or a group read a mailbox

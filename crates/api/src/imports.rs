@@ -19,6 +19,7 @@ use crate::{
     bodies::{FailedEntry, Import, ImportState, NotMail, StartImports, Started},
     extract::{self, PageParams, Params, PathText, page},
     guard::Caller,
+    processes::ID_DIGITS,
     router::App,
 };
 
@@ -82,8 +83,8 @@ fn certificate(text: String) -> Result<Vec<u8>, Error> {
     responses((status = 200, body = Vec<Import>)))]
 pub(crate) async fn list(State(app): State<App>, Params(params): Params<PageParams>) -> Result<Response, Problem> {
     let limit = params.limit()?;
+    let after = params.after(ID_DIGITS)?.unwrap_or_default();
     let imports = app.archive.imports().await?.into_iter().map(Import::from);
-    let after = params.after().unwrap_or_default();
     let imports: Vec<_> = imports.filter(|import| cursor(import) > after).take(limit).collect();
     Ok(page(&imports, limit, cursor))
 }

@@ -16,17 +16,23 @@ use axum::{
 use crate::{
     Problem,
     bodies::{Folder, FolderParams, Mailbox, NewMailbox, Origin},
-    extract::{self, Params, PathText},
+    extract::{self, ListParams, Params, PathText},
     guard::Caller,
     router::App,
 };
 
-/// Every mailbox that the caller may know of
+/// Every mailbox that the caller may know of, by address
 ///
-/// All for the roles Admin and Compliance, the granted ones for a Reader.
-#[utoipa::path(get, path = "/api/v1/mailboxes", tag = "mailboxes", operation_id = "list_mailboxes",
+/// All for the roles Admin and Compliance, the granted ones for a Reader. All at once unless `limit` is given; a page
+/// with more behind it has a `Link` to the next one.
+#[utoipa::path(get, path = "/api/v1/mailboxes", tag = "mailboxes", operation_id = "list_mailboxes", params(ListParams),
     responses((status = 200, body = Vec<Mailbox>)))]
-pub(crate) async fn list(State(app): State<App>, Caller(caller): Caller) -> Result<Json<Vec<Mailbox>>, Problem> {
+pub(crate) async fn list(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    Params(params): Params<ListParams>,
+) -> Result<Response, Problem> {
+    let after = params.after(|_| true)?.map(MailboxAddress::parse).transpose()?;
     let mailboxes = match known_to(&app, &caller).await? {
         Visible::All => app.archive.mailboxes().await?,
         Visible::Mailboxes(granted) => {
@@ -40,7 +46,8 @@ pub(crate) async fn list(State(app): State<App>, Caller(caller): Caller) -> Resu
             mailboxes
         }
     };
-    Ok(Json(mailboxes.into_iter().map(Mailbox::from).collect()))
+    let after = after.as_ref().map(MailboxAddress::folded);
+    Ok(params.slice::<_, Mailbox>(mailboxes, after, |mailbox| mailbox.address.folded().to_owned())?)
 }
 
 /// Add a mailbox

@@ -1,20 +1,23 @@
 //! Which mailbox a user archive becomes.
 
 use archive::{MailboxAddress, MappingSource};
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, response::Response};
 
 use crate::{
     Problem,
     bodies::{EditMapping, MappingRow},
-    extract::{self, PathText},
+    extract::{self, ListParams, Params, PathText},
     router::App,
 };
 
-/// Every user archive known so far
-#[utoipa::path(get, path = "/api/v1/mapping", tag = "mapping", operation_id = "list_mapping",
+/// Every user archive known so far, by name
+///
+/// All at once unless `limit` is given; a page with more behind it has a `Link` to the next one.
+#[utoipa::path(get, path = "/api/v1/mapping", tag = "mapping", operation_id = "list_mapping", params(ListParams),
     responses((status = 200, body = Vec<MappingRow>)))]
-pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<MappingRow>>, Problem> {
-    Ok(Json(app.archive.mapping().await?.into_iter().map(MappingRow::from).collect()))
+pub(crate) async fn list(State(app): State<App>, Params(params): Params<ListParams>) -> Result<Response, Problem> {
+    let after = params.after(|_| true)?;
+    Ok(params.slice::<_, MappingRow>(app.archive.mapping().await?, after, |row| row.archive.clone())?)
 }
 
 /// Set the address of a user archive

@@ -27,6 +27,10 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A watcher asks again after so long, and shows its session again.
 const WATCH: Duration = Duration::from_mins(30);
 const LINES: usize = 500;
+/// Digits of the id of a process or an import: seconds and a random number.
+pub(crate) const ID_DIGITS: usize = 26;
+/// Digits of the `seq` of a line.
+const SEQ_DIGITS: usize = 34;
 
 /// Processes, by time of start
 ///
@@ -35,7 +39,7 @@ const LINES: usize = 500;
     responses((status = 200, body = Vec<Process>)))]
 pub(crate) async fn list(State(app): State<App>, Params(params): Params<PageParams>) -> Result<Response, Problem> {
     let limit = params.limit()?;
-    let processes = app.archive.processes(params.after(), limit).await?;
+    let processes = app.archive.processes(params.after(ID_DIGITS)?, limit).await?;
     let processes: Vec<_> = processes.into_iter().map(Process::from).collect();
     Ok(page(&processes, limit, |process| &process.id))
 }
@@ -57,9 +61,9 @@ pub(crate) async fn lines(
     PathText(id): PathText,
     Params(params): Params<PageParams>,
 ) -> Result<Response, Problem> {
-    let limit = params.limit()?;
+    let (after, limit) = (params.after(SEQ_DIGITS)?, params.limit()?);
     let process = app.archive.process(&ProcessId(id)).await?;
-    let lines = app.archive.process_lines(&process.id, params.after(), limit).await?;
+    let lines = app.archive.process_lines(&process.id, after, limit).await?;
     let lines: Vec<_> = lines.into_iter().map(Line::from).collect();
     Ok(page(&lines, limit, |line| &line.seq))
 }

@@ -6,17 +6,20 @@ use axum::{Json, extract::State, response::Response};
 use crate::{
     Problem,
     bodies::{EditSchedule, Schedule},
-    extract::{self, PathText},
+    extract::{self, ListParams, Params, PathText},
     guard::Caller,
     processes::accepted,
     router::App,
 };
 
-/// Every schedule
-#[utoipa::path(get, path = "/api/v1/schedules", tag = "schedules", operation_id = "list_schedules",
+/// Every schedule, by id
+///
+/// All at once unless `limit` is given; a page with more behind it has a `Link` to the next one.
+#[utoipa::path(get, path = "/api/v1/schedules", tag = "schedules", operation_id = "list_schedules", params(ListParams),
     responses((status = 200, body = Vec<Schedule>)))]
-pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<Schedule>>, Problem> {
-    Ok(Json(app.archive.schedules.list().await?.into_iter().map(Schedule::from).collect()))
+pub(crate) async fn list(State(app): State<App>, Params(params): Params<ListParams>) -> Result<Response, Problem> {
+    let after = params.after(|_| true)?;
+    Ok(params.slice::<_, Schedule>(app.archive.schedules.list().await?, after, |schedule| schedule.id.clone())?)
 }
 
 /// Enable or disable a schedule

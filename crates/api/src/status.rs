@@ -27,7 +27,7 @@ pub(crate) async fn status(State(app): State<App>) -> Result<Json<Status>, Probl
         sftp: sftp.map(|door| Sftp { address: door.address.clone(), fingerprint: door.fingerprint.clone() }),
         upload_space: upload_space.map(|s| Space { total_bytes: s.total_bytes, free_bytes: s.free_bytes }),
         uploads: by_state(app.archive.uploads().await?.iter().map(|upload| upload.state)),
-        reports_waiting: None,
+        reports_waiting: app.archive.reports_waiting().await?,
     }))
 }
 

@@ -22,7 +22,7 @@ use futures::StreamExt as _;
 use crate::{
     Problem,
     bodies::{self, Upload},
-    extract::PathText,
+    extract::{ListParams, Params, PathText},
     guard::Caller,
     router::App,
 };
@@ -30,11 +30,14 @@ use crate::{
 /// An upload whose sender says nothing for so long has been cut off.
 const IDLE: Duration = Duration::from_mins(1);
 
-/// Every upload
-#[utoipa::path(get, path = "/api/v1/uploads", tag = "uploads", operation_id = "list_uploads",
+/// Every upload, by id
+///
+/// All at once unless `limit` is given; a page with more behind it has a `Link` to the next one.
+#[utoipa::path(get, path = "/api/v1/uploads", tag = "uploads", operation_id = "list_uploads", params(ListParams),
     responses((status = 200, body = Vec<Upload>)))]
-pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<Upload>>, Problem> {
-    Ok(Json(app.archive.uploads().await?.into_iter().map(Upload::from).collect()))
+pub(crate) async fn list(State(app): State<App>, Params(params): Params<ListParams>) -> Result<Response, Problem> {
+    let after = params.after(|after| after.contains('/'))?;
+    Ok(params.slice::<_, Upload>(app.archive.uploads().await?, after, |upload| upload.key.to_string())?)
 }
 
 /// One upload
@@ -57,8 +60,9 @@ pub(crate) async fn delete(State(app): State<App>, PathText(id): PathText) -> Re
 
 /// Upload a file
 ///
-/// Into the caller's own upload home, under a plain name. A file of that name is replaced. One that is cut off stays as
-/// it is, for a resume over SFTP. 501 where uploads come in another way.
+/// Into the caller's own upload home, under a plain name; the prefix of a state, as in `(Pending) NAME`, is not part of
+/// it. For the roles Admin and Compliance, whereas SFTP is for Compliance alone. A file of that name is replaced. One
+/// that is cut off stays as it is, for a resume over SFTP. 501 where uploads come in another way.
 #[utoipa::path(put, path = "/api/v1/uploads/{id}", tag = "uploads", operation_id = "put_upload",
     params(("id" = String, Path, description = "The file's name, without the user")),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
@@ -73,30 +77,43 @@ pub(crate) async fn put(
         return Err(Problem::not_offered("upload over HTTP", "upload with SFTP"));
     };
     if name.contains('/') || Home::is_temporary(&name) {
-        let error = Error::invalid(format!("{name:?} is not the name of an upload"));
-        return Err(error.hint("give a lasting file name, without a folder").into());
+        return Err(no_upload(&name).into());
     }
-    receive(&app, landing, &caller, &name, body.into_data_stream()).await?;
+    let name = receive(&app, landing, &caller, &name, body.into_data_stream()).await?;
     let upload = app.archive.upload(&format!("{}/{name}", caller.name)).await?;
     Ok((StatusCode::CREATED, Json(Upload::from(upload))).into_response())
 }
 
+fn no_upload(name: &str) -> Error {
+    let error = Error::invalid(format!("{name:?} is not the name of an upload"));
+    error.hint("give a lasting file name, without a folder")
+}
+
+/// Writes the file and gives the name that it has, which is without the prefix of a state.
 async fn receive(
     app: &App,
     landing: std::sync::Arc<dyn Landing>,
     caller: &Principal,
     name: &str,
     mut body: BodyDataStream,
-) -> Result<(), Problem> {
+) -> Result<String, Problem> {
     let home = Home::new(app.archive.clone(), landing, &caller.name, app.options.quota_bytes)?;
     let mut file = home.write(name, OpenMode { create: true, exclusive: false, truncate: true }).await?;
+    let real = file.name().to_owned();
+    // Only the home knows what is prefix and what is name, so a temporary name behind a prefix shows here.
+    if Home::is_temporary(&real) {
+        drop(file);
+        home.remove(&real).await?;
+        return Err(no_upload(name).into());
+    }
     let mut offset = 0u64;
     while let Some(block) = next_block(&mut body).await? {
         let end = offset.saturating_add(block.len() as u64);
         file.write_at(offset, block).await?;
         offset = end;
     }
-    Ok(file.close().await?)
+    file.close().await?;
+    Ok(real)
 }
 
 async fn next_block(body: &mut BodyDataStream) -> Result<Option<Bytes>, Error> {

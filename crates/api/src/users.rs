@@ -13,14 +13,18 @@ use axum::{
 use crate::{
     Problem,
     bodies::{EditGroup, EditUser, Group, NewGroup, NewKey, NewUser, Role, User},
-    extract::{self, PathText},
+    extract::{self, ListParams, Params, PathText},
     router::App,
 };
 
-/// Every user
-#[utoipa::path(get, path = "/api/v1/users", tag = "users", operation_id = "list_users", responses((status = 200, body = Vec<User>)))]
-pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<User>>, Problem> {
-    Ok(Json(app.archive.users().await?.into_iter().map(User::from).collect()))
+/// Every user, by name
+///
+/// All at once unless `limit` is given; a page with more behind it has a `Link` to the next one.
+#[utoipa::path(get, path = "/api/v1/users", tag = "users", operation_id = "list_users", params(ListParams),
+    responses((status = 200, body = Vec<User>)))]
+pub(crate) async fn list(State(app): State<App>, Params(params): Params<ListParams>) -> Result<Response, Problem> {
+    let after = params.after(|_| true)?;
+    Ok(params.slice::<_, User>(app.archive.users().await?, after, |user| user.name.clone())?)
 }
 
 /// Add a user
@@ -91,10 +95,14 @@ pub(crate) async fn add_key(
     Ok((StatusCode::CREATED, Json(User::from(app.archive.add_key(&name, &given.key).await?))).into_response())
 }
 
-/// Every group
-#[utoipa::path(get, path = "/api/v1/groups", tag = "users", operation_id = "list_groups", responses((status = 200, body = Vec<Group>)))]
-pub(crate) async fn groups(State(app): State<App>) -> Result<Json<Vec<Group>>, Problem> {
-    Ok(Json(app.archive.groups().await?.into_iter().map(Group::from).collect()))
+/// Every group, by name
+///
+/// All at once unless `limit` is given; a page with more behind it has a `Link` to the next one.
+#[utoipa::path(get, path = "/api/v1/groups", tag = "users", operation_id = "list_groups", params(ListParams),
+    responses((status = 200, body = Vec<Group>)))]
+pub(crate) async fn groups(State(app): State<App>, Params(params): Params<ListParams>) -> Result<Response, Problem> {
+    let after = params.after(|_| true)?;
+    Ok(params.slice::<_, Group>(app.archive.groups().await?, after, |group| group.name.clone())?)
 }
 
 /// Add a group

@@ -23,7 +23,8 @@ pub struct StartImports {
     #[serde(default)]
     #[schema(format = Password)]
     pub password: Option<String>,
-    /// Further volumes of the same exports start by themselves as they arrive.
+    /// Further volumes of the same exports start by themselves as they arrive. Not offered yet: `true` is refused with 400,
+    /// so leave it out and start each volume.
     #[serde(default)]
     pub auto_start: bool,
     /// What is refused is named with state `refused` and the rest goes on; otherwise one refusal refuses all.

@@ -18,8 +18,8 @@ pub struct Status {
     pub upload_space: Option<Space>,
     /// Uploads by state.
     pub uploads: BTreeMap<String, u64>,
-    /// Reports that the next restructure run will find; null where nobody knows.
-    pub reports_waiting: Option<u64>,
+    /// Reports that the next restructure run will find.
+    pub reports_waiting: u64,
 }
 
 /// Where an SFTP client connects.

@@ -43,7 +43,7 @@ fn base64(bytes: &[u8]) -> String {
     bytes.chunks(3).map(group).collect()
 }
 
-async fn put(world: &World, by: By<'_>, name: &str, bytes: impl Into<Body>) -> Answer {
+pub(crate) async fn put(world: &World, by: By<'_>, name: &str, bytes: impl Into<Body>) -> Answer {
     world.send(by, Request::put(format!("/api/v1/uploads/{name}")).body(bytes.into()).unwrap()).await
 }
 
@@ -57,7 +57,7 @@ fn start(exported: &Exported) -> Value {
 }
 
 /// A world into which the volume was imported.
-async fn imported() -> World {
+pub(crate) async fn imported() -> World {
     let (world, exported) = (World::new().await, volume());
     put(&world, By::Operator, "mine-0001.mszip", exported.volumes[0].clone()).await.expect(201);
     world.work().await;
@@ -93,6 +93,49 @@ async fn an_upload_comes_in_is_seen_and_deleted() {
     assert_eq!(deleted.expect(200)["id"], "anna/mine-0001.mszip");
     assert_eq!(world.get(admin, "/api/v1/uploads").await.expect(200), json!([]));
     assert_eq!(world.get(admin, "/api/v1/uploads/anna%2Fmine-0001.mszip").await.status, 404);
+}
+
+#[tokio::test]
+async fn an_admin_sends_the_file_that_is_imported_through_the_server() {
+    let (world, exported) = (World::new().await, volume());
+    let admin = world.token("chef", "admins").await;
+    let admin = By::Token(&admin);
+    let upload = put(&world, admin, "mine-0001.mszip", exported.volumes[0].clone()).await.expect(201);
+    assert_eq!(upload["id"], "chef/mine-0001.mszip");
+    world.work().await;
+    let mut body = start(&exported);
+    body["uploads"] = json!([upload["id"]]);
+    body["auto_start"] = json!(true);
+    let refused = world.call(admin, "POST", "/api/v1/imports", Some(body.clone())).await;
+    assert_eq!(refused.problem(), (400, "invalid".into()), "not offered yet, as the document says");
+    body["auto_start"] = json!(false);
+    let started = world.call(admin, "POST", "/api/v1/imports", Some(body)).await.expect(202);
+    world.work().await;
+    let import = format!("/api/v1/imports/{}", started["imports"][0]["id"].as_str().unwrap());
+    assert_eq!(world.get(admin, &import).await.expect(200)["imported"], 7);
+}
+
+#[tokio::test]
+async fn an_upload_has_the_name_of_its_file() {
+    let world = World::new().await;
+    for shown in ["(Pending)%20x.mszip", "(Rejected)%20x.mszip", "(Pending)%20(Rejected)%20x.mszip", "x.mszip"] {
+        let upload = put(&world, By::Operator, shown, "x").await.expect(201);
+        assert_eq!((&upload["id"], &upload["name"]), (&json!("operator/x.mszip"), &json!("x.mszip")), "{shown}");
+    }
+    assert_eq!(world.get(By::Operator, "/api/v1/uploads").await.expect(200).as_array().unwrap().len(), 1);
+    for shown in ["(Pending)%20.in.x", "(Pending)%20x.part", "(Pending)%20", "(Pending)%20a/b"] {
+        assert_eq!(put(&world, By::Operator, shown, "x").await.problem(), (400, "invalid".into()), "{shown}");
+    }
+    assert_eq!(world.archive.uploads.list("", None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_status_counts_the_reports_that_wait() {
+    let waiting =
+        async |world: World| world.get(By::Operator, "/api/v1/status").await.expect(200)["reports_waiting"].clone();
+    assert_eq!(waiting(World::new().await).await, 0);
+    assert_eq!(waiting(imported().await).await, 1);
+    assert_eq!(waiting(recreated().await).await, 0);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod document;
 mod journey;
+mod lists;
 mod logins;
 mod logs;
 mod operator;

@@ -75,6 +75,16 @@ fn an_admin_sees_no_mail_and_a_reader_changes_nothing() {
     }
 }
 
+#[test]
+fn an_admin_and_compliance_send_files_and_only_an_admin_sees_them_all() {
+    let table = api::access();
+    let needs = |method: &str, path: &str| {
+        table.iter().find(|route| route.method == method && route.path == path).map(|route| route.needs)
+    };
+    assert_eq!(needs("PUT", "/api/v1/uploads/{id}"), Some(Needs::Any(&[Role::Admin, Role::Compliance])));
+    assert_eq!(needs("GET", "/api/v1/uploads"), Some(Needs::Any(&[Role::Admin])));
+}
+
 #[tokio::test]
 async fn roles_that_are_taken_away_count_at_once() {
     let world = World::new().await;
