@@ -9,7 +9,7 @@ use russh::{
     server::{Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffer, Session as Ssh, VerifiedPublicKey},
 };
 use tokio::{
-    io::{copy_bidirectional_with_sizes, duplex},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy_bidirectional_with_sizes, duplex},
     sync::{Semaphore, oneshot, watch},
     time::timeout,
 };
@@ -127,7 +127,7 @@ impl Client {
         let (running, peer) = (Running::new(&self.progress), self.peer);
         tokio::spawn(async move {
             if let Ok(Ok(())) = timeout(START_TIMEOUT, started).await {
-                let status = match serve(session, channel, idle).await {
+                let status = match serve(session, channel.into_stream(), idle).await {
                     Ok(()) => 0,
                     Err(error) => {
                         tracing::info!(%peer, %error, "an SFTP session was ended");
@@ -147,18 +147,24 @@ impl Client {
 /// Runs the session over the channel, with room between the two. Without it a client that sends many requests before
 /// it reads answers would bring both to a halt: the connection waits for the session to take a packet, and the session
 /// for the connection to take an answer.
-async fn serve(session: Session, channel: Channel<Msg>, idle: Duration) -> io::Result<()> {
+pub(crate) async fn serve<S>(session: Session, mut channel: S, idle: Duration) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let (inside, mut outside) = duplex(BACKLOG_BYTES);
-    let mut channel = channel.into_stream();
-    let mut carry = pin!(copy_bidirectional_with_sizes(&mut channel, &mut outside, CARRIED_BYTES, CARRIED_BYTES));
+    let mut carry = pin!(async {
+        // Whether the last answers reached a client that is gone matters to nobody.
+        let _ = copy_bidirectional_with_sizes(&mut channel, &mut outside, CARRIED_BYTES, CARRIED_BYTES).await;
+        // But nothing more comes from it, even if that shows first in an answer that cannot be sent.
+        let _ = outside.shutdown().await;
+    });
     let mut run = pin!(session.run(inside, idle));
     let ended = tokio::select! {
         ended = &mut run => ended,
-        // Whether the last answers reached a client that is gone matters to nobody.
-        _ = &mut carry => return run.await,
+        () = &mut carry => return run.await,
     };
     match ended {
-        Ok(()) => drop(carry.await),
+        Ok(()) => carry.await,
         // A session that ends by itself does not wait for the client to say something more.
         Err(_) => drop(timeout(LAST_ANSWERS, carry).await),
     }

@@ -16,7 +16,7 @@ use super::*;
 const WRITE: OpenFlags = OpenFlags::WRITE;
 const IDLE: Duration = Duration::from_secs(30);
 
-async fn begin(memory: &Memory) -> (DuplexStream, JoinHandle<io::Result<()>>) {
+async fn of_anna(memory: &Memory) -> Session {
     let archive = memory.archive();
     archive.add_group("compliance", [Role::Compliance].into()).await.unwrap();
     let (groups, keys) = (vec!["compliance".to_owned()], vec!["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKs".to_owned()]);
@@ -24,8 +24,12 @@ async fn begin(memory: &Memory) -> (DuplexStream, JoinHandle<io::Result<()>>) {
     archive.add_user(anna).await.unwrap();
     let landing = Arc::new(MemoryLanding::new(memory.uploads.clone(), memory.clock.clone()));
     let home = Home::new(archive.clone(), landing, "anna", Some(1 << 20)).unwrap();
+    Session::new(archive, home)
+}
+
+async fn begin(memory: &Memory) -> (DuplexStream, JoinHandle<io::Result<()>>) {
     let (client, server) = tokio::io::duplex(1 << 16);
-    (client, tokio::spawn(Session::new(archive, home).run(server, IDLE)))
+    (client, tokio::spawn(of_anna(memory).await.run(server, IDLE)))
 }
 
 async fn connected() -> RawSftpSession {
@@ -293,5 +297,17 @@ async fn who_may_upload_no_longer_is_sent_away() {
 async fn silence_ends_the_session() {
     let (client, session) = begin(&Memory::new(1)).await;
     assert_eq!(session.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+    drop(client);
+}
+
+/// Its files are free for a resume at once.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_cannot_be_sent_ends_the_session() {
+    let (mut client, requests) = tokio::io::duplex(1 << 16);
+    let (gone, answers) = tokio::io::duplex(1 << 16);
+    drop(gone);
+    client.write_all(&[0, 0, 0, 5, 1, 0, 0, 0, 3]).await.unwrap();
+    let session = of_anna(&Memory::new(1)).await;
+    crate::client::serve(session, tokio::io::join(requests, answers), IDLE).await.unwrap();
     drop(client);
 }
