@@ -20,7 +20,7 @@ use crate::{
     failure::{Failure, Result},
     first_password,
     remote::Remote,
-    worker::Workers,
+    worker::{Wanted, Workers},
 };
 
 /// A document of the interface is at most so large; mails themselves are streamed.
@@ -115,12 +115,16 @@ impl Client {
         let Road::Here { place, .. } = &self.road else {
             return self.watch(process, Duration::from_millis(500), say).await;
         };
-        let workers = Workers::start(place, 2);
+        // One after the other, and nobody else's work: what a command does must not depend on what waits besides.
+        let wanted = Wanted::of(&place.archive, process).await?;
+        place.local.queue.set_aside(move |job| wanted.includes(job)).await?;
+        let workers = Workers::start(place, 1);
         let ended = tokio::select! {
             ended = self.watch(process, Duration::from_millis(20), say) => ended,
             failure = workers.stuck() => Err(given_up(process, failure)),
         };
         workers.stop(Duration::from_secs(10)).await;
+        place.local.queue.bring_back().await?;
         ended
     }
 
@@ -216,7 +220,10 @@ async fn read_body(body: Body) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// An answer that broke off.
+/// An answer that broke off: for the reason that the archive gave, if it is one in this process.
 pub(crate) fn broken(error: axum::Error) -> Failure {
-    Error::unavailable("the answer broke off").caused_by(error).into()
+    match error.into_inner().downcast::<Error>() {
+        Ok(error) => (*error).into(),
+        Err(error) => Error::unavailable("the answer broke off").caused_by(error).into(),
+    }
 }

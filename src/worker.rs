@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use archive::{Archive, Error, ErrorKind, Result, job, job::Job, process::Failure};
+use archive::{
+    Archive, Error, ErrorKind, ImportId, ProcessId, Result,
+    job::{self, Job},
+    process::{Failure, Part},
+};
 use local::{Jobs, Received};
 use tokio::{sync::watch, task::JoinSet};
 
@@ -69,6 +73,31 @@ impl Workers {
         let ended = async { while self.loops.join_next().await.is_some() {} };
         if tokio::time::timeout(grace, ended).await.is_err() {
             tracing::info!("a step is cut off; it begins again at the next start");
+        }
+    }
+}
+
+/// The jobs of one process.
+pub(crate) struct Wanted {
+    process: ProcessId,
+    imports: Vec<ImportId>,
+}
+
+impl Wanted {
+    pub(crate) async fn of(archive: &Archive, process: &str) -> Result<Self> {
+        let process = archive.process(&ProcessId(process.into())).await?;
+        let import = |part| match part {
+            Part::Import(import) => Some(import),
+            Part::Refused(_) => None,
+        };
+        Ok(Self { process: process.id, imports: process.parts.into_iter().filter_map(import).collect() })
+    }
+
+    pub(crate) fn includes(&self, job: &Job) -> bool {
+        match job {
+            Job::Import { import, .. } => self.imports.contains(import),
+            Job::Restructure { process: Some(process) } | Job::Check { process, .. } => *process == self.process,
+            Job::Restructure { process: None } | Job::Intake { .. } | Job::Sweep => false,
         }
     }
 }

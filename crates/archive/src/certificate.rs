@@ -7,6 +7,7 @@ use crate::{
     Archive, Error, ErrorKind, Result,
     hash::to_hex,
     ports::{ObjectKey, PutMode},
+    records::Record,
     rng::Rng,
 };
 
@@ -15,6 +16,20 @@ pub struct RecipientCertificate {
     pub pem: String,
     /// Hex, of the DER.
     pub sha256: String,
+}
+
+/// What the certificate must be, so that a changed one is noticed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Issued {
+    /// Hex, of the DER.
+    sha256: String,
+}
+
+impl Record for Issued {
+    const KIND: &'static str = "certificate";
+    fn id(&self) -> String {
+        "recipient".into()
+    }
 }
 
 const KEY: &str = "certificate/recipient.der";
@@ -30,12 +45,25 @@ impl Archive {
         Ok(RecipientCertificate { pem: certificate.pem(), sha256: to_hex(certificate.sha256()) })
     }
 
+    /// The certificate as it was made; none if it never was. `Corrupt` if it was changed or is gone.
     pub(crate) async fn own_certificate(&self) -> Result<Option<Certificate>> {
+        let issued = self.find::<Issued>("recipient").await?.map(|stored| stored.value.sha256);
         let key = ObjectKey::parse(KEY)?;
-        let Some(meta) = self.objects.head(&key).await? else { return Ok(None) };
+        let Some(meta) = self.objects.head(&key).await? else {
+            let gone = || Err(Error::corrupt("the archive's own certificate is gone"));
+            return issued.map_or(Ok(None), |_| gone());
+        };
+        let wrong = || Error::corrupt("the archive's own certificate has changed");
         let der = self.objects.get(&key, 0..meta.size_bytes.min(volume::MAX_CERTIFICATE_BYTES), None).await?;
-        let wrong = |e| Error::corrupt("the archive's own certificate cannot be read").caused_by(e);
-        Certificate::parse(&der).map(Some).map_err(wrong)
+        if issued.as_ref().is_some_and(|issued| crate::MailHash::of(&der).to_string() != *issued) {
+            return Err(wrong());
+        }
+        let certificate = Certificate::parse(&der).map_err(|e| wrong().caused_by(e))?;
+        if issued.is_none() {
+            // A crash came between the object and its row.
+            self.put(Issued { sha256: to_hex(certificate.sha256()) }).await?;
+        }
+        Ok(Some(certificate))
     }
 
     async fn make_certificate(&self) -> Result<Certificate> {
@@ -44,15 +72,11 @@ impl Archive {
             .map_err(|e| Error::internal("the agreement key is no point of P-256").caused_by(e))?;
         let certificate = Certificate::issue_for_agreement(&public, "postkahn archive", &mut Rng(&*self.random))
             .map_err(|e| Error::internal("the archive's own certificate cannot be made").caused_by(e))?;
-        let der = certificate.der().to_vec();
-        match self.objects.put(&ObjectKey::parse(KEY)?, der.into(), PutMode::IfAbsent).await {
-            Ok(_) => Ok(certificate),
+        match self.objects.put(&ObjectKey::parse(KEY)?, certificate.der().to_vec().into(), PutMode::IfAbsent).await {
             // Somebody else was first: theirs counts.
-            Err(e) if e.kind() == ErrorKind::Conflict => self
-                .own_certificate()
-                .await?
-                .ok_or_else(|| Error::unavailable("the archive's own certificate is missing")),
-            Err(e) => Err(e),
+            Err(e) if e.kind() != ErrorKind::Conflict => return Err(e),
+            _ => {}
         }
+        self.own_certificate().await?.ok_or_else(|| Error::unavailable("the archive's own certificate is missing"))
     }
 }

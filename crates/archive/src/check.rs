@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod packs;
+mod slices;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -101,8 +102,12 @@ impl Archive {
                 findings.error(format!("catalogue: {fault}"));
             }
             self.read_packs(&mut findings).await?;
+            self.compare_with_slices(&mut findings).await?;
         }
         self.find_orphans(&mut findings).await?;
+        if let Err(error) = self.own_certificate().await {
+            findings.error(error.to_string());
+        }
         let unused = |pack: &PackUse| pack.size.saturating_sub(pack.overhead + pack.used);
         let mut report = findings.report;
         report.dead_bytes = findings.packs.values().map(unused).sum();

@@ -17,10 +17,12 @@ mod unlock;
 mod view;
 
 pub(crate) use open::Located;
+pub(crate) use read::summarize;
+pub(crate) use record::Texts;
 pub(crate) use report::{Report, Waiting};
 use serde::{Deserialize, Serialize};
 pub(crate) use shard::SliceRef;
-pub(crate) use slice::Outcome;
+pub(crate) use slice::{Outcome, Placed};
 pub use start::{StartImports, Started};
 pub use view::{FailedEntry, ImportView, NotMail};
 

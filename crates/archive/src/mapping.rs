@@ -137,10 +137,12 @@ impl Archive {
         }
         let mut conflicts = Vec::new();
         for (address, archives) in by_address {
-            let taken = match self.find::<Mailbox>(address.folded()).await? {
-                Some(mailbox) => !is_recreated_from(&mailbox.value, &archives),
-                None => false,
-            };
+            let mailbox = self.find::<Mailbox>(address.folded()).await?.map(|stored| stored.value);
+            let taken = mailbox.as_ref().is_some_and(|mailbox| !is_recreated_from(mailbox, &archives));
+            let mut archives = archives;
+            if taken {
+                archives.extend(mailbox.and_then(|mailbox| mailbox.user_archive));
+            }
             if taken || archives.len() > 1 {
                 conflicts.push(Conflict { address: address.clone(), archives });
             }

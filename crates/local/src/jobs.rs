@@ -56,7 +56,10 @@ impl Jobs {
     /// Jobs that an earlier process had in hand are waiting again at once: it is gone, or it would hold the lock.
     pub fn new(db: Database, clock: Arc<dyn Clock>) -> Result<Self> {
         let now = clock.now();
-        db.write_now(|tx| free(tx, i64::MAX, now))?;
+        db.write_now(|tx| {
+            free(tx, i64::MAX, now)?;
+            bring_back(tx)
+        })?;
         Ok(Self { db, clock, sent: Notify::new() })
     }
 
@@ -113,6 +116,18 @@ impl Jobs {
             Ok(rows.collect::<Result<_, _>>()?)
         };
         self.db.read(dead).await
+    }
+
+    /// Lets every waiting job rest that is not wanted now, until it is brought back or the archive is opened again.
+    pub async fn set_aside(&self, wanted: impl Fn(&Job) -> bool + Send + 'static) -> Result<()> {
+        self.db.write(move |tx| set_aside(tx, &wanted)).await
+    }
+
+    /// Lets the jobs wait again that were set aside.
+    pub async fn bring_back(&self) -> Result<()> {
+        self.db.write(bring_back).await?;
+        self.sent.notify_waiters();
+        Ok(())
     }
 
     pub async fn counts(&self) -> Result<QueueCounts> {
@@ -246,6 +261,26 @@ fn wait_again(tx: &Transaction<'_>, id: i64, due: i64) -> Work<()> {
     } else {
         tx.prepare_cached("UPDATE job SET state = 0, lease = NULL, due = ?2 WHERE id = ?1")?.execute([id, due])?;
     }
+    Ok(())
+}
+
+fn set_aside(tx: &Transaction<'_>, wanted: &dyn Fn(&Job) -> bool) -> Work<()> {
+    let mut select = tx.prepare_cached("SELECT id, body FROM job WHERE state = 0")?;
+    let waiting: Vec<(i64, String)> =
+        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let mut rest = tx.prepare_cached("UPDATE job SET state = 3 WHERE id = ?1")?;
+    for (id, body) in waiting {
+        if !serde_json::from_str(&body).is_ok_and(|job| wanted(&job)) {
+            rest.execute([id])?;
+        }
+    }
+    Ok(())
+}
+
+/// A job that was sent anew meanwhile is one.
+fn bring_back(tx: &Transaction<'_>) -> Work<()> {
+    tx.execute("DELETE FROM job WHERE state = 3 AND body IN (SELECT body FROM job WHERE state = 0)", [])?;
+    tx.execute("UPDATE OR IGNORE job SET state = 0 WHERE state = 3", [])?;
     Ok(())
 }
 

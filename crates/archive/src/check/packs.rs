@@ -9,6 +9,7 @@ use crate::{
     Archive, Error, MailHash, PackId, Result,
     blocking::BlockReader,
     hash::to_hex,
+    import::{Texts, summarize},
     ports::MAX_ROWS_PER_CALL,
     store::{
         FOOTER_BYTES, MAGIC, Pack, PackRecord, PackState, RECORD_BYTES, RecordHeader, Trailer, pack_key, parse_index,
@@ -81,10 +82,10 @@ impl Archive {
     }
 
     /// Every mail in a pack has a row, here or in another pack.
-    async fn check_rows(&self, pack: &PackId, records: &[PackRecord], findings: &mut Findings) -> Result<()> {
+    async fn check_rows(&self, pack: &PackId, records: &[Scanned], findings: &mut Findings) -> Result<()> {
         for some in records.chunks(MAX_ROWS_PER_CALL) {
-            let hashes: Vec<_> = some.iter().map(|record| record.header.hash).collect();
-            for (record, row) in some.iter().zip(self.catalog.locate(&hashes).await?) {
+            let hashes: Vec<_> = some.iter().map(|(record, _)| record.header.hash).collect();
+            for ((record, summary), row) in some.iter().zip(self.catalog.locate(&hashes).await?) {
                 let Some(row) = row.filter(|row| row.pack == *pack) else { continue };
                 let agrees = row.offset == record.offset
                     && row.stored_bytes == record.header.stored_bytes
@@ -92,12 +93,15 @@ impl Archive {
                 if !agrees {
                     findings.error(format!("mail {}: its row does not say where it lies in pack {pack}", row.hash));
                 }
+                if Texts::of(summary) != (Texts { subject: row.subject, from: row.from, message_id: row.message_id }) {
+                    findings.error(format!("mail {}: its row does not say what its header says", row.hash));
+                }
             }
         }
         Ok(())
     }
 
-    /// Objects below `packs/` that no kept row points to.
+    /// Objects that nothing points to. Where no pack has a row at all, it is the catalogue that is gone.
     pub(super) async fn find_orphans(&self, findings: &mut Findings) -> Result<()> {
         for prefix in ["packs/", "slices/", "reports/"] {
             let mut after = None;
@@ -109,12 +113,19 @@ impl Archive {
                 findings.report.orphans.extend(unknown.map(|object| object.key.to_string()));
             }
         }
+        let lost = findings.report.orphans.iter().any(|key| key.starts_with("packs/"));
+        if lost && self.page_of::<Pack>(None, None, 1).await?.is_empty() {
+            findings.error("the catalogue knows no pack, but the store has some".into());
+        }
         Ok(())
     }
 }
 
+/// A mail of a pack, and what lists show of it.
+type Scanned = (PackRecord, mail::Summary);
+
 /// The records of a pack, each verified; the text says what is wrong with it otherwise.
-fn scan(mut reader: BlockReader, size_bytes: u64) -> Result<Vec<PackRecord>, String> {
+fn scan(mut reader: BlockReader, size_bytes: u64) -> Result<Vec<Scanned>, String> {
     let cut = |e: io::Error| format!("it cannot be read: {e}");
     let mut hashing = Hashing { reader: &mut reader, hasher: Sha256::new() };
     let mut magic = [0; MAGIC.len()];
@@ -126,13 +137,13 @@ fn scan(mut reader: BlockReader, size_bytes: u64) -> Result<Vec<PackRecord>, Str
     let mut at = MAGIC.len() as u64;
     // The index has 56 bytes for each record so far, then comes the footer.
     while at + records.len() as u64 * 56 + FOOTER_BYTES < size_bytes {
-        let record = read_record(&mut hashing, at, size_bytes)?;
-        at = record.offset + record.header.stored_bytes;
-        records.push(record);
+        let scanned = read_record(&mut hashing, at, size_bytes)?;
+        at = scanned.0.offset + scanned.0.header.stored_bytes;
+        records.push(scanned);
     }
     let mut index = Vec::new();
     hashing.by_ref().take(records.len() as u64 * 56).read_to_end(&mut index).map_err(cut)?;
-    if parse_index(&index).ok().as_deref() != Some(&records[..]) {
+    if !parse_index(&index).is_ok_and(|index| index.iter().eq(records.iter().map(|(record, _)| record))) {
         return Err("its index does not agree with its records".into());
     }
     let mut count = [0; 8];
@@ -150,7 +161,7 @@ fn scan(mut reader: BlockReader, size_bytes: u64) -> Result<Vec<PackRecord>, Str
     }
 }
 
-fn read_record(stored: &mut impl Read, at: u64, size_bytes: u64) -> Result<PackRecord, String> {
+fn read_record(stored: &mut impl Read, at: u64, size_bytes: u64) -> Result<Scanned, String> {
     let mut header = [0; RecordHeader::BYTES];
     stored.read_exact(&mut header).map_err(|e| format!("it is cut off at byte {at}: {e}"))?;
     let header = RecordHeader::parse(&header).ok_or_else(|| format!("no record at byte {at}"))?;
@@ -158,22 +169,25 @@ fn read_record(stored: &mut impl Read, at: u64, size_bytes: u64) -> Result<PackR
     if header.stored_bytes > size_bytes.saturating_sub(offset) {
         return Err(format!("the record at byte {at} reaches beyond the end"));
     }
-    check_frame(header, stored.by_ref().take(header.stored_bytes))
+    let summary = check_frame(header, stored.by_ref().take(header.stored_bytes))
         .map_err(|what| format!("mail {}: {what}", header.hash))?;
-    Ok(PackRecord { header, offset })
+    Ok((PackRecord { header, offset }, summary))
 }
 
 /// Decompresses one frame and compares length and hash; reads it to its end in any case.
-fn check_frame(header: RecordHeader, mut frame: io::Take<impl Read>) -> Result<(), &'static str> {
+fn check_frame(header: RecordHeader, mut frame: io::Take<impl Read>) -> Result<mail::Summary, &'static str> {
     let decoder = zstd::stream::read::Decoder::new(&mut frame).map_err(|_| "its frame cannot be read")?.single_frame();
     let mut raw = Hashing { reader: decoder.take(header.size_bytes.saturating_add(1)), hasher: Sha256::new() };
-    let length = io::copy(&mut raw, &mut io::sink()).map_err(|_| "its frame cannot be read")?;
+    let mut start = Vec::new();
+    let limit = mail::HEADER_LIMIT_BYTES as u64;
+    let read = raw.by_ref().take(limit).read_to_end(&mut start).map_err(|_| "its frame cannot be read")?;
+    let rest = io::copy(&mut raw, &mut io::sink()).map_err(|_| "its frame cannot be read")?;
     let hasher = raw.hasher;
     io::copy(&mut frame, &mut io::sink()).map_err(|_| "its frame is cut off")?;
-    if length != header.size_bytes || MailHash(hasher.finalize().into()) != header.hash {
+    if read as u64 + rest != header.size_bytes || MailHash(hasher.finalize().into()) != header.hash {
         return Err("its bytes have changed");
     }
-    Ok(())
+    Ok(summarize(&start, header.size_bytes))
 }
 
 /// Hashes what is read.

@@ -136,7 +136,7 @@ impl Opener {
             Ok(metadata) if metadata.reference.is_some() => Ok(Entry::Reference { number, metadata }),
             Ok(metadata) => Ok(Entry::Mail(OpenedMail {
                 number,
-                summary: summarize(&raw, metadata.size_bytes),
+                summary: summarize(&raw.0, metadata.size_bytes),
                 metadata,
                 frame: Some(frame.into_frame().map_err(unreadable)?),
             })),
@@ -148,9 +148,9 @@ impl Opener {
 }
 
 /// What lists show; a parser that panics costs the mail its summary, never its place in the archive.
-fn summarize(raw: &Prefix, size_bytes: u64) -> mail::Summary {
-    let complete = raw.0.len() as u64 == size_bytes;
-    std::panic::catch_unwind(|| mail::summarize(&raw.0, complete))
+pub(crate) fn summarize(start: &[u8], size_bytes: u64) -> mail::Summary {
+    let complete = start.len() as u64 == size_bytes;
+    std::panic::catch_unwind(|| mail::summarize(start, complete))
         .unwrap_or_else(|_| mail::Summary { defects: mail::Defect::ParserFailed.into(), ..mail::Summary::default() })
 }
 

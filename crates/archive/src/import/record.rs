@@ -113,7 +113,7 @@ impl<'a> Recording<'a> {
     }
 
     fn row(&self, hash: MailHash, place: Place, mail: &OpenedMail) -> MessageRow {
-        let metadata = &mail.metadata;
+        let (metadata, texts) = (&mail.metadata, Texts::of(&mail.summary));
         MessageRow {
             hash,
             size_bytes: metadata.size_bytes,
@@ -126,9 +126,9 @@ impl<'a> Recording<'a> {
             import_date: self.archive.clock.now(),
             first: EntryRef { import: self.import.id.clone(), entry: mail.number },
             defects: mail.summary.defects.to_bits(),
-            subject: mail.summary.subject.as_deref().map(cut),
-            from: mail.summary.from.as_deref().map(cut),
-            message_id: mail.summary.message_id.as_deref().map(cut),
+            subject: texts.subject,
+            from: texts.from,
+            message_id: texts.message_id,
             locations: metadata.locations.iter().cloned().collect::<BTreeSet<_>>(),
             flags: Flags::parse(&metadata.flags),
         }
@@ -169,6 +169,22 @@ fn outcome(import: &Import, number: u64, row: MessageRow, recorded: &Recorded) -
         flags: row.flags,
     };
     SliceEntry { number, outcome: if mine { Outcome::Imported(placed) } else { Outcome::AlreadyThere(placed) } }
+}
+
+/// What a row keeps of a mail's header.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Texts {
+    pub(crate) subject: Option<String>,
+    pub(crate) from: Option<String>,
+    pub(crate) message_id: Option<String>,
+}
+
+impl Texts {
+    pub(crate) fn of(summary: &mail::Summary) -> Self {
+        let [subject, from, message_id] =
+            [&summary.subject, &summary.from, &summary.message_id].map(|text| text.as_deref().map(cut));
+        Self { subject, from, message_id }
+    }
 }
 
 fn cut(text: &str) -> String {

@@ -243,23 +243,20 @@ impl Archive {
     /// Stores the new import, or takes over the one that was cut off, with the new process, source and key.
     async fn claim(&self, new: Import, volume: &Volume) -> Result<Import> {
         let live = Live { seal: new.seal.clone(), mailbox: new.mailbox.clone(), import: new.id.clone() };
-        self.add(&new).await?;
         match self.add(&live).await {
-            Ok(_) => return Ok(new),
+            Ok(_) => return Ok(self.add(&new).await?.value),
             Err(e) if e.kind() != ErrorKind::Conflict => return Err(e),
             Err(_) => {}
         }
         let mut live = self.need::<Live>(&live.id()).await?;
         let old = self.find::<Import>(&live.value.import.0).await?.filter(|old| old.value.finished.is_none());
         let Some(old) = old else {
-            // The row outlived its import by a crash between two writes.
+            // A crash came between the row and its import, or between the end of that import and the row's.
             live.value.import = new.id.clone();
             self.save(live).await?;
-            return Ok(new);
+            return Ok(self.add(&new).await?.value);
         };
-        let taken = self.take_over(old.value, &new, volume).await;
-        self.drop_record::<Import>(None, &new.id.0).await?;
-        taken
+        self.take_over(old.value, &new, volume).await
     }
 
     async fn take_over(&self, old: Import, new: &Import, volume: &Volume) -> Result<Import> {
@@ -310,7 +307,7 @@ fn refused_view(file: String, start: &StartImports, process: &ProcessId, error: 
         id: None,
         process: Some(process.clone()),
         file,
-        kind: if failure.code == "not_a_volume" { Kind::Unknown } else { Kind::Volume },
+        kind: Kind::Volume,
         mailbox: Some(start.mailbox.clone()),
         state: ImportState::Refused,
         export_id: None,

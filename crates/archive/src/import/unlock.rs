@@ -8,8 +8,9 @@ use crate::{Archive, Error, ErrorKind, Result, hash::to_hex};
 impl Archive {
     /// Opens a verified volume with the password, if there is one, or with the archive's own agreement key.
     pub(super) async fn unlock(&self, verified: Verified, password: Option<&str>) -> Result<Volume> {
-        if verified.header().is_encrypted()
-            && password.is_none()
+        let header = verified.header();
+        if header.is_encrypted()
+            && (password.is_none() || header.password_slot().is_none())
             && let Some(key) = self.agree_on_key(&verified).await?
         {
             return verified.unlock(Secret::ContentKey(&key)).map_err(refused);

@@ -70,7 +70,7 @@ CREATE TABLE run (
 CREATE TABLE job (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     body TEXT NOT NULL,     -- JSON
-    state INTEGER NOT NULL, -- 0 waiting, 1 in hand, 2 given up
+    state INTEGER NOT NULL, -- 0 waiting, 1 in hand, 2 given up, 3 set aside
     due INTEGER NOT NULL,
     lease INTEGER,          -- in hand: milliseconds of the boot clock of the process that took it
     attempts INTEGER NOT NULL DEFAULT 0,

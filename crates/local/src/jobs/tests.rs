@@ -167,3 +167,21 @@ async fn waiting_ends_when_a_job_is_sent() {
     let waited = tokio::time::timeout(Duration::from_millis(100), bench.jobs.wait()).await;
     assert!(waited.is_err(), "nothing is due");
 }
+
+#[tokio::test]
+async fn jobs_set_aside_rest_until_they_are_brought_back_or_the_archive_is_opened_again() {
+    let bench = Bench::new();
+    bench.send(&Job::Sweep).await;
+    bench.send(&Job::Restructure { process: None }).await;
+    bench.jobs.set_aside(|job| *job == Job::Sweep).await.unwrap();
+    assert_eq!(bench.receive().await.unwrap().job, Job::Sweep);
+    assert_eq!(bench.receive().await, None);
+    bench.send(&Job::Restructure { process: None }).await;
+    bench.jobs.bring_back().await.unwrap();
+    assert_eq!(bench.receive().await.unwrap().job, Job::Restructure { process: None });
+    assert_eq!(bench.receive().await, None, "sent twice, it is one");
+    bench.send(&Job::Restructure { process: None }).await;
+    bench.jobs.set_aside(|_| false).await.unwrap();
+    let bench = bench.restart();
+    assert!(bench.receive().await.is_some());
+}
