@@ -1,5 +1,7 @@
 //! Showing who one is: sessions for HTTP, one-time proofs for SFTP.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -17,12 +19,18 @@ pub enum Proof<'a> {
     Key(&'a str),
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Login {
     /// Goes into `Authorization: Bearer …`; only its hash is kept.
     pub token: String,
     pub user: String,
     pub expires: i64,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("user", &self.user).field("expires", &self.expires).finish_non_exhaustive()
+    }
 }
 
 /// Named by the SHA-256 of its token, so that the catalogue opens no session.

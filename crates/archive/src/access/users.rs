@@ -1,6 +1,6 @@
 //! Users and groups.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,8 +41,8 @@ impl Record for Group {
     }
 }
 
-/// A user as others may see them: no secrets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A user as others may see them: no secrets but a password that was just made.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserView {
     pub name: String,
     pub groups: BTreeSet<String>,
@@ -53,6 +53,12 @@ pub struct UserView {
     /// The random password that was just made: shown this once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
+}
+
+impl fmt::Debug for UserView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserView").field("name", &self.name).field("roles", &self.roles).finish_non_exhaustive()
+    }
 }
 
 /// What a new user begins with.
