@@ -4,6 +4,10 @@
 //! layouts in which mails lie on a disk. It does no networking, reads no clock and starts no task, and nothing that it
 //! is given can make it panic: what cannot be read becomes a [`Defects`] code, never an error and never a lost mail.
 //!
+//! A header counts up to its first 4 MiB ([`HEADER_LIMIT_BYTES`]); a date or a subject that stands behind them is not
+//! found, and the mail has the defect `hdr_large`. Within them all fields are read; of more than 10,000 only those are
+//! kept from which date, summary and body are told.
+//!
 //! ```
 //! let raw = b"From: =?UTF-8?Q?M=C3=BCller?= <m@example.org>\r\nDate: Mon, 02 Jan 2023 10:00:00 +0100\r\n\
 //!             Message-ID: <1@example.org>\r\nSubject: Hello\r\n\r\nGood morning\r\n";
@@ -25,6 +29,7 @@ mod date;
 mod defects;
 mod flowed;
 mod html;
+mod known;
 mod line;
 mod message_date;
 mod mime;

@@ -39,7 +39,7 @@ fn first_field(bytes: &[u8], start: usize, cr_only: bool) -> Option<(usize, Defe
     let mut defects = Defects::NONE;
     for line in Lines::new(bytes, start, cr_only).take(PREAMBLE_LINES) {
         let text = line.text(bytes);
-        if is_plain_field(text) {
+        if is_field(text) {
             return Some((line.start, defects));
         }
         if text.is_empty() {
@@ -53,8 +53,13 @@ fn first_field(bytes: &[u8], start: usize, cr_only: bool) -> Option<(usize, Defe
     None
 }
 
-/// A field with a name that people write: at the top of a file the grammar of RFC 5322, which allows `<?xml` and
-/// `{"a"`, would find fields in anything.
+/// A field at the top of a file: any name of RFC 5322, 2.2, so `C:\x` and `key: value` are fields too. Names that begin
+/// as markup or JSON do (`<a:b>`, `{"a":1}`) no mail program writes.
+pub(crate) fn is_field(line: &[u8]) -> bool {
+    field_name(line).is_some_and(|(name, _)| !name.starts_with(['<', '{', '[', '"']))
+}
+
+/// A field with a name that people write: within a mail the grammar of RFC 5322 would find fields in anything.
 pub(crate) fn is_plain_field(line: &[u8]) -> bool {
     field_name(line).is_some_and(|(name, _)| {
         name.starts_with(|first: char| first.is_ascii_alphanumeric())

@@ -13,6 +13,21 @@ pub const HEADER_LIMIT_BYTES: usize = 4 << 20;
 const VALUE_LIMIT_BYTES: usize = 1 << 20;
 /// Real mails have up to some hundred fields; each costs an allocation.
 const FIELD_LIMIT: usize = 10_000;
+/// What is kept of a header with more fields than that: what date, summary and body are told from.
+const LATE_FIELDS: [&str; 10] = [
+    "X-MailStore-Date",
+    "X-OriginalArrivalTime",
+    "Date",
+    "Received",
+    "Subject",
+    "From",
+    "Message-ID",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+];
+/// Of each of them: the first that counts may be invalid, and a second one is a defect.
+const LATE_LIMIT: u8 = 16;
 /// RFC 5322, 2.1.1 allows 998 characters a line; a longer name is no name.
 const NAME_LIMIT_BYTES: usize = 998;
 /// Stray lines inside one header after which reading on is no longer believed.
@@ -30,7 +45,7 @@ pub struct Field {
 /// The header of a mail by a strict reading of RFC 5322, 2.2 and 4.5.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderScan {
-    /// In the order of the mail.
+    /// In the order of the mail. After the first 10,000 only those are kept from which date, summary and body are told.
     pub fields: Vec<Field>,
     /// Where the body begins in the bytes given; none if the header does not end in them.
     pub body_offset: Option<usize>,
@@ -107,12 +122,14 @@ struct Header<'a> {
     open: Option<(String, usize, usize)>,
     mends: bool,
     strays: usize,
+    /// How many of each of [`LATE_FIELDS`] were kept beyond the limit.
+    late: [u8; LATE_FIELDS.len()],
 }
 
 impl<'a> Header<'a> {
     fn new(bytes: &'a [u8], start: usize, cr_only: bool, mends: bool) -> Self {
         let lines = Lines::new(bytes, start, cr_only);
-        Self { bytes, lines, scan: HeaderScan::default(), open: None, mends, strays: 0 }
+        Self { bytes, lines, scan: HeaderScan::default(), open: None, mends, strays: 0, late: Default::default() }
     }
 
     fn read(&mut self, complete: bool) {
@@ -196,7 +213,9 @@ impl<'a> Header<'a> {
         let Some((name, start, end)) = self.open.take() else { return };
         if self.scan.fields.len() >= FIELD_LIMIT {
             self.scan.defects.insert(Defect::HdrLarge);
-            return;
+            if !self.counts_late(&name) {
+                return;
+            }
         }
         let mut value = self.bytes.get(start..end).unwrap_or_default();
         if value.len() > VALUE_LIMIT_BYTES {
@@ -204,6 +223,14 @@ impl<'a> Header<'a> {
             self.scan.defects.insert(Defect::HdrLongline);
         }
         self.scan.fields.push(Field { name, value: value.to_vec() });
+    }
+
+    fn counts_late(&mut self, name: &str) -> bool {
+        let at = LATE_FIELDS.iter().position(|late| late.eq_ignore_ascii_case(name));
+        let Some(count) = at.and_then(|at| self.late.get_mut(at)) else { return false };
+        let kept = *count < LATE_LIMIT;
+        *count = count.saturating_add(1);
+        kept
     }
 }
 

@@ -1,31 +1,30 @@
 //! What kind of file the first bytes are.
 
-use crate::line::{Lines, is_cr_only, is_from_line};
-use crate::preamble::{from_utf16, is_plain_field};
+use crate::known::is_known_field;
+use crate::line::{Lines, is_blank, is_cr_only, is_from_line};
+use crate::preamble::{from_utf16, is_field, is_plain_field};
 use crate::scan::field_name;
 
-/// Fields that follow a banner in real mails; a line of prose before `key: value` lines makes no mail.
-const FIRST_FIELDS: [&str; 14] = [
-    "received",
-    "return-path",
-    "from",
-    "to",
-    "date",
-    "subject",
-    "message-id",
-    "mime-version",
-    "content-type",
-    "delivered-to",
-    "x-mimeole",
-    "reply-to",
-    "sender",
-    "cc",
-];
+/// What Exchange writes before a header: any field may follow it.
+const EXCHANGE_BANNER: &[u8] = b"Microsoft Mail Internet Headers Version";
+/// RFC 5322, 2.1.1: a longer line is no banner.
+const BANNER_LIMIT_BYTES: usize = 998;
+/// Blank lines that were seen before a header.
+const BLANK_LINES: usize = 3;
+/// Lines that begin YAML and sources, in which lines of `key: value` follow.
+const COMMENTS: [&[u8]; 5] = [b"#", b"//", b"/*", b";", b"%YAML"];
+/// After a line of [`COMMENTS`] one of these tells a mail from settings, which have `date: …` as well.
+const UNMISTAKABLE: [&str; 6] = ["from", "received", "return-path", "message-id", "mime-version", "delivered-to"];
 /// The bytes of a file that decide what it is.
 pub(crate) const SNIFF_BYTES: usize = 64 << 10;
 
 /// True if the content is a mail: its first line, after a byte-order mark, one `From ` line or one banner line, is a
 /// header field.
+///
+/// A field has any name of RFC 5322, 2.2, so a file that begins with `C:\x` or `key: value` is taken for a mail: one too
+/// many is seen and sorted out, one too few is lost. Not so a URL, markup and JSON. The line of Exchange, `Microsoft Mail
+/// Internet Headers Version 2.0`, is a banner before any field; every other line of text (or up to three blank ones) if
+/// the field after it is one that mails alone have, or if a second field follows. What begins an HTTP message is none.
 ///
 /// ```
 /// assert!(mail::looks_like_mail(b"\xEF\xBB\xBFReceived: by a; Mon, 02 Jan 2023 10:00:00 +0000\n"));
@@ -74,25 +73,49 @@ fn is_separator(rest: &[u8]) -> bool {
 }
 
 fn begins_with_field(bytes: &[u8]) -> bool {
-    let mut lines = Lines::new(bytes, 0, is_cr_only(bytes));
-    let Some(first) = lines.next().map(|line| line.text(bytes)) else { return false };
-    if is_plain_field(first) {
+    let mut lines = Lines::new(bytes, 0, is_cr_only(bytes)).map(|line| line.text(bytes)).peekable();
+    let Some(first) = lines.next() else { return false };
+    if is_field(first) {
         return true;
     }
-    let Some(second) = lines.next().map(|line| line.text(bytes)) else { return false };
-    if is_from_line(first) {
-        return is_plain_field(second);
+    if is_from_line(first) || starts_with_ignoring_case(first, EXCHANGE_BANNER) {
+        return lines.next().is_some_and(is_field);
     }
-    is_text(first) && field_name(second).is_some_and(|(name, _)| is_first_field(name))
+    if first.is_empty() {
+        for _ in 1..BLANK_LINES {
+            lines.next_if(|line| line.is_empty());
+        }
+    }
+    is_banner(first) && begins_header(first, lines)
 }
 
-fn is_first_field(name: &str) -> bool {
-    FIRST_FIELDS.iter().any(|known| known.eq_ignore_ascii_case(name)) || name.starts_with("X-")
+fn starts_with_ignoring_case(line: &[u8], start: &[u8]) -> bool {
+    line.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start))
 }
 
-/// A banner is a short line of words.
-fn is_text(line: &[u8]) -> bool {
-    line.len() <= 200
-        && line.first().is_some_and(u8::is_ascii_alphanumeric)
-        && line.iter().all(|byte| (32..=126).contains(byte))
+/// A line of text. The fields of an HTTP message have the names of those of a mail.
+fn is_banner(line: &[u8]) -> bool {
+    let http = line.starts_with(b"HTTP/") || [&b" HTTP/1.0"[..], b" HTTP/1.1"].iter().any(|end| line.ends_with(end));
+    let text = line.iter().all(|byte| *byte == b'\t' || !byte.is_ascii_control());
+    line.len() <= BANNER_LIMIT_BYTES && text && !http
+}
+
+/// True if the lines after a banner are a header, and not one line of prose that happens to have a colon.
+fn begins_header<'a>(banner: &[u8], lines: impl Iterator<Item = &'a [u8]>) -> bool {
+    let mut names = lines
+        .enumerate()
+        .filter(|(at, line)| *at == 0 || !is_blank(line.first().copied()))
+        .map_while(|(_, line)| name_in_header(line))
+        .fuse();
+    if banner == b"---" || COMMENTS.iter().any(|start| banner.starts_with(start)) {
+        return names.any(|name| UNMISTAKABLE.iter().any(|known| known.eq_ignore_ascii_case(name)));
+    }
+    names.next().is_some_and(is_known_field) || names.next().is_some()
+}
+
+/// The name of a field as header follows header: a time (`10:00`), a path (`C:\x`) and `std::cout` are none.
+fn name_in_header(line: &[u8]) -> Option<&str> {
+    let (name, colon) = field_name(line).filter(|_| is_plain_field(line))?;
+    let path = line.get(colon..).is_some_and(|rest| rest.starts_with(b"::") || rest.starts_with(b":\\"));
+    (name.len() > 1 && name.starts_with(|first: char| first.is_ascii_alphabetic()) && !path).then_some(name)
 }
