@@ -84,7 +84,7 @@ pub(crate) fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// The grammar of RFC 3339, section 5.6 (`date-time`), with the ranges of its fields.
+/// The grammar of RFC 3339, section 5.6 (`date-time`), with the ranges of its fields and the days that there are.
 pub(crate) fn is_rfc3339(text: &str) -> bool {
     let Some((stamp, rest)) = text.as_bytes().split_at_checked(19) else { return false };
     let shape = stamp.iter().enumerate().all(|(at, byte)| match at {
@@ -96,11 +96,23 @@ pub(crate) fn is_rfc3339(text: &str) -> bool {
     let within = |at: usize, low: u8, high: u8| two_digits(stamp, at).is_some_and(|n| (low..=high).contains(&n));
     shape
         && within(5, 1, 12)
-        && within(8, 1, 31)
+        && within(8, 1, days_of_month(stamp))
         && within(11, 0, 23)
         && within(14, 0, 59)
         && within(17, 0, 60)
         && is_fraction_and_offset(rest)
+}
+
+/// How many days the month of `YYYY-MM-…` has (RFC 3339, section 5.7); 0 if there is no such month.
+fn days_of_month(stamp: &[u8]) -> u8 {
+    let (century, year) = (two_digits(stamp, 0).unwrap_or(0), two_digits(stamp, 2).unwrap_or(0));
+    let leap = if year == 0 { century % 4 == 0 } else { year % 4 == 0 };
+    match two_digits(stamp, 5) {
+        Some(2) => 28 + u8::from(leap),
+        Some(4 | 6 | 9 | 11) => 30,
+        Some(1..=12) => 31,
+        _ => 0,
+    }
 }
 
 fn is_fraction_and_offset(rest: &[u8]) -> bool {
@@ -125,5 +137,32 @@ fn two_digits(text: &[u8], at: usize) -> Option<u8> {
     match text.get(at..at.checked_add(2)?)? {
         [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => Some((tens - b'0') * 10 + (ones - b'0')),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_rfc3339;
+
+    #[test]
+    fn days_that_do_not_exist_are_none() {
+        let days = [
+            ("2026-02-28", true),
+            ("2026-02-29", false),
+            ("2026-02-30", false),
+            ("2024-02-29", true),
+            ("1900-02-29", false),
+            ("2000-02-29", true),
+            ("0000-02-29", true),
+            ("2026-04-30", true),
+            ("2026-04-31", false),
+            ("2026-12-31", true),
+            ("2026-12-32", false),
+            ("2026-00-01", false),
+            ("2026-01-00", false),
+        ];
+        for (day, exists) in days {
+            assert_eq!(is_rfc3339(&format!("{day}T03:04:05.6+01:00")), exists, "{day}");
+        }
     }
 }

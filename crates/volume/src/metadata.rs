@@ -118,9 +118,7 @@ impl Metadata {
         let members = input.map()?.ok_or_else(|| wrong("no map"))?;
         for _ in 0..members {
             if input.datatype()? != Type::String {
-                input.skip()?;
-                input.skip()?;
-                continue;
+                return Err(wrong("a key that is no text"));
             }
             match input.str()? {
                 "a" => found.archive_date = Some(input.i64()?),

@@ -4,7 +4,7 @@ use crate::seal::Totals;
 use crate::verify::Checked;
 use crate::{Damage, Error, Header, Seal, Verified, VolumeCheck};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -33,7 +33,8 @@ pub struct SetCheck {
     pub volumes: Vec<VolumeReport>,
     /// The export that the first verified file belongs to.
     pub export_id: Option<String>,
-    /// All volumes from the first to the last are here, each continues the one before, and the totals agree.
+    /// All volumes from the first to the last are here, each continues the one before, the totals agree, and no second
+    /// volume says that it is the last.
     pub complete: bool,
     /// Numbers of volumes that are known to exist and were not verified.
     pub missing_volumes: Vec<u64>,
@@ -151,6 +152,8 @@ struct Set {
     members: Vec<Member>,
     /// The one volume that counts for each number.
     chain: BTreeMap<u64, Member>,
+    /// Seals that say they are the last; of more than one nobody can tell where the export ends.
+    last_seals: BTreeSet<[u8; 32]>,
 }
 
 impl Set {
@@ -186,6 +189,9 @@ impl Set {
     fn choose(&mut self) {
         let mut by_number: BTreeMap<u64, Vec<Member>> = BTreeMap::new();
         for member in std::mem::take(&mut self.members) {
+            if member.seal().last {
+                self.last_seals.insert(*member.verified.seal_sha256());
+            }
             by_number.entry(member.header().volume).or_default().push(member);
         }
         for (number, members) in &by_number {
@@ -261,7 +267,7 @@ impl Set {
         SetCheck {
             volumes: self.reports,
             export_id,
-            complete: last_seen && missing_volumes.is_empty(),
+            complete: last_seen && missing_volumes.is_empty() && self.last_seals.len() == 1,
             missing_volumes,
             last_seen,
             mails: sums.mails,

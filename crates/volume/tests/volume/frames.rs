@@ -119,8 +119,14 @@ fn metadata_that_break_the_rules() {
         let found = damage(plaintext(&metadata, &bytes));
         assert!(matches!(found, Some(Damage::Metadata(_))), "{metadata:02x?} {found:?}");
     }
-    // An unknown key in its place is ignored, whatever its type.
-    assert_eq!(damage(plaintext(&sorted_in(b"\x00\xf6"), &bytes)), None);
+    // An unknown key in its place is ignored, but keys are texts: no integer, byte string or array.
+    assert_eq!(damage(plaintext(&sorted_in(b"\x60\xf6"), &bytes)), None);
+    for key in [&b"\x00\xf6"[..], b"\x20\xf6", b"\x41a\xf6", b"\x40\xf6"] {
+        let found = damage(plaintext(&sorted_in(key), &bytes));
+        assert_eq!(found.as_ref().map(Damage::code), Some("mail_damaged"), "{key:02x?}");
+    }
+    let array_last = [&[metadata[0] + 1], &metadata[1..], b"\x81\x01\xf6"].concat();
+    assert!(matches!(damage(plaintext(&array_last, &bytes)), Some(Damage::Metadata(rule)) if rule.contains("no text")));
     for stored in [vec![], vec![1, 2, 3], vec![0xff; 20], plaintext(&vec![0; (1 << 20) + 1], b"")] {
         assert!(matches!(damage(stored), Some(Damage::Metadata(_))));
     }

@@ -119,6 +119,30 @@ fn another_volume_of_the_same_number_conflicts() {
 }
 
 #[test]
+fn of_two_last_volumes_none_makes_it_complete() {
+    let export = export();
+    let [first, second, third] = &export.volumes[..] else { panic!("three volumes") };
+    let early = next(&export.keys, Some((1, first)), &[b"three"], true);
+    let other = next(&export.keys, Some((2, second)), &[b"four"], true);
+    let after = next(&export.keys, Some((3, third)), &[b"six"], true);
+    let cases: [&[&Written]; 5] = [
+        &[first, second, third, &early],
+        &[first, &early, third],
+        &[first, second, third, &other],
+        &[first, second, &other, third],
+        &[first, second, third, &after],
+    ];
+    for files in cases {
+        let bytes: Vec<&[u8]> = files.iter().map(|written| written.bytes.as_slice()).collect();
+        let (document, exit) = export.verify(&bytes);
+        assert!(states(&document).contains(&"conflict"), "{document}");
+        assert_eq!((&document["complete"], exit), (&json!(false), 7), "{document}");
+    }
+    let (document, exit) = export.verify(&export.bytes(&[1, 2, 3, 3]));
+    assert_eq!((&document["complete"], exit), (&json!(true), 0));
+}
+
+#[test]
 fn another_export_under_the_same_key_is_foreign() {
     let export = export();
     let mut state: Value =
