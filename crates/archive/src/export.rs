@@ -83,17 +83,22 @@ pub fn export(options: &ExportOptions, surroundings: &Surroundings<'_>) -> Resul
     options.check()?;
     let chosen = options.chosen()?;
     let target = Target::new(&options.to, &options.name, surroundings.progress);
+    let held = target.hold()?;
+    // Looked for under the lock: before it, another exporter could still have ended.
     if let Some(report) = ended(&target, &chosen)? {
+        held.map_or_else(|| target.sweep(), |held| run::conclude(&target, held, &report))?;
         return Ok(report);
     }
-    let run = if let Some(held) = target.hold()? {
-        Run::resume(options, surroundings, &target, &chosen, held)?
-    } else {
-        // A source that cannot be read leaves nothing behind.
-        run::open_source(options)?;
-        Run::begin(options, surroundings, &target, chosen)?
-    };
-    run.complete()
+    if let Some(held) = held {
+        return Run::resume(options, surroundings, &target, &chosen, held)?.complete();
+    }
+    // A source that cannot be read leaves nothing behind.
+    run::open_source(options)?;
+    match Run::begin(options, surroundings, &target, &chosen)? {
+        Some(run) => run.complete(),
+        // Another exporter began and ended while this one looked at the source.
+        None => ended(&target, &chosen)?.ok_or_else(|| target.busy()),
+    }
 }
 
 /// Walks the source and says what an export would do; reads no mail and writes nothing.
@@ -104,13 +109,10 @@ pub fn dry_run(options: &ExportOptions, surroundings: &Surroundings<'_>) -> Resu
     dry_run::dry_run(options, surroundings)
 }
 
-/// The report of an export that has ended, if it has; whatever a crash left to be done is done.
+/// The report of an export that has ended, if it has.
 fn ended(target: &Target<'_>, chosen: &ChosenOptions) -> Result<Option<ExportReport>> {
     let Some(report) = report::read(target)? else { return Ok(None) };
     report::refuse_other_options(target, &report.options, chosen)?;
-    if let Some(held) = target.hold()? {
-        run::conclude(target, held, &report)?;
-    }
     Ok(Some(report))
 }
 

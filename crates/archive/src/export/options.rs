@@ -1,6 +1,6 @@
 //! What an export is told, and which of it must stay the same when it is resumed.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
 use mail::source::Layout;
@@ -178,18 +178,32 @@ impl ExportOptions {
         if self.distinct_recipients().len() > MAX_RECIPIENTS {
             return Err(Error::invalid("more than 8 recipients").hint("an export takes --recipient at most 8 times"));
         }
-        if self.lies_in_source() {
-            return Err(Error::invalid(format!("{} lies in the source", self.to.display()))
+        self.check_target()
+    }
+
+    /// The target must be a directory, or such that it can be made, and not lie in the source.
+    fn check_target(&self) -> Result<()> {
+        let refused = |why: &str| Error::invalid(format!("{} {why}", self.to.display()));
+        let to = std::path::absolute(&self.to).map_err(|error| refused("is no path").caused_by(error))?;
+        // Its components, so that a slash at the end hides no file.
+        let to: PathBuf = to.components().collect();
+        let there = to.ancestors().find(|path| path.symlink_metadata().is_ok()).unwrap_or(&to);
+        let missing = to.strip_prefix(there).unwrap_or(Path::new(""));
+        if missing.components().any(|component| component == Component::ParentDir) {
+            return Err(refused("goes back up from a directory that is not there")
+                .hint("give --to without the two dots, so that it is clear where it leads"));
+        }
+        let is_directory = there.metadata().is_ok_and(|facts| facts.is_dir());
+        if there.symlink_metadata().is_ok() && !is_directory {
+            return Err(refused(&format!("cannot be made: {} is no directory", there.display()))
+                .hint("--to names a directory, which is made if it is missing"));
+        }
+        let inside = |from: PathBuf| from.is_dir() && there.canonicalize().is_ok_and(|to| to.starts_with(from));
+        if self.from.canonicalize().is_ok_and(inside) {
+            return Err(refused("lies in the source")
                 .hint("choose a target outside --from, or the volumes would be part of what is exported"));
         }
         Ok(())
-    }
-
-    /// Whether the target is, or would be made, below the source.
-    fn lies_in_source(&self) -> bool {
-        let Ok(from) = self.from.canonicalize() else { return false };
-        let Ok(to) = std::path::absolute(&self.to) else { return false };
-        to.ancestors().find_map(|path| path.canonicalize().ok()).is_some_and(|to| from.is_dir() && to.starts_with(from))
     }
 
     /// The recipients in the order given, each once.
@@ -226,7 +240,7 @@ impl ChosenOptions {
     /// The first option that differs, by its name on the command line.
     pub(super) fn difference(&self, other: &Self) -> Option<&'static str> {
         let pairs = [
-            (self.from == other.from, "--from"),
+            (is_same_place(&self.from, &other.from), "--from"),
             (self.name == other.name, "--name"),
             (self.layout == other.layout, "--layout"),
             (self.user_archive == other.user_archive, "--user-archive"),
@@ -238,8 +252,19 @@ impl ChosenOptions {
     }
 }
 
+/// Whether two paths, as shown, lead to the same place: each spelled alike does, whatever lies there now.
+fn is_same_place(one: &str, other: &str) -> bool {
+    one == other || resolved(one).is_some_and(|place| resolved(other) == Some(place))
+}
+
+/// Where a path as [`shown`] leads now; none if that cannot be told.
+fn resolved(shown: &str) -> Option<PathBuf> {
+    let has_raw_bytes = shown.replace(r"\\", "").contains('\\');
+    (!has_raw_bytes).then(|| Path::new(&shown.replace(r"\\", r"\")).canonicalize().ok()).flatten()
+}
+
 /// A path without loss: bytes that are no UTF-8 as `\xNN`, a literal backslash doubled.
-fn shown(path: &std::path::Path) -> String {
+fn shown(path: &Path) -> String {
     use std::fmt::Write as _;
     path.as_os_str().as_encoded_bytes().utf8_chunks().fold(String::new(), |mut text, chunk| {
         text.push_str(&chunk.valid().replace('\\', "\\\\"));

@@ -35,24 +35,24 @@ struct Memo {
 }
 
 impl<'a> Run<'a> {
-    /// Makes keys and state file of a new export.
+    /// Makes keys and state file of a new export; none if one of this name has ended meanwhile.
     pub(super) fn begin(
         options: &'a ExportOptions,
         surroundings: &'a Surroundings<'a>,
         target: &'a Target<'a>,
-        chosen: ChosenOptions,
-    ) -> Result<Self> {
+        chosen: &ChosenOptions,
+    ) -> Result<Option<Self>> {
         let mut rng = Rng(surroundings.random);
         let recipients = options.distinct_recipients();
         let protection =
             Protection { password: options.password.as_deref(), recipients: &recipients, ..Protection::default() };
         let export_id = rng.uuid().hyphenated().to_string();
         let keys = ExportKeys::generate(&export_id, &protection, &mut rng).map_err(not_possible)?;
-        let memo = Memo { options: chosen, started: rfc3339(surroundings.clock.now()) };
+        let memo = Memo { options: chosen.clone(), started: rfc3339(surroundings.clock.now()) };
         let plain = serde_json::to_vec(&memo).map_err(|error| Error::internal("options").caused_by(error))?;
         let state = ExportState::seal(&keys, &plain, &mut rng).map_err(not_possible)?;
         let held = target.begin(state)?;
-        Ok(Self { options, surroundings, target, held, keys, memo })
+        Ok(held.map(|held| Self { options, surroundings, target, held, keys, memo }))
     }
 
     /// Opens the state file of an export that was cut off.
@@ -170,8 +170,12 @@ pub(super) fn conclude(target: &Target<'_>, held: Held, report: &ExportReport) -
     target.end(held)
 }
 
-/// Opens the source that the options name.
+/// Opens the source that the options name. A pipe or a device is none: it may never end, and is read only once.
 pub(super) fn open_source(options: &ExportOptions) -> Result<Source> {
+    if options.from.metadata().is_ok_and(|facts| !facts.is_dir() && !facts.is_file()) {
+        return Err(Error::invalid(format!("{}: neither a directory nor a file", options.from.display()))
+            .hint("--from names a directory or a file"));
+    }
     let told = mail::source::Options { user_archive: options.user_archive().to_owned() };
     mail::source::open(&options.from, options.layout, &told).map_err(|error| match &error {
         SourceError::NotBuilt { .. } => Error::invalid(error.to_string())

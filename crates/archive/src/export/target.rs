@@ -2,7 +2,7 @@
 //! resumable.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -42,6 +42,15 @@ pub(super) struct Held {
     pub(super) bytes: Vec<u8>,
 }
 
+/// What became of an attempt to lock a file.
+enum Lock {
+    Taken(File),
+    /// Another exporter has it.
+    Busy,
+    /// It is not there, or went away or was replaced before it was locked.
+    Gone,
+}
+
 /// The numbers of the volumes that lie in the folder.
 #[derive(Debug, Default)]
 pub(super) struct Present {
@@ -78,12 +87,18 @@ impl<'a> Target<'a> {
         format!("{}.export-state", self.name)
     }
 
-    /// Makes the state file and locks it. It holds keys, so nobody else ever reads it, under no name.
-    pub(super) fn begin(&self, state: Vec<u8>) -> Result<Held> {
+    /// Makes the state file and locks it. It holds keys, so nobody else ever reads it, under no name. None if an
+    /// export of this name has ended since it was looked for.
+    pub(super) fn begin(&self, state: Vec<u8>) -> Result<Option<Held>> {
         std::fs::create_dir_all(&self.folder).map_err(|error| self.failed(".", error))?;
-        self.refuse_leftovers()?;
         let (name, part) = (self.state(), part_of(&self.state()));
         let mut file = self.lock(&part, private().create(true))?.ok_or_else(|| self.busy())?;
+        // Only who holds the part file makes a state file, so what is seen now holds until it is linked.
+        let free = self.is_free();
+        if !matches!(free, Ok(true)) {
+            self.delete(&part)?;
+            return free.map(|_| None);
+        }
         file.set_len(0)
             .and_then(|()| make_private(&file))
             .and_then(|()| file.write_all(&state))
@@ -91,7 +106,7 @@ impl<'a> Target<'a> {
             .map_err(|error| self.failed(&part, error))?;
         self.before(&name, &Effect::Begin)?;
         self.link(&part, &name)?;
-        Ok(Held { _lock: file, bytes: state })
+        Ok(Some(Held { _lock: file, bytes: state }))
     }
 
     /// Takes hold of the state file of an export that is unfinished; none if there is none.
@@ -100,8 +115,23 @@ impl<'a> Target<'a> {
         let Some(file) = self.lock(&name, &mut private())? else { return Ok(None) };
         let bytes = self.whole(&name, &file, MAX_STATE_BYTES)?;
         // A crash between link and removal leaves the second name.
-        self.remove_if_there(&part_of(&name))?;
+        if self.is_named(&file, &part_of(&name))? {
+            self.delete(&part_of(&name))?;
+        }
+        self.sweep()?;
         Ok(Some(Held { _lock: file, bytes }))
+    }
+
+    /// Removes the state file in the making that an exporter left when it died; one that is alive removes its own.
+    pub(super) fn sweep(&self) -> Result<()> {
+        let part = part_of(&self.state());
+        if !self.path(&part).symlink_metadata().is_ok_and(|facts| facts.is_file()) {
+            return Ok(());
+        }
+        match self.try_lock(&part, &mut private())? {
+            Lock::Taken(_held) => self.delete(&part),
+            Lock::Busy | Lock::Gone => Ok(()),
+        }
     }
 
     /// The last act: the keys are gone, the export is over. Nothing may be written after it.
@@ -139,14 +169,14 @@ impl<'a> Target<'a> {
 
     /// Opens a file that must be there, with its size.
     pub(super) fn open(&self, name: &str) -> Result<(File, u64)> {
-        File::open(self.path(name))
+        open_file(&self.path(name))
             .and_then(|file| file.metadata().map(|facts| (file, facts.len())))
             .map_err(|error| self.failed(name, error))
     }
 
     /// A whole file; none if there is none.
     pub(super) fn read(&self, name: &str, limit_bytes: u64) -> Result<Option<Vec<u8>>> {
-        match File::open(self.path(name)) {
+        match open_file(&self.path(name)) {
             Ok(file) => self.whole(name, &file, limit_bytes).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.failed(name, error)),
@@ -216,9 +246,27 @@ impl<'a> Target<'a> {
             io::ErrorKind::NotFound => Error::not_found(format!("{}: not there", path.display())),
             io::ErrorKind::PermissionDenied => Error::denied(format!("{}: not permitted", path.display()))
                 .hint(format!("the exporter must be able to write to {}; {again}", self.folder.display())),
+            // No later run finds it otherwise, unless somebody changes the path or what lies there.
+            io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::AlreadyExists
+            | io::ErrorKind::InvalidFilename => Error::invalid(format!("{}: no such file can be", path.display()))
+                .hint("choose another --to, or move away what is in the way"),
             _ => Error::unavailable(format!("{}: cannot be written", path.display())).hint(again),
         };
         failure.caused_by(error)
+    }
+
+    /// Whether the name belongs to no export; false if to one that has ended.
+    fn is_free(&self) -> Result<bool> {
+        // In this order: the state file is deleted only when the report is there.
+        if self.exists(&self.state())? {
+            return Err(self.busy());
+        }
+        if self.exists(&self.report())? {
+            return Ok(false);
+        }
+        self.refuse_leftovers().map(|()| true)
     }
 
     /// Files that would be mistaken for ones of the export that is about to begin.
@@ -242,30 +290,48 @@ impl<'a> Target<'a> {
     /// Links without overwriting; where a file system has no links, the lock on the part file keeps others out.
     fn link(&self, part: &str, name: &str) -> Result<()> {
         match std::fs::hard_link(self.path(part), self.path(name)) {
-            Ok(()) => self.sync().map_err(|error| self.failed(name, error)).and_then(|()| self.remove_if_there(part)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(self.busy()),
-            Err(_) if self.exists(name)? => Err(self.busy()),
+            Ok(()) => self.sync().map_err(|error| self.failed(name, error)).and_then(|()| self.delete(part)),
+            // Put there by no exporter; the keys of this one must not stay.
+            Err(_) if self.exists(name)? => self.delete(part).and_then(|()| Err(self.busy())),
             Err(_) => std::fs::rename(self.path(part), self.path(name))
                 .and_then(|()| self.sync())
                 .map_err(|error| self.failed(name, error)),
         }
     }
 
-    /// Opens and locks; none if the file is not there, or went away while it was waited for.
+    /// Opens and locks; none if the file is gone.
     fn lock(&self, name: &str, how: &mut OpenOptions) -> Result<Option<File>> {
+        match self.try_lock(name, how)? {
+            Lock::Taken(file) => Ok(Some(file)),
+            Lock::Busy => Err(self.busy()),
+            Lock::Gone => Ok(None),
+        }
+    }
+
+    fn try_lock(&self, name: &str, how: &mut OpenOptions) -> Result<Lock> {
         let file = match how.open(self.path_of_file(name)?) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lock::Gone),
             Err(error) => return Err(self.failed(name, error)),
         };
         match file.try_lock() {
-            Ok(()) => Ok(self.exists(name)?.then_some(file)),
-            Err(TryLockError::WouldBlock) => Err(self.busy()),
+            Ok(()) => Ok(if self.is_named(&file, name)? { Lock::Taken(file) } else { Lock::Gone }),
+            Err(TryLockError::WouldBlock) => Ok(Lock::Busy),
             Err(TryLockError::Error(error)) => Err(self.failed(name, error)),
         }
     }
 
-    fn busy(&self) -> Error {
+    /// Whether an open file has this name now.
+    fn is_named(&self, file: &File, name: &str) -> Result<bool> {
+        let found = match self.path(name).symlink_metadata() {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(self.failed(name, error)),
+        };
+        file.metadata().map(|facts| is_same(&facts, &found)).map_err(|error| self.failed(name, error))
+    }
+
+    pub(super) fn busy(&self) -> Error {
         Error::unavailable(format!("another exporter is writing {} in {}", self.name, self.folder.display()))
             .hint("wait until it has ended, or choose another --name")
     }
@@ -278,10 +344,6 @@ impl<'a> Target<'a> {
             return Err(Error::invalid(format!("{}: larger than any file of an export", self.path(name).display())));
         }
         Ok(bytes)
-    }
-
-    fn remove_if_there(&self, name: &str) -> Result<()> {
-        if self.exists(name)? { self.delete(name) } else { Ok(()) }
     }
 
     fn delete(&self, name: &str) -> Result<()> {
@@ -322,6 +384,27 @@ impl<'a> Target<'a> {
 /// The name under which a file is written until it is whole.
 fn part_of(name: &str) -> String {
     format!("{name}.part")
+}
+
+/// Opens a file to be read; a pipe in its place would block.
+fn open_file(path: &Path) -> io::Result<File> {
+    if path.metadata()?.is_file() {
+        File::open(path)
+    } else {
+        Err(io::Error::new(io::ErrorKind::IsADirectory, "not a file"))
+    }
+}
+
+#[cfg(unix)]
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// A file that is open keeps its name here.
+#[cfg(not(unix))]
+fn is_same(_: &Metadata, _: &Metadata) -> bool {
+    true
 }
 
 #[cfg(unix)]

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod content;
+mod paths;
 mod place;
 mod resume;
+mod rivals;
 mod safety;
