@@ -40,7 +40,7 @@ pub(crate) fn asked(prompt: &str) -> Result<Option<String>> {
 
 fn read(path: &Path) -> Result<String> {
     let fail = |error: io::Error| {
-        let kind = if error.kind() == io::ErrorKind::NotFound { ErrorKind::NotFound } else { ErrorKind::Invalid };
+        let kind = if error.kind() == io::ErrorKind::InvalidData { ErrorKind::Invalid } else { ErrorKind::NotFound };
         Error::new(kind, format!("password file {}", path.display())).caused_by(error)
     };
     let mut text = String::new();
@@ -66,5 +66,16 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             assert_eq!(read(&path).unwrap(), password);
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_told_from_one_that_holds_no_password() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("password");
+        for unreadable in [&*path, dir.path(), &path.join("below")] {
+            assert_eq!(read(unreadable).unwrap_err().kind(), ErrorKind::NotFound);
+        }
+        std::fs::write(&path, b"\xff").unwrap();
+        assert_eq!(read(&path).unwrap_err().kind(), ErrorKind::Invalid);
     }
 }

@@ -1,6 +1,5 @@
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{IsTerminal as _, Read as _};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use volume::Certificate;
 
 use super::outcome::Outcome;
+use super::verify::certificate_bytes;
 use crate::config::Config;
 use crate::{password, text};
 
@@ -99,15 +99,6 @@ fn read_recipient(path: &Path) -> Result<Certificate> {
         Error::invalid(format!("--recipient {}: {error}", path.display()))
             .hint("give the file that `postkahn certificate --out` writes")
     })
-}
-
-/// What a certificate file holds, one byte more than a certificate may have at most.
-pub(super) fn certificate_bytes(path: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(volume::MAX_CERTIFICATE_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| Error::not_found(format!("the certificate {}", path.display())).caused_by(error))?;
-    Ok(bytes)
 }
 
 /// The report in a few lines.

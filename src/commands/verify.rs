@@ -1,11 +1,11 @@
 use std::fmt::Write as _;
 use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use archive::{Error, Result};
 use volume::{Certificate, Secret, SetCheck, State, VolumeCheck};
 
-use super::export::certificate_bytes;
 use super::outcome::Outcome;
 use crate::config::Config;
 use crate::{password, text};
@@ -58,11 +58,27 @@ fn check(path: &Path, certificate: &Result<Certificate, volume::Error>, secret: 
     }
 }
 
-/// A file and its size; a directory is none.
-pub(super) fn open(path: &Path) -> std::io::Result<(File, u64)> {
+/// What a certificate file holds, one byte more than a certificate may have at most.
+pub(super) fn certificate_bytes(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)
+        .and_then(|(file, _)| file.take(volume::MAX_CERTIFICATE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| Error::not_found(format!("the certificate {}", path.display())).caused_by(error))?;
+    Ok(bytes)
+}
+
+/// A file and its size. A directory is none, nor is a pipe or a device: opening it could wait for ever.
+pub(super) fn open(path: &Path) -> io::Result<(File, u64)> {
+    let facts = path.metadata()?;
+    if facts.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !facts.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
     let file = File::open(path)?;
-    let facts = file.metadata()?;
-    if facts.is_dir() { Err(std::io::ErrorKind::IsADirectory.into()) } else { Ok((file, facts.len())) }
+    let size = file.metadata()?.len();
+    Ok((file, size))
 }
 
 fn told(set: &SetCheck) -> String {
@@ -89,4 +105,23 @@ fn told(set: &SetCheck) -> String {
         told += "signed: nothing was changed after the export; with the password every mail is opened too\n";
     }
     told
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_or_a_device_is_refused_before_it_is_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [pipe.as_path(), Path::new("/dev/zero"), dir.path()] {
+            assert!(open(path).is_err(), "{}", path.display());
+            assert_eq!(certificate_bytes(path).unwrap_err().kind(), archive::ErrorKind::NotFound);
+        }
+        let file = dir.path().join("file");
+        std::fs::write(&file, "abc").unwrap();
+        assert_eq!(open(&file).unwrap().1, 3);
+    }
 }
