@@ -120,15 +120,13 @@ impl Worker {
 
     /// Does what is due, or waits until something is.
     async fn turn(&self, stop: &mut watch::Receiver<bool>) -> Result<()> {
-        match self.jobs.receive(LEASE).await? {
-            Some(received) => {
-                self.work(received).await;
-                Ok(())
-            }
-            None => tokio::select! {
-                _ = stop.changed() => Ok(()),
-                waited = self.jobs.wait() => waited,
-            },
+        if let Some(received) = self.jobs.receive(LEASE).await? {
+            self.work(received).await;
+            return Ok(());
+        }
+        tokio::select! {
+            _ = stop.changed() => Ok(()),
+            waited = self.jobs.wait() => waited,
         }
     }
 
