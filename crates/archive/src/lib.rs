@@ -1,4 +1,22 @@
 //! The product: what Postkahn does, apart from where it runs.
+//!
+//! Everything that decides is here: exports, uploads, imports, restructure, access. What it needs from its surroundings
+//! are the [`ports`]; what it reads and writes it leaves to the engines `mail` and `volume`. An [`Archive`] is the handle
+//! that everyone holds.
+//!
+//! ```
+//! use archive::{Domain, MailboxAddress};
+//!
+//! // How the name of a user archive becomes the address of its mailbox.
+//! let domain = Domain::parse("firma.example")?;
+//! let address = MailboxAddress::recreated("Jürgen Groß", Some(&domain))?;
+//! assert_eq!(address.unwrap().as_str(), "jürgen-groß@firma.example");
+//!
+//! // A name that is an address stays as it is; without a domain, no other name becomes one.
+//! assert_eq!(MailboxAddress::recreated("Anna@b.example", None)?.unwrap().as_str(), "Anna@b.example");
+//! assert_eq!(MailboxAddress::recreated("anna", None)?, None);
+//! # Ok::<(), archive::Error>(())
+//! ```
 
 pub mod access;
 mod address;

@@ -18,35 +18,64 @@ const BUFFER_BYTES: usize = 128 * 1024;
 ///
 /// Memory is bounded whatever the length. Fails with [`WriteError::Invalid`] if `raw` has another length.
 pub fn compress(raw: &mut dyn Read, raw_len: u64, frame: &mut dyn Write) -> Result<[u8; 32], WriteError> {
-    let mut encoder = Encoder::new(LEVEL)?;
-    encoder.set_parameter(CParameter::ContentSizeFlag(true))?;
-    encoder.set_pledged_src_size(Some(raw_len))?;
-    let (mut input, mut output) = (vec![0; BUFFER_BYTES], vec![0; BUFFER_BYTES]);
-    let (mut hash, mut left) = (Sha256::new(), raw_len);
-    loop {
-        let read = read_some(raw, &mut input)?;
-        let piece = input.get(..read).unwrap_or_default();
-        left = left.checked_sub(read as u64).ok_or_else(|| other_length(raw_len))?;
-        if read == 0 {
-            break;
+    Compressor::new()?.compress(raw, raw_len, frame)
+}
+
+/// What compressing takes; making it costs as much as a small mail, so that whoever has many keeps one.
+pub struct Compressor {
+    encoder: Encoder<'static>,
+    input: Vec<u8>,
+    output: Vec<u8>,
+}
+
+impl Compressor {
+    /// Some 3 MiB.
+    pub fn new() -> Result<Self, WriteError> {
+        let mut encoder = Encoder::new(LEVEL)?;
+        encoder.set_parameter(CParameter::ContentSizeFlag(true))?;
+        Ok(Self { encoder, input: vec![0; BUFFER_BYTES], output: vec![0; BUFFER_BYTES] })
+    }
+
+    /// As the function [`compress`]. After an error the compressor is as good as new.
+    pub fn compress(
+        &mut self,
+        raw: &mut dyn Read,
+        raw_len: u64,
+        frame: &mut dyn Write,
+    ) -> Result<[u8; 32], WriteError> {
+        self.encoder.reinit()?;
+        self.encoder.set_pledged_src_size(Some(raw_len))?;
+        let (mut hash, mut left) = (Sha256::new(), raw_len);
+        loop {
+            let read = read_some(raw, &mut self.input)?;
+            let piece = self.input.get(..read).unwrap_or_default();
+            left = left.checked_sub(read as u64).ok_or_else(|| other_length(raw_len))?;
+            if read == 0 {
+                break;
+            }
+            hash.update(piece);
+            let mut from = InBuffer::around(piece);
+            while from.pos() < piece.len() {
+                let mut to = OutBuffer::around(self.output.as_mut_slice());
+                self.encoder.run(&mut from, &mut to)?;
+                frame.write_all(to.as_slice())?;
+            }
         }
-        hash.update(piece);
-        let mut from = InBuffer::around(piece);
-        while from.pos() < piece.len() {
-            let mut to = OutBuffer::around(output.as_mut_slice());
-            encoder.run(&mut from, &mut to)?;
+        if left > 0 {
+            return Err(other_length(raw_len));
+        }
+        self.finish(frame)?;
+        Ok(hash.finish())
+    }
+
+    fn finish(&mut self, frame: &mut dyn Write) -> Result<(), WriteError> {
+        loop {
+            let mut to = OutBuffer::around(self.output.as_mut_slice());
+            let remaining = self.encoder.finish(&mut to, true)?;
             frame.write_all(to.as_slice())?;
-        }
-    }
-    if left > 0 {
-        return Err(other_length(raw_len));
-    }
-    loop {
-        let mut to = OutBuffer::around(output.as_mut_slice());
-        let remaining = encoder.finish(&mut to, true)?;
-        frame.write_all(to.as_slice())?;
-        if remaining == 0 {
-            return Ok(hash.finish());
+            if remaining == 0 {
+                return Ok(());
+            }
         }
     }
 }

@@ -82,7 +82,7 @@ pub use certificate::Certificate;
 pub use error::{Damage, Error, OpenError, Part, WriteError};
 pub use export_keys::{ExportKeys, Protection};
 pub use export_state::ExportState;
-pub use frame::compress;
+pub use frame::{Compressor, compress};
 pub use header::{Cipher, Header, KeySlot, PasswordCost, PasswordSlot, RecipientSlot};
 pub use keys::{ContentKey, Secret};
 pub use limits::{

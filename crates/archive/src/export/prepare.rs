@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use mail::source::Found;
 use mail::{HEADER_LIMIT_BYTES, message_date, scan_headers};
-use volume::{MAX_RAW_BYTES, Metadata, WriteError};
+use volume::{Compressor, MAX_RAW_BYTES, Metadata, WriteError};
 
 use crate::{Error, Result};
 
@@ -42,6 +43,22 @@ pub(super) struct Reader<'a> {
     pub(super) root: &'a Root,
     /// Where large frames are spooled.
     pub(super) scratch: &'a Path,
+    pub(super) compressors: Compressors,
+}
+
+/// Compressors that no thread uses just now.
+#[derive(Default)]
+pub(super) struct Compressors(Mutex<Vec<Compressor>>);
+
+impl Compressors {
+    fn compress(&self, raw: &mut dyn Read, raw_len: u64, frame: &mut dyn Write) -> Result<[u8; 32], WriteError> {
+        let idle = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let spare = idle().pop();
+        let mut compressor = spare.map_or_else(Compressor::new, Ok)?;
+        let sha256 = compressor.compress(raw, raw_len, frame);
+        idle().push(compressor);
+        sha256
+    }
 }
 
 /// The source as it was when the export began to walk it.
@@ -127,18 +144,28 @@ impl Reader<'_> {
     }
 
     fn attempt(&self, found: &Found) -> Result<Prepared, Trouble> {
-        if found.size_bytes <= WHOLE_BYTES { in_memory(found) } else { self.spooled(found) }
+        if found.size_bytes <= WHOLE_BYTES { self.in_memory(found) } else { self.spooled(found) }
+    }
+
+    fn in_memory(&self, found: &Found) -> Result<Prepared, Trouble> {
+        let raw = found.read(WHOLE_BYTES).map_err(Trouble::Source)?;
+        let mut frame = Vec::new();
+        let sha256 = self.compressors.compress(&mut raw.as_slice(), raw.len() as u64, &mut frame).map_err(trouble)?;
+        let start = raw.get(..HEADER_LIMIT_BYTES).unwrap_or(&raw);
+        let metadata = metadata(found, sha256, start, start.len() == raw.len());
+        Ok(Prepared { metadata, frame: Frame::Memory(frame) })
     }
 
     fn spooled(&self, found: &Found) -> Result<Prepared, Trouble> {
         let mut raw = Witness { inner: found.open().map_err(Trouble::Source)?, start: Vec::new(), error: None };
         let file = tempfile::tempfile_in(self.scratch).map_err(Trouble::Target)?;
         let mut spool = BufWriter::new(file);
-        let sha256 =
-            volume::compress(&mut raw, found.size_bytes, &mut spool).map_err(|error| match raw.error.take() {
+        let sha256 = self.compressors.compress(&mut raw, found.size_bytes, &mut spool).map_err(|error| {
+            match raw.error.take() {
                 Some(error) => Trouble::Source(error),
                 None => trouble(error),
-            })?;
+            }
+        })?;
         let mut file = spool.into_inner().map_err(|error| Trouble::Target(error.into_error()))?;
         let len = file.stream_position().map_err(Trouble::Target)?;
         let metadata = metadata(found, sha256, &raw.start, false);
@@ -164,15 +191,6 @@ fn trouble(error: WriteError) -> Trouble {
         // The length: the file changed while it was read.
         other => Trouble::Source(io::Error::other(other)),
     }
-}
-
-fn in_memory(found: &Found) -> Result<Prepared, Trouble> {
-    let raw = found.read(WHOLE_BYTES).map_err(Trouble::Source)?;
-    let mut frame = Vec::new();
-    let sha256 = volume::compress(&mut raw.as_slice(), raw.len() as u64, &mut frame).map_err(trouble)?;
-    let start = raw.get(..HEADER_LIMIT_BYTES).unwrap_or(&raw);
-    let metadata = metadata(found, sha256, start, start.len() == raw.len());
-    Ok(Prepared { metadata, frame: Frame::Memory(frame) })
 }
 
 fn metadata(found: &Found, sha256: [u8; 32], start: &[u8], is_whole: bool) -> Metadata {
@@ -245,7 +263,7 @@ impl<R: Read> Read for Witness<R> {
 mod tests {
     use std::fs;
 
-    use super::{Failure, Frame, Reader, Root};
+    use super::{Compressors, Failure, Frame, Reader, Root};
     use mail::source::{Found, Item, Layout, Options, open};
 
     fn found(folder: &std::path::Path) -> Found {
@@ -263,7 +281,7 @@ mod tests {
         let found = found(folder.path());
         fs::write(&path, "Subject: 1\n\nand more\n").unwrap();
         let root = Root::new(folder.path());
-        let reader = Reader { root: &root, scratch: folder.path() };
+        let reader = Reader { root: &root, scratch: folder.path(), compressors: Compressors::default() };
         let mail = reader.prepare(&found).unwrap();
         assert_eq!(mail.metadata.size_bytes, 21);
         assert!(matches!(mail.frame, Frame::Memory(_)));

@@ -6,7 +6,7 @@ use volume::{ExportKeys, ExportState, Protection, Totals, WriteError};
 
 use super::options::ChosenOptions;
 use super::pipeline::{self, Arrival, Stages};
-use super::prepare::{Reader, Root};
+use super::prepare::{Compressors, Reader, Root};
 use super::report::{ExportReport, Named};
 use super::resume::{Known, Resumed, read_back};
 use super::tally::Tally;
@@ -114,7 +114,7 @@ impl<'a> Run<'a> {
     fn write_volumes(&self, tally: Tally, resumed: Resumed) -> Result<()> {
         let source = open_source(self.options)?;
         let root = Root::new(&self.options.from);
-        let reader = Reader { root: &root, scratch: self.target.folder() };
+        let reader = Reader { root: &root, scratch: self.target.folder(), compressors: Compressors::default() };
         let Resumed { chain, known } = resumed;
         let limit = self.options.volume_size.limit_bytes();
         let volumes = Volumes::begin(self.target, &self.keys, limit, self.surroundings, chain)?;
