@@ -19,7 +19,7 @@ use crate::{
 fn killed_until_done(data: &Data<'_>, arguments: &[&str]) -> (Value, u32) {
     for kills in 0.. {
         let mut process = data.start(arguments);
-        thread::sleep(Duration::from_millis(15 + 20 * u64::from(kills)));
+        thread::sleep(Duration::from_millis(5 + 15 * u64::from(kills)));
         let _ = process.kill();
         let output = process.wait_with_output().unwrap();
         if let Some(exit) = output.status.code() {
