@@ -61,6 +61,14 @@ impl World {
         }
     }
 
+    /// Uploads the first volume and starts its import; nothing works on it yet.
+    async fn begin(&self) -> (Started, ImportId) {
+        self.upload("v.mszip", self.exported.volumes[0].clone()).await;
+        let started = self.archive.start_imports(self.start(&["v.mszip"], None)).await.unwrap();
+        let id = started.imports[0].id.clone().unwrap();
+        (started, id)
+    }
+
     async fn import(&self, password: Option<&str>) -> ImportView {
         self.upload("v.mszip", self.exported.volumes[0].clone()).await;
         let started = self.archive.start_imports(self.start(&["v.mszip"], password)).await.unwrap();
@@ -241,9 +249,7 @@ async fn without_a_domain_nothing_is_done() {
 #[tokio::test]
 async fn a_cancelled_import_keeps_what_it_has_and_can_be_started_again() {
     let world = world(None);
-    world.upload("v.mszip", world.exported.volumes[0].clone()).await;
-    let started = world.archive.start_imports(world.start(&["v.mszip"], None)).await.unwrap();
-    let id = started.imports[0].id.clone().unwrap();
+    let (started, id) = world.begin().await;
     assert_eq!(world.archive.cancel_import(&id).await.unwrap().state, ImportState::Cancelled);
     assert!(world.archive.cancel_import(&id).await.is_err());
     world.memory.work(&world.archive).await.unwrap();
@@ -325,9 +331,7 @@ fn another(archive: &Archive) -> Archive {
 #[tokio::test]
 async fn two_loops_do_not_work_on_one_shard() {
     let world = world(None);
-    world.upload("v.mszip", world.exported.volumes[0].clone()).await;
-    let started = world.archive.start_imports(world.start(&["v.mszip"], None)).await.unwrap();
-    let id = started.imports[0].id.clone().unwrap();
+    let (_, id) = world.begin().await;
     let import = world.archive.need::<Import>(&id.0).await.unwrap().value;
     let shard = world.archive.shard(&import, 0).await.unwrap();
     let mut lease = crate::lease::Lease::take(&world.archive, shard).await.unwrap().unwrap();
@@ -343,9 +347,7 @@ async fn two_loops_do_not_work_on_one_shard() {
 #[tokio::test]
 async fn a_cancelled_import_is_closed_once_nobody_writes_to_it() {
     let world = world(None);
-    world.upload("v.mszip", world.exported.volumes[0].clone()).await;
-    let started = world.archive.start_imports(world.start(&["v.mszip"], None)).await.unwrap();
-    let id = started.imports[0].id.clone().unwrap();
+    let (started, id) = world.begin().await;
     let import = world.archive.need::<Import>(&id.0).await.unwrap().value;
     let shard = world.archive.shard(&import, 0).await.unwrap();
     let lease = crate::lease::Lease::take(&world.archive, shard).await.unwrap().unwrap();
@@ -383,9 +385,7 @@ async fn an_export_state_is_deleted_at_once_whatever_its_name() {
 #[tokio::test]
 async fn what_is_given_up_ends_and_says_why() {
     let world = world(None);
-    world.upload("v.mszip", world.exported.volumes[0].clone()).await;
-    let started = world.archive.start_imports(world.start(&["v.mszip"], None)).await.unwrap();
-    let id = started.imports[0].id.clone().unwrap();
+    let (started, id) = world.begin().await;
     let job = world.memory.queue.take().unwrap();
     crate::job::give_up(&world.archive, &job, crate::Error::internal("no luck")).await.unwrap();
     let view = world.archive.import(&id).await.unwrap();
