@@ -119,6 +119,24 @@ pub struct MessageRow {
     pub flags: Flags,
 }
 
+/// Where the stored frame of a mail lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub pack: PackId,
+    pub offset: u64,
+    pub stored_bytes: u64,
+}
+
+impl MessageRow {
+    pub fn place(&self) -> Place {
+        Place { pack: self.pack.clone(), offset: self.offset, stored_bytes: self.stored_bytes }
+    }
+    /// The key under which the mail is placed, apart from the flags of one placement.
+    pub fn key(&self) -> PlacementKey {
+        PlacementKey { date: self.message_date, hash: self.hash, flags: Flags::default() }
+    }
+}
+
 /// A mail's place in an ordered list. Keys sort as lists are shown: latest message date first, unknown dates last, then
 /// by hash; flags do not count.
 #[derive(Clone, Copy, Debug)]
