@@ -3,11 +3,15 @@
 //! [`Clients`] holds what they share: region and credentials by the SDK's own chain, time limits, retries, and the
 //! [`Meter`] that counts what each call costs. Nothing here reads a variable of ours: [`Settings`] come in as values.
 
+mod catalog;
 mod clients;
 mod error;
 mod meter;
 mod settings;
+#[cfg(feature = "testing")]
+pub mod testing;
 
+pub use catalog::DynamoCatalog;
 pub use clients::Clients;
 pub use meter::{Calls, Meter, Usage};
 pub use settings::{DoorMode, DoorSettings, QueueUrls, ScheduleSettings, Settings};
