@@ -236,7 +236,17 @@ def front(stack):
         yield "LoginPermission: Transfer may not call login"
 
 
-CHECKS = [environment, functions, rights, passed_roles, queues, buckets, kept, keys, sources, front]
+def doors(stack):
+    """Servers of others in the same account are looked at and no more: the tag is the one of crates/aws."""
+    for where, statement in stack.statements():
+        changing = [a for a in listed(statement["Action"]) if a.startswith("transfer:")]
+        tags = {key for test in statement.get("Condition", {}).values() for key in test}
+        harmless = {"transfer:ListServers", "transfer:DescribeServer", "transfer:DeleteHostKey"}
+        if set(changing) - harmless and not tags & {"aws:RequestTag/postkahn", "aws:ResourceTag/postkahn"}:
+            yield f"{where} may act on SFTP servers that are not ours"
+
+
+CHECKS = [environment, functions, rights, passed_roles, queues, buckets, kept, keys, sources, front, doors]
 
 
 def faults(template):

@@ -78,7 +78,7 @@ BREAKS = [
     ("rights", "too wide", let("LoginRole", "Users", "Action", ["dynamodb:Get*"])),
     ("rights", "names nothing", let("LoginRole", "Users", "Resource", "*")),
     ("rights", "names nothing", let("DoorPolicy", "ListServers", "Action", "transfer:DeleteServer")),
-    ("rights", "not of this account", let("DoorPolicy", "Servers", "Resource", {"Fn::Sub": "arn:aws:transfer:*:*:server/*"})),
+    ("rights", "not of this account", let("DoorPolicy", "LookAtServers", "Resource", {"Fn::Sub": "arn:aws:transfer:*:*:server/*"})),
     ("rights", "not ours", put("LoginRole", "ManagedPolicyArns", [{"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/ReadOnly"}])),
     ("passed_roles", "PassToScheduler: passes", let("HttpRole", "PassToScheduler", "Condition", {})),
     ("passed_roles", "PassToTransfer: passes", let("DoorPolicy", "PassToTransfer", "Resource", {"Fn::GetAtt": ["HttpRole", "Arn"]})),
@@ -113,6 +113,7 @@ BREAKS = [
     ("front", "no throttling", put("ApiStage", "DefaultRouteSettings", None)),
     ("front", "callers ask for", put("ApiStage", "AccessLogSettings", "Format", '{"q":"$context.querystring"}')),
     ("front", "has given up", put("HttpFunction", "Timeout", 60)),
+    ("doors", "OwnServers may act", let("DoorPolicy", "OwnServers", "Condition", {})),
     ("front", "Transfer may not", put("LoginPermission", "Principal", "s3.amazonaws.com")),
 ]
 
