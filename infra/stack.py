@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import os
 from pathlib import Path
 
 from samtranslator.parser.parser import Parser
@@ -11,6 +12,8 @@ from samtranslator.yaml_helper import yaml_parse
 INFRA = Path(__file__).parent
 # The transform refuses a folder where `sam package` would have put an address in S3.
 CODE = {"Bucket": "code", "Key": "bootstrap.zip"}
+# The transform writes no region down, but asks for one.
+os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
 # It warns that nobody publishes its own metrics.
 logging.getLogger("samtranslator").setLevel(logging.ERROR)
 
