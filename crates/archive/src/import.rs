@@ -2,6 +2,7 @@
 
 mod batch;
 mod close;
+mod further;
 mod open;
 mod read;
 mod record;
@@ -19,6 +20,7 @@ mod unlock;
 mod view;
 
 pub(crate) use batch::Mails;
+pub use further::SelfStart;
 pub(crate) use open::Located;
 pub(crate) use read::summarize;
 pub(crate) use record::Texts;
@@ -107,6 +109,9 @@ pub struct Import {
     pub export_id: String,
     pub export_name: String,
     pub volume: u64,
+    /// Whether it is the last volume of its export.
+    #[serde(default)]
+    pub last: bool,
     /// Hex SHA-256 of `seal.json`: every later step is pinned to it.
     pub seal: String,
     /// The certificate, DER in hex: each worker verifies the signature again.

@@ -167,7 +167,7 @@ enum Progress {
 
 /// Errors that a retry may mend; the rest ends the import, and says why. A conflict is either a lost lease, which the
 /// next holder mends, or a source that was changed, which shows itself again and as such.
-fn passes(error: &Error) -> bool {
+pub(super) fn passes(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Unavailable | ErrorKind::Internal => true,
         ErrorKind::Conflict => error.machine_code() != super::SOURCE_CHANGED,
