@@ -1,6 +1,8 @@
 //! Import: from a volume in the upload store into one mailbox, each entry with exactly one outcome.
 
+mod batch;
 mod close;
+mod further;
 mod open;
 mod read;
 mod record;
@@ -11,18 +13,20 @@ mod shard;
 mod slice;
 mod start;
 mod step;
+mod target;
 #[cfg(test)]
 mod tests;
 mod unlock;
 mod view;
 
+pub(crate) use batch::Mails;
+pub use further::SelfStart;
 pub(crate) use open::Located;
 pub(crate) use read::summarize;
 pub(crate) use record::Texts;
-pub(crate) use report::{Report, Waiting};
+pub(crate) use report::{Contents, Report, Waiting};
 use serde::{Deserialize, Serialize};
-pub(crate) use shard::SliceRef;
-pub(crate) use slice::{Outcome, Placed};
+pub(crate) use slice::{Outcome, Placed, SliceRef};
 pub use start::{StartImports, Started};
 pub use view::{FailedEntry, ImportView, NotMail};
 
@@ -105,6 +109,9 @@ pub struct Import {
     pub export_id: String,
     pub export_name: String,
     pub volume: u64,
+    /// Whether it is the last volume of its export.
+    #[serde(default)]
+    pub last: bool,
     /// Hex SHA-256 of `seal.json`: every later step is pinned to it.
     pub seal: String,
     /// The certificate, DER in hex: each worker verifies the signature again.

@@ -48,7 +48,7 @@ pub mod uploads;
 
 pub use access::Proof;
 pub use address::{Domain, MailboxAddress};
-pub use archive::Archive;
+pub use archive::{Archive, Sizes};
 pub use certificate::RecipientCertificate;
 pub use check::Checked;
 pub use error::{Error, ErrorKind, Result};

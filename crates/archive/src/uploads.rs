@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Archive, Error, ErrorKind, ImportId, Result,
-    import::Import,
+    import::{Import, SelfStart},
     job::Job,
     ports::{ETag, Expect, ObjectKey},
     records::{Record, Stored},
@@ -61,6 +61,9 @@ pub struct Upload {
     pub reason: Option<String>,
     /// The import that reads it now.
     pub import: Option<ImportId>,
+    /// That it starts by itself.
+    #[serde(default)]
+    pub further: Option<SelfStart>,
 }
 
 impl Record for Upload {
@@ -109,6 +112,7 @@ impl Archive {
             code: None,
             reason: None,
             import: None,
+            further: None,
         };
         let noted = match known {
             Some(known) => self.save(Stored { value: pending, version: known.version }).await,

@@ -28,12 +28,25 @@ pub struct Faults {
     left: Arc<AtomicI64>,
     /// The effect takes place, and only its acknowledgement is lost.
     after: bool,
+    /// Documents with more bytes are refused.
+    document_bytes: usize,
 }
 
 impl Faults {
     /// Fails at the effect `at` (from 0) and at every one after it, as a process does that was killed.
     pub fn at(at: i64, after: bool) -> Self {
-        Self { left: Arc::new(AtomicI64::new(at)), after }
+        Self { left: Arc::new(AtomicI64::new(at)), after, document_bytes: usize::MAX }
+    }
+
+    /// Never fails.
+    pub fn none() -> Self {
+        Self::at(i64::MAX, false)
+    }
+
+    /// Refuses documents with more bytes of JSON, as DynamoDB does from 400 KB on.
+    #[must_use]
+    pub fn documents_up_to(self, document_bytes: usize) -> Self {
+        Self { document_bytes, ..self }
     }
 
     /// Whether the fault has struck.
@@ -76,6 +89,10 @@ impl Catalog for Faulty<dyn Catalog> {
         self.port.load(partition, id).await
     }
     async fn save(&self, partition: &str, id: &str, body: &Value, expect: Expect, expires: Option<i64>) -> Result<u64> {
+        let bytes = body.to_string().len();
+        if bytes > self.faults.document_bytes {
+            return Err(Error::invalid(format!("{partition} {id} has {bytes} bytes, more than a row holds")));
+        }
         self.faults.effect(self.port.save(partition, id, body, expect, expires)).await
     }
     async fn list(&self, partition: &str, after: Option<&str>, limit: usize) -> Result<Vec<Document>> {

@@ -3,6 +3,7 @@
 use super::{KEPT_SECONDS, Upload};
 use crate::{
     Archive, ErrorKind, Result,
+    job::Job,
     ports::{ObjectKey, ObjectMeta},
 };
 
@@ -20,6 +21,7 @@ impl Archive {
                 self.sweep_one(object).await?;
             }
         }
+        self.expire_choices().await?;
         for upload in self.uploads().await? {
             if self.uploads.head(&upload.key).await?.is_none() {
                 self.forget_upload(&upload.key, &upload.etag).await?;
@@ -38,7 +40,12 @@ impl Archive {
         if arrived + KEPT_SECONDS <= self.clock.now() && !in_use {
             return self.expire(&object).await;
         }
-        self.upload_landed(&object.key).await
+        match record {
+            Some(upload) if upload.etag == object.etag && self.is_left_to_start(&upload).await? => {
+                self.send(&Job::Intake { upload: upload.key }).await
+            }
+            _ => self.upload_landed(&object.key).await,
+        }
     }
 
     async fn expire(&self, object: &ObjectMeta) -> Result<()> {

@@ -75,6 +75,7 @@ impl World {
             export_id: String::new(),
             export_name: String::new(),
             volume: 1,
+            last: false,
             seal: String::new(),
             certificate: String::new(),
             wrapped_key: None,
