@@ -2,6 +2,7 @@
 
 mod deadline;
 mod further;
+mod shards;
 mod size;
 
 use std::{
