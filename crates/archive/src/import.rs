@@ -18,6 +18,7 @@ mod target;
 mod tests;
 mod unlock;
 mod view;
+mod wake;
 
 pub(crate) use batch::Mails;
 pub use further::SelfStart;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use slice::{Outcome, Placed, SliceRef};
 pub use start::{StartImports, Started};
 pub use view::{FailedEntry, ImportView, NotMail};
+pub(crate) use wake::LOST_SECONDS;
 
 use crate::{
     ImportId, MailboxAddress, ProcessId,
@@ -124,6 +126,9 @@ pub struct Import {
     pub shard_mails: u64,
     pub shards_done: std::collections::BTreeSet<u32>,
     pub started: i64,
+    /// When somebody last did something to this row.
+    #[serde(default)]
+    pub touched: i64,
     pub finished: Option<i64>,
     pub by: String,
     pub tally: Tally,

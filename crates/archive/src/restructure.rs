@@ -44,7 +44,7 @@ impl Archive {
     /// Asks for a run now; the process shows what comes of it.
     pub async fn start_restructure(&self, by: &str) -> Result<ProcessId> {
         let process = self.begin_process("restructure", "recreate the structure of the archive", by).await?;
-        self.send(&Job::Restructure { process: Some(process.id.clone()) }).await?;
+        self.ask(&process.id).await?;
         Ok(process.id)
     }
 

@@ -96,13 +96,15 @@ impl Archive {
         if known.as_ref().is_some_and(|u| u.value.etag == meta.etag && u.value.state != UploadState::Pending) {
             return Ok(());
         }
+        // One that waits still has come when it came.
+        let arrived = known.as_ref().filter(|known| known.value.etag == meta.etag).map(|known| known.value.arrived);
         let pending = Upload {
             key: key.clone(),
             state: UploadState::Pending,
             kind: Kind::Unknown,
             size_bytes: meta.size_bytes,
             etag: meta.etag,
-            arrived: self.clock.now(),
+            arrived: arrived.unwrap_or_else(|| self.clock.now()),
             export_id: None,
             export_name: None,
             volume: None,

@@ -171,12 +171,11 @@ impl Archive {
     pub(super) async fn note_parts(&self, id: &ProcessId, views: &[super::ImportView]) -> Result<()> {
         let mut parts = Vec::with_capacity(views.len());
         for (number, view) in (0..).zip(views) {
-            parts.push(match &view.id {
-                Some(import) => Part::Import(import.clone()),
-                None => {
-                    self.put(RefusedPart { process: id.clone(), number, view: json!(view) }).await?;
-                    Part::Refused(number)
-                }
+            parts.push(if let Some(import) = &view.id {
+                Part::Import(import.clone())
+            } else {
+                self.put(RefusedPart { process: id.clone(), number, view: json!(view) }).await?;
+                Part::Refused(number)
             });
         }
         let note = |process: &mut Process| {

@@ -251,6 +251,7 @@ impl Archive {
             shard_mails: self.sizes.shard_mails,
             shards_done: std::collections::BTreeSet::new(),
             started: self.clock.now(),
+            touched: self.clock.now(),
             finished: None,
             by: start.by.clone(),
             tally: Tally::default(),
@@ -291,6 +292,7 @@ impl Archive {
             if import.state.ended() {
                 return Err(Error::conflict(format!("import {} is just ending", import.id)).hint("try again soon"));
             }
+            import.touched = new.touched;
             import.process = new.process.clone();
             import.source = new.source.clone();
             import.etag = new.etag.clone();
@@ -313,6 +315,7 @@ impl Archive {
 
     /// Cancels an import; what was imported so far stays and is placed. No further volume of its export starts by itself.
     pub async fn cancel_import(&self, id: &ImportId) -> Result<ImportView> {
+        let now = self.clock.now();
         let has_ended = || Error::conflict(format!("import {id} has ended"));
         let import = self.need::<Import>(&id.0).await?.value;
         if import.state.ended() {
@@ -325,6 +328,7 @@ impl Archive {
                 return Err(has_ended());
             }
             import.state = ImportState::Cancelled;
+            import.touched = now;
             Ok(())
         };
         let import = self.update::<Import>(&id.0, cancel).await?.value;

@@ -1,4 +1,5 @@
-//! Sweeping: uploads that nobody told of, records without a file, and what is older than seven days.
+//! Sweeping: uploads that nobody told of, records without a file, what is older than seven days, and work whose job was
+//! lost.
 
 use super::{KEPT_SECONDS, Upload};
 use crate::{
@@ -10,7 +11,8 @@ use crate::{
 const PAGE: usize = 1000;
 
 impl Archive {
-    /// Looks at the whole upload store. The archive itself is never touched by this.
+    /// Looks at the whole upload store, and at the work that has not ended. Of all that queues and events bring, any may be
+    /// lost: this finds it. The archive itself is never touched by this.
     pub async fn sweep(&self) -> Result<()> {
         let mut after: Option<ObjectKey> = None;
         loop {
@@ -22,6 +24,8 @@ impl Archive {
             }
         }
         self.expire_choices().await?;
+        self.wake_imports().await?;
+        self.wake_restructure().await?;
         for upload in self.uploads().await? {
             if self.uploads.head(&upload.key).await?.is_none() {
                 self.forget_upload(&upload.key, &upload.etag).await?;

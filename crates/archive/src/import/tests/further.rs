@@ -242,8 +242,10 @@ async fn two_workers_with_one_event_start_one_import() {
     world.archive.upload_landed(&key(NAMES[1])).await.unwrap();
     let event = world.memory.queue.take().unwrap();
     let other = another(&world.archive);
-    let outcomes =
-        futures::future::join(job::run(&world.archive, &event, Duration::MAX), job::run(&other, &event, Duration::MAX));
+    let outcomes = futures::future::join(
+        Box::pin(job::run(&world.archive, &event, Duration::MAX)),
+        Box::pin(job::run(&other, &event, Duration::MAX)),
+    );
     for outcome in <[_; 2]>::from(outcomes.await) {
         let kind = outcome.err().map(|error| error.kind());
         assert!(matches!(kind, None | Some(ErrorKind::Conflict)), "{kind:?}");

@@ -83,6 +83,7 @@ impl World {
             mails: 1,
             shard_mails: 1,
             shards_done: BTreeSet::new(),
+            touched: 0,
             started: 0,
             finished,
             by: "anna".into(),
