@@ -84,8 +84,7 @@ fn a_foreign_thing_is_known_in_its_own_crate_alone() {
 
 #[test]
 fn what_a_function_links_has_no_sqlite() {
-    let arguments =
-        ["tree", "--offline", "--edges", "normal", "--prefix", "none", "--package", "functions"];
+    let arguments = ["tree", "--offline", "--edges", "normal", "--prefix", "none", "--package", "functions"];
     let output = Command::new(env!("CARGO")).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let tree = String::from_utf8(output.stdout).unwrap();
