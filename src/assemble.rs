@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use archive::{Archive, Result, Worker, hash::to_hex, ports::Random as _};
+use archive::{Archive, FrontDoor, Result, Worker, hash::to_hex, ports::Random as _};
 use local::{Landings, Local};
 
 use crate::{config::Config, first_password};
@@ -53,6 +53,7 @@ fn archive_of(local: &Local, config: &Config) -> Archive {
         keys: local.keys.clone(),
         clock: local.clock.clone(),
         random: local.random.clone(),
+        door: FrontDoor::none(),
         scratch: local.scratch.clone(),
         // The lock on the folder makes it so.
         worker: Worker { process: worker_id(local), number: 0, alone: true },

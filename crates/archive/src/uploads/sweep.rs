@@ -9,8 +9,14 @@ use crate::{
 const PAGE: usize = 1000;
 
 impl Archive {
-    /// Looks at the whole upload store. The archive itself is never touched by this.
+    /// Looks at the whole upload store, then at the door. The archive itself is never touched by this.
     pub async fn sweep(&self) -> Result<()> {
+        let uploads = self.sweep_uploads().await;
+        // What is wrong with uploads must not keep a door open that costs by the hour.
+        self.close_door_if_due().await.and(uploads)
+    }
+
+    async fn sweep_uploads(&self) -> Result<()> {
         let mut after: Option<ObjectKey> = None;
         loop {
             let page = self.uploads.list("", after.as_ref(), PAGE).await?;
