@@ -166,11 +166,19 @@ fn too_large() -> Error {
     error.hint("ask for fewer items with `limit`, and for the rest with `after`")
 }
 
-/// An answer that broke off, for the reason that the archive gave.
+/// An answer that broke off, for the reason that the archive gave: each layer of the router has wrapped it once.
 fn broken(error: axum::Error) -> Error {
-    match error.into_inner().downcast::<Error>() {
-        Ok(error) => *error,
-        Err(error) => Error::internal("the answer broke off").caused_by(error),
+    let mut inner = error.into_inner();
+    loop {
+        match inner.downcast::<axum::Error>() {
+            Ok(wrapped) => inner = wrapped.into_inner(),
+            Err(other) => {
+                return match other.downcast::<Error>() {
+                    Ok(error) => *error,
+                    Err(other) => Error::internal("the answer broke off").caused_by(other),
+                };
+            }
+        }
     }
 }
 

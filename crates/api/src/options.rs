@@ -24,6 +24,9 @@ pub struct Options {
     /// The answer to a network request begins within this time, or ten times as long where imports are started; not
     /// counted for the body of an upload.
     pub timeout: Duration,
+    /// A mail beyond this many bytes is not sent as an answer, which could not carry it: the answer is a link to a copy
+    /// that goes by itself.
+    pub largest_mail_bytes: Option<u64>,
 }
 
 impl Default for Options {
@@ -35,6 +38,7 @@ impl Default for Options {
             metrics_open: false,
             jobs_waiting: None,
             timeout: Duration::from_mins(1),
+            largest_mail_bytes: None,
         }
     }
 }

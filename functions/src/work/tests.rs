@@ -125,13 +125,14 @@ async fn what_is_no_job_goes_to_the_dead_letters_alone() {
 async fn a_panic_fails_its_own_message_and_is_given_up_in_the_end() {
     let mut world = World::new();
     world.work.archive.queue = Arc::new(Broken);
-    world.upload("a").await;
-    let bodies = [json!({ "job": "intake", "upload": "clara/a" }), json!({ "job": "intake", "upload": "clara/gone" })];
-    let bodies = bodies.map(|body| body.to_string());
-    assert_eq!(world.failures(&bodies, 1).await, ["0"]);
+    for name in ["a", "b"] {
+        world.upload(name).await;
+    }
+    let body = |key: &str| json!({ "job": "intake", "upload": key }).to_string();
+    assert_eq!(world.failures(&[body("clara/a"), body("clara/gone")], 1).await, ["0"]);
     assert_eq!(*world.told.hidden.lock().unwrap(), [("0".to_owned(), Duration::from_secs(2))]);
-    assert_eq!(world.failures(&bodies, 5).await, [""; 0]);
-    assert_eq!(world.buried()[0].0, bodies[0]);
+    assert_eq!(world.failures(&[body("clara/b"), body("clara/gone")], 5).await, [""; 0]);
+    assert_eq!(world.buried().iter().map(|(body, _)| body.clone()).collect::<Vec<_>>(), [body("clara/b")]);
 }
 
 #[tokio::test]
