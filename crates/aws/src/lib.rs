@@ -5,9 +5,13 @@
 
 mod clients;
 mod error;
+mod machine;
 mod meter;
 mod settings;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use clients::Clients;
+pub use machine::{SystemClock, SystemRandom};
 pub use meter::{Calls, Meter, Usage};
 pub use settings::{DoorMode, DoorSettings, QueueUrls, ScheduleSettings, Settings};
