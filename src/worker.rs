@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use archive::{
-    Archive, Error, ErrorKind, ImportId, ProcessId, Result,
-    job::{self, Job},
+    Archive, Error, ImportId, ProcessId, Result,
+    job::{self, Job, Verdict},
     process::{Failure, Part},
 };
 use local::{Jobs, Received};
@@ -16,11 +16,8 @@ use crate::assemble::Place;
 const STEP: Duration = Duration::from_mins(2);
 /// Long enough for a step that overstays, because one call cannot be cut short.
 const LEASE: Duration = Duration::from_mins(5);
-/// A job that fails without a known reason is given up after so many attempts.
-const MAX_ATTEMPTS: u32 = 5;
 /// Whoever waits in front of the terminal is told of a failure after so many attempts.
 const PATIENCE: u32 = 3;
-const MAX_DELAY: Duration = Duration::from_mins(15);
 
 /// Some loops over one queue. Dropping it ends them wherever they are; what they had in hand comes again.
 pub(crate) struct Workers {
@@ -144,7 +141,7 @@ impl Worker {
         if let Err(error) = &outcome {
             tracing::warn!(?job, attempts, kind = error.kind().as_str(), "a step failed: {error}");
         }
-        let settled = match verdict(&outcome, attempts) {
+        let settled = match job::verdict(&outcome, attempts) {
             Verdict::Done => self.jobs.done(id).await,
             Verdict::Retry(delay) => self.jobs.retry(id, delay).await,
             Verdict::Bury(reason) => self.give_up(&job, outcome).await.and(self.jobs.bury(id, &reason).await),
@@ -190,41 +187,5 @@ impl AbortOnDrop {
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    Done,
-    Retry(Duration),
-    Bury(String),
-}
-
-/// What becomes of a job: the column "worker" of the table of errors.
-fn verdict(outcome: &Result<()>, attempts: u32) -> Verdict {
-    let Err(error) = outcome else { return Verdict::Done };
-    let back_off = Duration::from_secs(1 << attempts.min(10)).min(MAX_DELAY);
-    match error.kind() {
-        ErrorKind::Conflict => Verdict::Retry(Duration::from_secs(1)),
-        ErrorKind::Unavailable => Verdict::Retry(back_off),
-        ErrorKind::Internal if attempts < MAX_ATTEMPTS => Verdict::Retry(back_off),
-        ErrorKind::Invalid | ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Corrupt | ErrorKind::Internal => {
-            Verdict::Bury(error.to_string())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_may_pass_is_tried_again_and_what_cannot_is_put_aside() {
-        assert_eq!(verdict(&Ok(()), 1), Verdict::Done);
-        assert_eq!(verdict(&Err(Error::unavailable("disk")), 3), Verdict::Retry(Duration::from_secs(8)));
-        assert_eq!(verdict(&Err(Error::unavailable("disk")), u32::MAX), Verdict::Retry(MAX_DELAY));
-        assert_eq!(verdict(&Err(Error::corrupt("pack")), 1), Verdict::Bury("pack".into()));
-        assert!(matches!(verdict(&Err(Error::internal("x")), 1), Verdict::Retry(_)));
-        assert!(matches!(verdict(&Err(Error::internal("x")), MAX_ATTEMPTS), Verdict::Bury(_)));
     }
 }

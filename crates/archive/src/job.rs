@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Archive, Error, ImportId, ProcessId, Result, ports::ObjectKey, process::ProcessState};
+use crate::{Archive, Error, ErrorKind, ImportId, ProcessId, Result, ports::ObjectKey, process::ProcessState};
+
+/// A job that fails without a known reason is given up after so many attempts.
+const MAX_ATTEMPTS: u32 = 5;
+/// Nobody waits longer before the next attempt: the longest delay of SQS.
+const MAX_DELAY: Duration = Duration::from_mins(15);
 
 /// One piece of work; small, without secrets, safe to deliver twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,5 +54,48 @@ pub async fn run(archive: &Archive, job: &Job, deadline: Duration) -> Result<()>
         Job::Restructure { process } => archive.run_restructure(process.as_ref(), deadline).await,
         Job::Check { process, read_data } => archive.run_check(process, *read_data).await,
         Job::Sweep => archive.sweep().await,
+    }
+}
+
+/// What becomes of a job after an attempt at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is done; take it from the queue.
+    Done,
+    /// Deliver it again, not before so long.
+    Retry(Duration),
+    /// Put it aside for a person to see: [`give_up`], then to the dead letters, with the reason.
+    Bury(String),
+}
+
+/// The column "worker" of the table of errors. `attempts` counts from 1, the one that had this outcome included.
+pub fn verdict(outcome: &Result<()>, attempts: u32) -> Verdict {
+    let Err(error) = outcome else { return Verdict::Done };
+    let back_off = Duration::from_secs(1 << attempts.min(10)).min(MAX_DELAY);
+    match error.kind() {
+        ErrorKind::Conflict => Verdict::Retry(Duration::from_secs(1)),
+        ErrorKind::Unavailable => Verdict::Retry(back_off),
+        ErrorKind::Internal if attempts < MAX_ATTEMPTS => Verdict::Retry(back_off),
+        ErrorKind::Invalid | ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Corrupt | ErrorKind::Internal => {
+            Verdict::Bury(error.to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_tried_again_and_what_cannot_is_put_aside() {
+        assert_eq!(verdict(&Ok(()), 1), Verdict::Done);
+        assert_eq!(verdict(&Err(Error::conflict("row")), u32::MAX), Verdict::Retry(Duration::from_secs(1)));
+        assert_eq!(verdict(&Err(Error::unavailable("disk")), 3), Verdict::Retry(Duration::from_secs(8)));
+        assert_eq!(verdict(&Err(Error::unavailable("disk")), u32::MAX), Verdict::Retry(MAX_DELAY));
+        assert!(matches!(verdict(&Err(Error::internal("x")), 1), Verdict::Retry(_)));
+        assert!(matches!(verdict(&Err(Error::internal("x")), MAX_ATTEMPTS), Verdict::Bury(_)));
+        for error in [Error::corrupt("pack"), Error::invalid("pack"), Error::denied("pack"), Error::not_found("pack")] {
+            assert_eq!(verdict(&Err(error), 1), Verdict::Bury("pack".into()));
+        }
     }
 }
