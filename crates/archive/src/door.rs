@@ -8,7 +8,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 pub use standing::StandingDoor;
@@ -39,9 +39,9 @@ pub enum DoorMode {
     Always,
 }
 
-impl DoorMode {
-    /// `on-demand`, `always` or `none`.
-    pub fn parse(word: &str) -> Result<Self> {
+impl FromStr for DoorMode {
+    type Err = Error;
+    fn from_str(word: &str) -> Result<Self> {
         match word {
             "none" => Ok(Self::None),
             "on-demand" => Ok(Self::OnDemand),

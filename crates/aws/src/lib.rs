@@ -4,10 +4,12 @@
 //! [`Meter`] that counts what each call costs. Nothing here reads a variable of ours: [`Settings`] come in as values.
 
 mod clients;
+mod door;
 mod error;
 mod meter;
 mod settings;
 
 pub use clients::Clients;
+pub use door::Door;
 pub use meter::{Calls, Meter, Usage};
-pub use settings::{DoorMode, DoorSettings, QueueUrls, ScheduleSettings, Settings};
+pub use settings::{DoorSettings, DoorVpc, QueueUrls, ScheduleSettings, Settings};
