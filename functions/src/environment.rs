@@ -133,7 +133,9 @@ mod tests {
                 let empty = Environment::from(function, |name| Some(if name == *missing { "" } else { "x" }.into()));
                 for read in [with, empty] {
                     match read {
-                        Ok(environment) => assert!(MAY_BE_EMPTY.contains(missing) && environment.get(missing).is_none()),
+                        Ok(environment) => {
+                            assert!(MAY_BE_EMPTY.contains(missing) && environment.get(missing).is_none())
+                        }
                         Err(error) => {
                             let text = error.to_string();
                             assert!(text.contains(function) && text.contains(missing), "{text}");

@@ -7,5 +7,6 @@ pub mod environment;
 pub mod events;
 pub mod first_password;
 pub mod gateway;
+pub mod login;
 mod notification;
 pub mod work;

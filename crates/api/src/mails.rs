@@ -73,7 +73,7 @@ pub(crate) async fn raw(
     let visible = app.archive.visible(&caller).await?;
     let mail = app.archive.raw(&visible, &hash).await?;
     if app.options.largest_mail_bytes.is_some_and(|most| mail.size_bytes > most) {
-        let link = app.archive.lend(mail).await?;
+        let link = app.archive.lend(&hash, mail).await?;
         let link = HeaderValue::try_from(link).map_err(|e| Error::internal("a link is no address").caused_by(e))?;
         return Ok((StatusCode::SEE_OTHER, [(header::LOCATION, link)]).into_response());
     }

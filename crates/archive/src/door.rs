@@ -8,7 +8,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 pub use standing::StandingDoor;
@@ -39,9 +39,9 @@ pub enum DoorMode {
     Always,
 }
 
-impl DoorMode {
-    /// `on-demand`, `always` or `none`.
-    pub fn parse(word: &str) -> Result<Self> {
+impl FromStr for DoorMode {
+    type Err = Error;
+    fn from_str(word: &str) -> Result<Self> {
         match word {
             "none" => Ok(Self::None),
             "on-demand" => Ok(Self::OnDemand),
@@ -126,7 +126,10 @@ impl Archive {
         let server = match promise.as_ref().and_then(|promise| promise.server.as_deref()) {
             Some(id) => self.door.port.status(id).await?,
             // Also one that nobody remembers is shown: it can be reached, and costs.
-            None => self.door.port.servers().await?.into_iter().next(),
+            None => {
+                let servers = self.door.port.servers().await?;
+                servers.iter().find(|server| server.serves()).or(servers.first()).cloned()
+            }
         };
         Ok(self.door_status(promise, server))
     }
@@ -259,9 +262,10 @@ impl Archive {
         }
     }
 
-    /// A server that stands without serving is in the way, and costs.
+    /// A server that stands without serving costs, and is replaced.
     async fn open_port(&self) -> Result<DoorServer> {
-        for server in self.door.port.servers().await?.into_iter().filter(|server| !server.serves()) {
+        let is_useless = |server: &DoorServer| matches!(server.state, DoorState::Closed | DoorState::Failed);
+        for server in self.door.port.servers().await?.into_iter().filter(is_useless) {
             self.door.port.close(&server.id).await?;
         }
         self.door.port.open().await

@@ -6,7 +6,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 
 use crate::{
-    Archive, MailHash, MessageRow, Result, access::Visible, hash::to_hex, ports::ObjectKey, store::RawMail,
+    Archive, Error, MailHash, MessageRow, Result, access::Visible, hash::to_hex, ports::ObjectKey, store::RawMail,
 };
 
 /// A mail up to this size is parsed as a whole; of a larger one the header is shown, and that it is too large.
@@ -22,14 +22,15 @@ impl Archive {
     }
 
     /// A link to a copy of the mail, for whoever cannot be given its bytes. The copy goes by itself.
-    pub async fn lend(&self, mail: RawMail) -> Result<String> {
+    pub async fn lend(&self, id: &MailHash, mail: RawMail) -> Result<String> {
         let key = ObjectKey::parse(format!("temporary/{}.eml", self.random_id()))?;
         let (mut copy, mut blocks) = (self.objects.create(&key).await?, mail.blocks);
         while let Some(block) = blocks.next().await {
             copy.write(block?).await?;
         }
         copy.finish().await?;
-        self.objects.link(&key, LENT).await
+        let link = self.objects.link(&key, LENT, &format!("{id}.eml")).await?;
+        link.ok_or_else(|| Error::internal("the store of this archive gives no links"))
     }
 
     /// The mail made readable: headers, text, safe HTML, attachments, defects.

@@ -4,6 +4,7 @@
 //! [`Meter`] that counts what each call costs. Nothing here reads a variable of ours: [`Settings`] come in as values.
 
 mod clients;
+mod door;
 mod error;
 mod machine;
 mod meter;
@@ -12,6 +13,7 @@ mod settings;
 pub mod testing;
 
 pub use clients::Clients;
+pub use door::Door;
 pub use machine::{SystemClock, SystemRandom};
 pub use meter::{Calls, Meter, Usage};
-pub use settings::{DoorMode, DoorSettings, QueueUrls, ScheduleSettings, Settings};
+pub use settings::{DoorSettings, DoorVpc, QueueUrls, ScheduleSettings, Settings};

@@ -46,7 +46,8 @@ async fn a_name_arrives_as_it_was_sent() {
 
 #[tokio::test]
 async fn text_stays_text_and_bytes_become_base64() {
-    let bytes = |kind: &'static str, bytes: &'static [u8]| get(move || async move { ([("content-type", kind)], bytes) });
+    let bytes =
+        |kind: &'static str, bytes: &'static [u8]| get(move || async move { ([("content-type", kind)], bytes) });
     let router = Router::new()
         .route("/json", bytes("application/json", b"{\"a\":\"\\u00fc\"}"))
         .route("/problem", bytes("application/problem+json", b"{}"))

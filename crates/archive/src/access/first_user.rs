@@ -4,12 +4,8 @@ use super::{Group, NewUser, Role, User};
 use crate::{Archive, ErrorKind, Result, records::Record as _};
 
 const ADMIN: &str = "admin";
-const GROUPS: [(&str, Role); 4] = [
-    ("admins", Role::Admin),
-    ("compliance", Role::Compliance),
-    ("readers", Role::Reader),
-    ("auditors", Role::Auditor),
-];
+const GROUPS: [(&str, Role); 4] =
+    [("admins", Role::Admin), ("compliance", Role::Compliance), ("readers", Role::Reader), ("auditors", Role::Auditor)];
 
 impl Archive {
     /// The user `admin` and the four groups of a new archive; answers the admin's first password if it was made now.

@@ -244,3 +244,10 @@ async fn a_crash_at_any_effect_is_repaired() {
         }
     }
 }
+
+#[test]
+fn a_mode_is_one_of_three_words() {
+    let modes = ["none", "on-demand", "always"].map(|word| word.parse::<DoorMode>().unwrap());
+    assert_eq!(modes, [DoorMode::None, DoorMode::OnDemand, DoorMode::Always]);
+    assert!("vpc".parse::<DoorMode>().is_err() && "".parse::<DoorMode>().is_err());
+}
