@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use archive::{Archive, FrontDoor, Result, Worker, hash::to_hex, ports::Random as _};
+use archive::{Archive, FrontDoor, Result, Sizes, Worker, hash::to_hex, ports::Random as _};
 use local::{Landings, Local};
 
 use crate::{config::Config, first_password};
@@ -58,6 +58,7 @@ fn archive_of(local: &Local, config: &Config) -> Archive {
         // The lock on the folder makes it so.
         worker: Worker { process: worker_id(local), number: 0, alone: true },
         domain: config.domain.clone(),
+        sizes: Sizes::default(),
     }
 }
 

@@ -30,6 +30,26 @@ pub struct Archive {
     pub worker: Worker,
     /// The domain that recreated mailboxes get.
     pub domain: Option<Domain>,
+    pub sizes: Sizes,
+}
+
+/// How much is done at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Mails per shard of an import: so many that opening the volume again costs little beside it.
+    pub shard_mails: u64,
+    /// Small mails that make a step, so that its rows and its slice stay small.
+    pub step_mails: u64,
+    /// Mails that are read and looked up together: as many keys as one `BatchGetItem` takes.
+    pub batch_mails: usize,
+    /// Placements gathered before they are written: few large batches make short lists cheap to read.
+    pub placements: usize,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { shard_mails: 50_000, step_mails: 8192, batch_mails: 100, placements: 200_000 }
+    }
 }
 
 impl Archive {

@@ -1,5 +1,6 @@
 //! Import: from a volume in the upload store into one mailbox, each entry with exactly one outcome.
 
+mod batch;
 mod close;
 mod open;
 mod read;
@@ -11,18 +12,19 @@ mod shard;
 mod slice;
 mod start;
 mod step;
+mod target;
 #[cfg(test)]
 mod tests;
 mod unlock;
 mod view;
 
+pub(crate) use batch::Mails;
 pub(crate) use open::Located;
 pub(crate) use read::summarize;
 pub(crate) use record::Texts;
-pub(crate) use report::{Report, Waiting};
+pub(crate) use report::{Contents, Report, Waiting};
 use serde::{Deserialize, Serialize};
-pub(crate) use shard::SliceRef;
-pub(crate) use slice::{Outcome, Placed};
+pub(crate) use slice::{Outcome, Placed, SliceRef};
 pub use start::{StartImports, Started};
 pub use view::{FailedEntry, ImportView, NotMail};
 

@@ -11,6 +11,9 @@ const MAX_ATTEMPTS: u32 = 5;
 /// Nobody waits longer before the next attempt: the longest delay of SQS.
 const MAX_DELAY: Duration = Duration::from_mins(15);
 
+/// Time kept before a deadline for writing what was read.
+const MARGIN: Duration = Duration::from_secs(10);
+
 /// One piece of work; small, without secrets, safe to deliver twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "job", rename_all = "snake_case")]
@@ -31,6 +34,13 @@ impl Archive {
     /// Sends a job that should run as soon as somebody can.
     pub(crate) async fn send(&self, job: &Job) -> Result<()> {
         self.queue.send(job, Duration::ZERO).await
+    }
+
+    /// When a turn that begins now takes in nothing more, so that it ends by `deadline`. Of a short turn a third is kept
+    /// for writing, not all of it.
+    pub(crate) fn stop_before(&self, deadline: Duration) -> Duration {
+        let left = deadline.saturating_sub(self.clock.boot());
+        deadline.saturating_sub(MARGIN.min(left / 3))
     }
 }
 

@@ -49,7 +49,7 @@ pub mod uploads;
 
 pub use access::Proof;
 pub use address::{Domain, MailboxAddress};
-pub use archive::Archive;
+pub use archive::{Archive, Sizes};
 pub use certificate::RecipientCertificate;
 pub use check::Checked;
 pub use door::{DoorMode, DoorStatus, FrontDoor, StandingDoor};

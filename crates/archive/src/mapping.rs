@@ -79,7 +79,7 @@ impl Archive {
         let set = self.set_addresses().await?;
         let mut archives: BTreeSet<String> = set.keys().cloned().collect();
         for report in self.all::<Report>(None).await? {
-            archives.extend(report.user_archives);
+            archives.extend(self.report_contents(&report).await?.user_archives);
         }
         let mut rows = Vec::new();
         for archive in archives {

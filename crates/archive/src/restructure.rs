@@ -1,21 +1,23 @@
 //! Restructure: from the queue of reports to mailboxes, folders and placements.
 
 mod place;
+mod turn;
 
 use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use turn::{Run, Turn};
+
 use crate::{
-    Archive, Error, ErrorKind, MailboxAddress, ProcessId, Result,
+    Archive, Error, ErrorKind, ImportId, MailboxAddress, ProcessId, Result,
     import::{Report, Waiting},
     job::Job,
-    lease::{Holder, Lease, Leased},
+    lease::Lease,
     mailbox::Origin,
     mapping::{Conflict, Plan},
-    process::{ProcessState, Severity},
-    records::Record,
+    process::{Process, ProcessState, Severity},
 };
 
 /// What a run has done. Placements and folders count where they are new.
@@ -27,27 +29,6 @@ pub struct Restructured {
     pub folders_created: u64,
     pub placements_created: u64,
     pub conflicts: Vec<Conflict>,
-}
-
-/// One run at a time: the row that it holds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Turn {
-    holder: Option<Holder>,
-    /// What a process had done when its time was up; the next turn goes on counting.
-    so_far: Option<(ProcessId, Restructured)>,
-}
-
-impl Record for Turn {
-    const KIND: &'static str = "turn";
-    fn id(&self) -> String {
-        "restructure".into()
-    }
-}
-
-impl Leased for Turn {
-    fn holder(&mut self) -> &mut Option<Holder> {
-        &mut self.holder
-    }
 }
 
 enum Progress {
@@ -83,8 +64,9 @@ impl Archive {
 
     /// Works through the queue of reports in the order of their imports.
     pub(crate) async fn run_restructure(&self, process: Option<&ProcessId>, deadline: Duration) -> Result<()> {
+        let stop = self.stop_before(deadline);
         if let Some(id) = process
-            && self.process(id).await?.state.ended()
+            && self.has_ended(id).await?
         {
             return Ok(());
         }
@@ -95,36 +77,49 @@ impl Archive {
         };
         let process = match process {
             Some(id) => id.clone(),
-            None => self.begin_process("restructure", "recreate the structure of the archive", "schedule").await?.id,
+            None => self.scheduled_process(&mut lease).await?,
         };
-        let before = lease.value().so_far.clone().filter(|(of, _)| *of == process);
-        let mut total = before.map_or_else(Restructured::default, |(_, total)| total);
-        let outcome = self.work_through(&process, &mut lease, &mut total, deadline).await;
-        let more = matches!(outcome, Ok(Progress::More));
-        lease.release(self, |turn| turn.so_far = more.then(|| (process.clone(), total.clone()))).await?;
-        match outcome {
-            Ok(Progress::More) => self.send(&Job::Restructure { process: Some(process) }).await,
-            Ok(Progress::Done) => {
-                self.say_end(&process, &total).await?;
-                self.end_process(&process, ProcessState::Finished, Ok(json!(total))).await
+        let mut run = lease.value().run(&process);
+        match self.work_through(&process, &mut lease, &mut run, stop).await {
+            Ok(Progress::More) => {
+                lease.release(self, |turn| turn.keep(&process, &run)).await?;
+                self.send(&Job::Restructure { process: Some(process) }).await
             }
-            Err(e) if matches!(e.kind(), ErrorKind::Unavailable) => Err(e),
+            Ok(Progress::Done) => {
+                self.say_end(&process, &run.total).await?;
+                self.end_process(&process, ProcessState::Finished, Ok(json!(run.total))).await?;
+                lease.release(self, |turn| turn.forget(&process)).await
+            }
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                // Let go for whoever tries next; if that fails too, the lease runs out by itself.
+                let _ = lease.release(self, |turn| turn.keep(&process, &run)).await;
+                Err(error)
+            }
             Err(error) => {
+                // Whoever was overtaken has no say in what becomes of the process.
+                lease.confirm(self).await?;
                 self.say(&process, Severity::Error, error.to_string()).await?;
-                self.end_process(&process, ProcessState::Failed, Err(error)).await
+                self.end_process(&process, ProcessState::Failed, Err(error)).await?;
+                lease.release(self, |turn| turn.forget(&process)).await
             }
         }
     }
 
-    async fn take_turn(&self) -> Result<Option<Lease<Turn>>> {
-        let turn = match self.find::<Turn>("restructure").await? {
-            Some(turn) => turn,
-            None => match self.add(&Turn { holder: None, so_far: None }).await {
-                Err(e) if e.kind() == ErrorKind::Conflict => self.need::<Turn>("restructure").await?,
-                added => added?,
-            },
-        };
-        Lease::take(self, turn).await
+    /// The process of a scheduled run: one that was cut off goes on.
+    async fn scheduled_process(&self, lease: &mut Lease<Turn>) -> Result<ProcessId> {
+        for process in lease.value().scheduled() {
+            if !self.has_ended(&process).await? {
+                return Ok(process);
+            }
+        }
+        let process = self.begin_process("restructure", "recreate the structure of the archive", "schedule").await?.id;
+        let run = Run { scheduled: true, ..Run::default() };
+        lease.save(self, |turn| turn.keep(&process, &run)).await?;
+        Ok(process)
+    }
+
+    async fn has_ended(&self, process: &ProcessId) -> Result<bool> {
+        Ok(self.need::<Process>(&process.0).await?.value.state.ended())
     }
 
     /// Plans all waiting reports together, so that nothing is placed before a conflict with a later one is seen.
@@ -132,60 +127,78 @@ impl Archive {
         &self,
         process: &ProcessId,
         lease: &mut Lease<Turn>,
-        total: &mut Restructured,
-        deadline: Duration,
+        run: &mut Run,
+        stop: Duration,
     ) -> Result<Progress> {
-        let mut reports = Vec::new();
-        for waiting in self.all::<Waiting>(None).await? {
-            reports.push(self.need::<Report>(&waiting.import.0).await?.value);
+        let waiting = self.all::<Waiting>(None).await?;
+        let mut archives = BTreeSet::new();
+        for Waiting { import } in &waiting {
+            let report = self.need::<Report>(&import.0).await?.value;
+            archives.extend(self.report_contents(&report).await?.user_archives);
         }
-        let archives: BTreeSet<String> =
-            reports.iter().flat_map(|report| report.user_archives.iter().cloned()).collect();
         let plan = self.plan_addresses(&archives).await?;
-        for conflict in &plan.conflicts {
-            let text = format!("{} cannot be recreated: {}", conflict.address, conflict_text(conflict));
-            self.say(process, Severity::Warning, text).await?;
+        if run.is_new() {
+            for conflict in &plan.conflicts {
+                let text = format!("{} cannot be recreated: {}", conflict.address, conflict_text(conflict));
+                self.say(process, Severity::Warning, text).await?;
+            }
         }
-        total.conflicts.clone_from(&plan.conflicts);
-        total.reports_left = reports.len() as u64;
-        for report in reports {
-            if self.clock.boot() >= deadline {
+        run.total.conflicts.clone_from(&plan.conflicts);
+        run.total.reports_left = waiting.len() as u64;
+        let todo: Vec<_> = waiting.into_iter().filter(|waiting| run.after.as_ref() < Some(&waiting.import)).collect();
+        for (nth, Waiting { import }) in todo.iter().enumerate() {
+            if !self.work_on_report(process, lease, &plan, import, run, stop).await? {
                 return Ok(Progress::More);
             }
-            lease.renew(self).await?;
-            self.work_on_report(process, lease, &plan, report, total).await?;
+            if nth + 1 < todo.len() && self.clock.boot() >= stop {
+                return Ok(Progress::More);
+            }
         }
         Ok(Progress::Done)
     }
 
+    /// False if the time was up before all of the report was placed.
     async fn work_on_report(
         &self,
         process: &ProcessId,
         lease: &mut Lease<Turn>,
         plan: &Plan,
-        report: Report,
-        total: &mut Restructured,
-    ) -> Result<()> {
-        for archive in &report.user_archives {
+        import: &ImportId,
+        run: &mut Run,
+        stop: Duration,
+    ) -> Result<bool> {
+        let report = self.need::<Report>(&import.0).await?.value;
+        let contents = self.report_contents(&report).await?;
+        lease.renew(self).await?;
+        for archive in &contents.user_archives {
             if let Some(address) = plan.addresses.get(archive) {
-                total.mailboxes_created += u64::from(self.recreate(process, archive, address).await?);
+                run.total.mailboxes_created += u64::from(self.recreate(process, archive, address).await?);
             }
         }
-        let (folders, placements) = self.place_report(lease, plan, &report).await?;
-        total.folders_created += folders;
-        total.placements_created += placements;
-        let text = format!("report of import {}: {folders} new folders, {placements} new placements", report.import);
-        self.say(process, Severity::Info, text).await?;
-        if report.user_archives.iter().all(|archive| plan.addresses.contains_key(archive)) {
-            self.update::<Report>(&report.import.0, |report: &mut Report| {
-                report.done = true;
-                Ok(())
-            })
-            .await?;
-            self.drop_record::<Waiting>(None, &report.import.0).await?;
-            total.reports_processed += 1;
-            total.reports_left -= 1;
+        if !self.place_report((process, lease), plan, (import, &contents), run, stop).await? {
+            return Ok(false);
         }
+        let (folders, placements) = run.at.take().map_or((0, 0), |at| (at.folders, at.placements));
+        let text = format!("report of import {import}: {folders} new folders, {placements} new placements");
+        self.say(process, Severity::Info, text).await?;
+        if contents.user_archives.iter().all(|archive| plan.addresses.contains_key(archive)) {
+            self.finish_report(&report, run).await?;
+        }
+        run.after = Some(import.clone());
+        lease.save(self, |turn| turn.keep(process, run)).await?;
+        Ok(true)
+    }
+
+    async fn finish_report(&self, report: &Report, run: &mut Run) -> Result<()> {
+        let done = |report: &mut Report| {
+            report.done = true;
+            Ok(())
+        };
+        self.update::<Report>(&report.import.0, done).await?;
+        self.drop_record::<Waiting>(None, &report.import.0).await?;
+        // One that was done already came back by a crash.
+        run.total.reports_processed += u64::from(!report.done);
+        run.total.reports_left -= 1;
         Ok(())
     }
 
@@ -205,8 +218,8 @@ impl Archive {
         if total.reports_left == 0 {
             return self.say(process, Severity::Info, "no more reports to process").await;
         }
-        let text = format!("{} reports are left until the mapping resolves the conflicts", total.reports_left);
-        self.say(process, Severity::Warning, text).await
+        let until = if total.conflicts.is_empty() { "the next run" } else { "the mapping resolves the conflicts" };
+        self.say(process, Severity::Warning, format!("{} reports are left until {until}", total.reports_left)).await
     }
 }
 

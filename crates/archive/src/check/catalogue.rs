@@ -2,7 +2,7 @@
 
 use super::Findings;
 use crate::{
-    Archive, PlacementKey, Result,
+    Archive, ErrorKind, PlacementKey, Result,
     import::{Import, ImportState, Report},
     mailbox::Mailbox,
     ports::{MAX_ROWS_PER_CALL, Scope},
@@ -89,25 +89,22 @@ impl Archive {
     }
 
     async fn check_report(&self, report: &Report, findings: &mut Findings, read_data: bool) -> Result<()> {
-        let keys = report.slices.iter().map(|slice| &slice.key).chain([&report.key]);
-        for key in keys {
-            findings.expected.insert(key.to_string());
-            if self.objects.head(key).await?.is_none() {
-                findings.error(format!("{key} is missing"));
+        findings.expected.insert(report.key.to_string());
+        let contents = match self.report_contents(report).await {
+            Err(e) if e.kind() == ErrorKind::Corrupt => {
+                findings.error(e.to_string());
+                return Ok(());
             }
-        }
-        if !read_data {
-            return Ok(());
-        }
-        for slice in &report.slices {
-            if let Err(error) = self.slice(slice).await {
+            contents => contents?,
+        };
+        for slice in &contents.slices {
+            findings.expected.insert(slice.key.to_string());
+            if !read_data {
+                if self.objects.head(&slice.key).await?.is_none() {
+                    findings.error(format!("{} is missing", slice.key));
+                }
+            } else if let Err(error) = self.slice(slice).await {
                 findings.error(error.to_string());
-            }
-        }
-        if let Some(meta) = self.objects.head(&report.key).await? {
-            let bytes = self.objects.get(&report.key, 0..meta.size_bytes, None).await?;
-            if crate::MailHash::of(&bytes).to_string() != report.sha256 {
-                findings.error(format!("{} has changed", report.key));
             }
         }
         Ok(())

@@ -9,10 +9,11 @@ use crate::{
 };
 
 impl Archive {
-    /// Every entry of every import is in the archive as its slice says. A slice that cannot be read was named before.
+    /// Every entry of every import is in the archive as its slice says. What cannot be read was named before.
     pub(super) async fn compare_with_slices(&self, findings: &mut Findings) -> Result<()> {
         for report in self.all::<Report>(None).await? {
-            for slice in &report.slices {
+            let Ok(contents) = self.report_contents(&report).await else { continue };
+            for slice in &contents.slices {
                 let Ok(entries) = self.slice(slice).await else { continue };
                 let placed: Vec<_> =
                     entries.into_iter().filter_map(|entry| entry.outcome.placed(entry.number)).collect();

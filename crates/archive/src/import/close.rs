@@ -1,14 +1,15 @@
 //! Closing an import: each part is idempotent, and all of it is repeated until it was acknowledged.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Import, ImportState, Outcome, SliceRef, Source, start::Live, start::live_id};
+use super::{Import, ImportState, Source, start::Live, start::live_id, target::Closing};
 use crate::{
-    Archive, Error, ErrorKind, Flags, FolderPath, ImportId, MailHash, PlacementKey, ProcessId, Result,
+    Archive, Error, ErrorKind, ImportId, ProcessId, Result,
     job::Job,
-    ports::{Expect, ObjectKey, Scope},
+    lease::Lease,
+    ports::{Expect, ObjectKey},
     process::{Failure, Part, Process, ProcessState, Severity},
     records::Record as _,
     uploads::Upload,
@@ -17,24 +18,60 @@ use crate::{
 /// How often restructure runs once the first import has finished.
 const RESTRUCTURE_MINUTES: u32 = 15;
 pub(crate) const RESTRUCTURE: &str = "restructure";
+/// An import that another worker closes is looked at again after so long.
+const RETRY: Duration = Duration::from_secs(30);
 
 impl Archive {
     /// Target placements → report object → report row → schedule → upload deleted → import row. Runs also for an import
-    /// that failed or was cancelled, over what is done.
-    pub(super) async fn close_import(&self, import: Import) -> Result<()> {
-        let import = self.with_tally(import).await?;
-        let slices = self.slices_of(&import).await?;
-        for slice in &slices {
-            self.place_in_target(&import, slice).await?;
+    /// that failed or was cancelled, over what is done. What does not fit before `stop` is left for the next turn.
+    pub(super) async fn close_import(&self, id: &ImportId, stop: Duration) -> Result<()> {
+        let again = Job::Import { import: id.clone(), shard: 0 };
+        let Some(mut lease) = self.take_closing(id).await? else { return self.queue.send(&again, RETRY).await };
+        let import = self.need::<Import>(&id.0).await?.value;
+        let closed = match import.finished {
+            // Somebody has closed it before the lease was ours.
+            Some(_) => Ok(true),
+            None => self.close_held(import, &mut lease, stop).await,
+        };
+        match closed {
+            Ok(true) => self.tidy_up(id).await,
+            Ok(false) => {
+                lease.release(self, |_| {}).await?;
+                self.send(&again).await
+            }
+            Err(error) => {
+                // Let go for whoever tries next; if that fails too, the lease runs out by itself.
+                let _ = lease.release(self, |_| {}).await;
+                Err(error)
+            }
         }
-        self.file_report(&import, slices).await?;
+    }
+
+    /// False if the time was up.
+    async fn close_held(&self, import: Import, lease: &mut Lease<Closing>, stop: Duration) -> Result<bool> {
+        let import = self.with_tally(import).await?;
+        let rows = self.slice_rows(&import).await?;
+        let slices: Vec<_> = rows.iter().map(|row| row.slice.clone()).collect();
+        if !self.place_in_target(&import, &slices, lease, stop).await? {
+            return Ok(false);
+        }
+        lease.renew(self).await?;
+        self.file_report(&import, slices, &rows).await?;
         if self.schedules.create(RESTRUCTURE, RESTRUCTURE_MINUTES, &Job::Restructure { process: None }).await? {
             let text = format!("schedule {RESTRUCTURE:?} was created: every {RESTRUCTURE_MINUTES} minutes");
             self.say(&import.process, Severity::Info, text).await?;
         }
         self.settle_upload(&import).await?;
         self.end_import(&import).await?;
-        self.end_if_all_ended(&import.process).await
+        Ok(true)
+    }
+
+    /// What is left to do once the import has ended, however often somebody comes by.
+    pub(super) async fn tidy_up(&self, id: &ImportId) -> Result<()> {
+        let import = self.need::<Import>(&id.0).await?.value;
+        self.forget_live(&import).await?;
+        self.end_if_all_ended(&import.process).await?;
+        self.drop_record::<Closing>(None, &id.0).await.map(drop)
     }
 
     async fn with_tally(&self, mut import: Import) -> Result<Import> {
@@ -43,34 +80,6 @@ impl Archive {
             import.state = ImportState::Finished;
         }
         Ok(import)
-    }
-
-    async fn slices_of(&self, import: &Import) -> Result<Vec<SliceRef>> {
-        let mut slices: Vec<_> = self.shards(import).await?.into_iter().flat_map(|shard| shard.slices).collect();
-        slices.sort_by_key(|slice| slice.first);
-        Ok(slices)
-    }
-
-    /// One flat folder per export, a mail once; and the lists of the whole mailbox and of the whole archive.
-    async fn place_in_target(&self, import: &Import, slice: &SliceRef) -> Result<()> {
-        let mut keys: BTreeMap<MailHash, (Option<i64>, Flags)> = BTreeMap::new();
-        for entry in self.slice(slice).await? {
-            if let Outcome::Imported(placed) | Outcome::AlreadyThere(placed) = entry.outcome {
-                let key = keys.entry(placed.hash).or_insert((placed.message_date, Flags::default()));
-                key.1 = key.1.union(placed.flags);
-            }
-        }
-        let mut keys: Vec<_> =
-            keys.into_iter().map(|(hash, (date, flags))| PlacementKey { date, hash, flags }).collect();
-        keys.sort();
-        let folder = FolderPath(vec![import.export_name.clone()]);
-        self.catalog.create_folders(&import.mailbox, std::slice::from_ref(&folder)).await?;
-        let run = format!("import {} {}", import.id, slice.first);
-        let (mailbox, all) = (import.mailbox.clone(), Scope::All);
-        for scope in [all, Scope::Mailbox(mailbox.clone()), Scope::Folder(mailbox, folder)] {
-            self.catalog.place(&run, &scope, &keys).await?;
-        }
-        Ok(())
     }
 
     /// Deletes the upload, if it is still the one that was read, once every entry of it is in the archive. An upload
@@ -122,7 +131,7 @@ impl Archive {
         })
         .await?;
         self.end_import(&import).await?;
-        self.end_if_all_ended(&import.process).await
+        self.tidy_up(id).await
     }
 
     async fn end_import(&self, closed: &Import) -> Result<()> {
@@ -142,8 +151,7 @@ impl Archive {
             import.finished = Some(now);
             Ok(())
         };
-        self.update::<Import>(&closed.id.0, end).await?;
-        self.forget_live(closed).await
+        self.update::<Import>(&closed.id.0, end).await.map(drop)
     }
 
     /// The next import of this volume into this mailbox is a new one; if it has begun, the row is its own.

@@ -17,9 +17,7 @@ use crate::{
     store::{Frame, FrameSink},
 };
 
-/// A batch ends at so many mails: as many keys as one `BatchGetItem` takes.
-const BATCH_MAILS: usize = 100;
-/// Or at so many bytes of frames, which bounds what waits in memory.
+/// A batch ends at so many bytes of frames, which bounds what waits in memory.
 const BATCH_BYTES: u64 = 8 << 20;
 
 /// A mail that was opened and is whole: every hash was right.
@@ -52,7 +50,8 @@ impl BatchReader {
         let (sender, receiver) = mpsc::channel(1);
         let Some(bytes) = bytes_of(volume, &entries) else { return Ok(Self(receiver)) };
         let stream = located.stream(bytes.clone()).await?;
-        let opener = Opener { volume: volume.clone(), scratch: archive.scratch.clone() };
+        let (scratch, mails) = (archive.scratch.clone(), archive.sizes.batch_mails);
+        let opener = Opener { volume: volume.clone(), scratch, mails };
         let stored = Positioned { reader: BlockReader::new(stream), at: bytes.start };
         tokio::task::spawn_blocking(move || {
             if let Err(error) = opener.read(entries, stored, |batch| sender.blocking_send(Ok(batch)).is_ok()) {
@@ -95,6 +94,8 @@ impl Located {
 struct Opener {
     volume: Volume,
     scratch: PathBuf,
+    /// So many make a batch.
+    mails: usize,
 }
 
 impl Opener {
@@ -107,7 +108,7 @@ impl Opener {
                 _ => 0,
             };
             batch.push(entry);
-            if batch.len() >= BATCH_MAILS || bytes >= BATCH_BYTES {
+            if batch.len() >= self.mails || bytes >= BATCH_BYTES {
                 if !send(std::mem::take(&mut batch)) {
                     return Ok(());
                 }

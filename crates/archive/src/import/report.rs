@@ -1,9 +1,11 @@
 //! The report of an import, and its place in the queue of reports.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Import, Outcome, SliceRef};
+use super::{Import, SliceRef, slice::SliceRow};
 use crate::{
     Archive, Error, ImportId, Result,
     hash::to_hex,
@@ -11,17 +13,13 @@ use crate::{
     records::Record,
 };
 
-/// A report that waits for restructure, or has been worked through.
+/// A report that waits for restructure, or has been worked through. What it says is in its object: lists may be long.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) import: ImportId,
-    /// The report object, which repeats all of this for people and for `rebuild`.
     pub(crate) key: ObjectKey,
     /// Hex SHA-256 of the report object.
     pub(crate) sha256: String,
-    pub(crate) slices: Vec<SliceRef>,
-    /// Every user archive that occurs.
-    pub(crate) user_archives: std::collections::BTreeSet<String>,
     pub(crate) done: bool,
 }
 
@@ -45,6 +43,15 @@ impl Record for Waiting {
     }
 }
 
+/// What restructure and `check` need of a report object.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Contents {
+    /// In the order of their entries.
+    pub(crate) slices: Vec<SliceRef>,
+    /// Every user archive that occurs.
+    pub(crate) user_archives: BTreeSet<String>,
+}
+
 /// The report object.
 #[derive(Serialize)]
 struct Paper<'a> {
@@ -61,21 +68,45 @@ struct Paper<'a> {
     tally: super::Tally,
     state: super::ImportState,
     slices: &'a [SliceRef],
-    user_archives: &'a std::collections::BTreeSet<String>,
+    user_archives: &'a BTreeSet<String>,
 }
 
 impl Archive {
-    /// Writes report object and queue row; a repeat writes the same.
-    pub(super) async fn file_report(&self, import: &Import, slices: Vec<SliceRef>) -> Result<()> {
-        let mut user_archives = std::collections::BTreeSet::new();
-        for slice in &slices {
-            for entry in self.slice(slice).await? {
-                if let Outcome::Imported(placed) | Outcome::AlreadyThere(placed) = entry.outcome {
-                    user_archives.extend(placed.locations.into_iter().filter_map(|l| l.into_iter().next()));
-                }
-            }
+    /// Writes report object and queue row; a report that has its row stays as it is.
+    pub(super) async fn file_report(&self, import: &Import, slices: Vec<SliceRef>, rows: &[SliceRow]) -> Result<()> {
+        if let Some(report) = self.find::<Report>(&import.id.0).await? {
+            return if report.value.done { Ok(()) } else { self.queue_report(import).await };
         }
-        let paper = Paper {
+        let contents = Contents { slices, user_archives: self.user_archives_of(rows).await? };
+        let json = serde_json::to_vec_pretty(&Paper::of(import, &contents))
+            .map_err(|e| Error::internal("a report cannot be written").caused_by(e))?;
+        let key = ObjectKey::parse(format!("reports/{}.json", import.id))?;
+        let sha256 = to_hex(&Sha256::digest(&json));
+        self.objects.put(&key, json.into(), PutMode::Overwrite).await?;
+        self.put(Report { import: import.id.clone(), key, sha256, done: false }).await?;
+        self.queue_report(import).await
+    }
+
+    async fn queue_report(&self, import: &Import) -> Result<()> {
+        self.put(Waiting { import: import.id.clone() }).await.map(drop)
+    }
+
+    /// Reads a report object back, verified.
+    pub(crate) async fn report_contents(&self, report: &Report) -> Result<Contents> {
+        let missing = || Error::corrupt(format!("{} is missing", report.key));
+        let changed = || Error::corrupt(format!("{} has changed", report.key));
+        let meta = self.objects.head(&report.key).await?.ok_or_else(missing)?;
+        let json = self.objects.get(&report.key, 0..meta.size_bytes, None).await?;
+        if to_hex(&Sha256::digest(&json)) != report.sha256 {
+            return Err(changed());
+        }
+        serde_json::from_slice(&json).map_err(|e| changed().caused_by(e))
+    }
+}
+
+impl<'a> Paper<'a> {
+    fn of(import: &'a Import, contents: &'a Contents) -> Self {
+        Self {
             import: &import.id,
             file: &import.file,
             by: &import.by,
@@ -88,19 +119,8 @@ impl Archive {
             in_volume: import.mails,
             tally: import.tally,
             state: import.state,
-            slices: &slices,
-            user_archives: &user_archives,
-        };
-        let json = serde_json::to_vec_pretty(&paper)
-            .map_err(|e| Error::internal("a report cannot be written").caused_by(e))?;
-        let key = ObjectKey::parse(format!("reports/{}.json", import.id))?;
-        let sha256 = to_hex(&Sha256::digest(&json));
-        self.objects.put(&key, json.into(), PutMode::Overwrite).await?;
-        let known = self.find::<Report>(&import.id.0).await?.is_some_and(|report| report.value.done);
-        if !known {
-            self.put(Report { import: import.id.clone(), key, sha256, slices, user_archives, done: false }).await?;
-            self.put(Waiting { import: import.id.clone() }).await?;
+            slices: &contents.slices,
+            user_archives: &contents.user_archives,
         }
-        Ok(())
     }
 }

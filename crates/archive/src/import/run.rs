@@ -12,8 +12,6 @@ use crate::{
     process::{Failure, Severity},
 };
 
-/// Time kept for writing what a step has read.
-const MARGIN: Duration = Duration::from_secs(10);
 /// A shard that another worker holds is looked at again after so long.
 const RETRY: Duration = Duration::from_secs(30);
 /// An import that ends early is closed once its workers have seen that.
@@ -23,32 +21,33 @@ impl Archive {
     /// Works on the shard until it is done or the deadline (on the boot clock) nears, then hands it on; whoever finds
     /// the last shard done closes the import. Safe to deliver twice, late, and after the import has ended.
     pub(crate) async fn run_import(&self, id: &ImportId, shard: u32, deadline: Duration) -> Result<()> {
+        let stop = self.stop_before(deadline);
         let Some(import) = self.find::<Import>(&id.0).await?.map(|stored| stored.value) else { return Ok(()) };
         if import.finished.is_some() {
-            return Ok(());
+            return self.tidy_up(id).await;
         }
         if import.state.ended() {
-            return self.close_early(import, shard).await;
+            return self.close_unless_held(import, shard, stop).await;
         }
-        match self.work_on(&import, shard, deadline).await {
+        match self.work_on(&import, shard, stop).await {
             Ok(Progress::Held) => {
                 let job = Job::Import { import: id.clone(), shard };
                 self.queue.send(&job, RETRY).await
             }
             Ok(Progress::More) => self.queue.send(&Job::Import { import: id.clone(), shard }, Duration::ZERO).await,
-            Ok(Progress::Done) => self.close_if_whole(id).await,
+            Ok(Progress::Done) => self.close_if_whole(id, stop).await,
             Err(error) if passes(&error) => Err(error),
-            Err(error) => self.fail_import(id, &error).await,
+            Err(error) => self.fail_import(id, &error, stop).await,
         }
     }
 
-    async fn work_on(&self, import: &Import, number: u32, deadline: Duration) -> Result<Progress> {
+    async fn work_on(&self, import: &Import, number: u32, stop: Duration) -> Result<Progress> {
         let shard = self.shard(import, number).await?;
         if shard.value.done {
             return self.note_done(import, number).await.map(|()| Progress::Done);
         }
         let Some(mut lease) = Lease::take(self, shard).await? else { return Ok(Progress::Held) };
-        match self.work_in(import, &mut lease, deadline).await {
+        match self.work_in(import, &mut lease, stop).await {
             Ok(Progress::Done) if lease.value().next >= lease.value().entries.end => {
                 lease.release(self, |shard| shard.done = true).await?;
                 self.note_done(import, number).await.map(|()| Progress::Done)
@@ -63,12 +62,11 @@ impl Archive {
     }
 
     /// Step after step until the shard ends, the time is up, or somebody ends the import.
-    async fn work_in(&self, import: &Import, lease: &mut Lease<Shard>, deadline: Duration) -> Result<Progress> {
+    async fn work_in(&self, import: &Import, lease: &mut Lease<Shard>, stop: Duration) -> Result<Progress> {
         self.note_running(import).await?;
         let located = Located::find(self, &import.source, Some(&import.etag)).await?;
         let volume = self.open_for(import, &located).await?;
         let mut proven = step::Proven::default();
-        let stop = deadline.saturating_sub(MARGIN);
         while lease.value().next < lease.value().entries.end {
             if self.cancelled(import).await? {
                 return Ok(Progress::Done);
@@ -125,27 +123,27 @@ impl Archive {
         self.say(&import.process, Severity::Info, text).await
     }
 
-    async fn close_if_whole(&self, id: &ImportId) -> Result<()> {
+    async fn close_if_whole(&self, id: &ImportId, stop: Duration) -> Result<()> {
         let import = self.need::<Import>(&id.0).await?.value;
         let whole = import.shards_done.len() as u64 == u64::from(import.shard_count());
         if (whole || import.state.ended()) && import.finished.is_none() {
-            return self.close_early(import, 0).await;
+            return self.close_unless_held(import, 0, stop).await;
         }
         Ok(())
     }
 
-    /// Closes an import, once nobody writes to it any more: what a worker has in hand would be in no report otherwise.
-    async fn close_early(&self, import: Import, shard: u32) -> Result<()> {
+    /// Closes the import, once nobody writes to it any more: what a worker has in hand would be in no report otherwise.
+    async fn close_unless_held(&self, import: Import, shard: u32, stop: Duration) -> Result<()> {
         let shards = self.shards(&import).await?;
         if shards.iter().any(|shard| shard.holder.as_ref().is_some_and(|holder| holder.is_other(self))) {
             let job = Job::Import { import: import.id, shard };
             return self.queue.send(&job, SOON).await;
         }
-        self.close_import(import).await
+        self.close_import(&import.id, stop).await
     }
 
     /// Ends the import early for a reason that lies in no single mail; what was imported so far stays and is placed.
-    pub(crate) async fn fail_import(&self, id: &ImportId, error: &Error) -> Result<()> {
+    async fn fail_import(&self, id: &ImportId, error: &Error, stop: Duration) -> Result<()> {
         let fail = |import: &mut Import| {
             if !import.state.ended() {
                 import.state = ImportState::Failed;
@@ -155,7 +153,7 @@ impl Archive {
         };
         let import = self.update::<Import>(&id.0, fail).await?.value;
         self.say(&import.process, Severity::Error, format!("{}: {error}", import.file)).await?;
-        self.close_early(import, 0).await
+        self.close_unless_held(import, 0, stop).await
     }
 }
 

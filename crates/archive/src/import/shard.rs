@@ -8,7 +8,6 @@ use super::{Import, Tally};
 use crate::{
     Archive, ImportId, Result,
     lease::{Holder, Leased},
-    ports::ObjectKey,
     records::Record,
 };
 
@@ -22,19 +21,8 @@ pub(super) struct Shard {
     /// The next entry that has no outcome yet.
     pub(super) next: u64,
     pub(super) tally: Tally,
-    pub(super) slices: Vec<SliceRef>,
     pub(super) done: bool,
     pub(super) holder: Option<Holder>,
-}
-
-/// A slice object, one for each step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SliceRef {
-    pub(crate) key: ObjectKey,
-    /// Hex SHA-256 of the object.
-    pub(crate) sha256: String,
-    pub(crate) first: u64,
-    pub(crate) entries: u64,
 }
 
 impl Record for Shard {
@@ -78,7 +66,6 @@ impl Archive {
             next: entries.start,
             entries,
             tally: Tally::default(),
-            slices: Vec::new(),
             done: false,
             holder: None,
         };

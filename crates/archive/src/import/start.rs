@@ -18,9 +18,6 @@ use crate::{
     uploads::{Kind, Upload, UploadState},
 };
 
-/// Mails per shard: large enough that opening the volume again costs little beside it.
-const SHARD_MAILS: u64 = 50_000;
-
 /// What is to be imported, and with what.
 #[derive(Clone)]
 pub struct StartImports {
@@ -230,7 +227,7 @@ impl Archive {
             certificate: certificate.map(|c| to_hex(c.der())).unwrap_or_default(),
             first_mail: verified.first_mail(),
             mails: verified.mails(),
-            shard_mails: SHARD_MAILS,
+            shard_mails: self.sizes.shard_mails,
             shards_done: std::collections::BTreeSet::new(),
             started: self.clock.now(),
             finished: None,

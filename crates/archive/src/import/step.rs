@@ -1,6 +1,6 @@
 //! One step of an import: as many entries as make a pack, from reading to checkpoint.
 //!
-//! Order of effects: pack row `open` → pack durable → pack row `kept` → message rows → slice → checkpoint. A crash
+//! Order of effects: pack row `open` → pack durable → pack row `kept` → message rows → slice → slice row → checkpoint. A crash
 //! leaves an open pack, or a kept one without rows, and the step is done again: never a row without bytes.
 
 use std::{collections::HashMap, ops::Range, time::Duration};
@@ -19,8 +19,6 @@ use crate::{Archive, MailHash, lease::Lease};
 
 /// A pack grows to about this many stored bytes: S3 requests cost little per mail, and a worker that dies loses little.
 const STEP_BYTES: u64 = 64 << 20;
-/// So many small mails make a step too: rows and slice stay small.
-const STEP_MAILS: u64 = 8192;
 
 /// Mails of this volume that this worker has looked at, by number: what references may name. A damaged one is
 /// remembered with its reason, so that ten thousand references to it cost one look.
@@ -39,7 +37,7 @@ pub(super) async fn run(
     proven: &mut Proven,
     stop: Duration,
 ) -> crate::Result<()> {
-    let entries = plan(volume, lease.value());
+    let entries = plan(volume, lease.value(), archive.sizes.step_mails);
     let mut reader = BatchReader::open(archive, volume, located, entries).await?;
     let mut recording = Recording::new(archive, import, lease.value().number, lease.fence());
     while let Some(batch) = reader.next().await? {
@@ -56,8 +54,8 @@ pub(super) async fn run(
 }
 
 /// The entries of the next step: by stored bytes, which the signed catalogue tells beforehand.
-fn plan(volume: &Volume, shard: &Shard) -> Range<u64> {
-    let most = shard.entries.end.min(shard.next + STEP_MAILS);
+fn plan(volume: &Volume, shard: &Shard, mails: u64) -> Range<u64> {
+    let most = shard.entries.end.min(shard.next + mails);
     let mut bytes = 0;
     let fits = |number: &u64| {
         bytes += volume.verified().stored(*number).map_or(0, |stored| stored.len);
@@ -101,7 +99,7 @@ async fn add(
     recording.add(mails).await
 }
 
-/// Failure rows and slice, then the checkpoint: what is before it may be done again, what is after it never is.
+/// Failure rows, slice and its row, then the checkpoint: what is before it may be done again, what is after it never is.
 async fn checkpoint(
     archive: &Archive,
     import: &Import,
@@ -119,13 +117,12 @@ async fn checkpoint(
             }
         }
     }
-    let slice = archive.put_slice(lease, &done).await?;
+    archive.put_slice(lease, &done).await?;
     let next = done.last().map_or(lease.value().next, |entry| entry.number + 1);
     lease
         .save(archive, |shard| {
             shard.next = next;
             shard.tally = shard.tally.plus(tally);
-            shard.slices.push(slice);
         })
         .await
 }

@@ -1,12 +1,17 @@
 //! Imports over the in-memory twins: outcomes, repetition, damage, and a kill at every durable effect.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod deadline;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
 use super::*;
 use crate::{
-    Archive, ErrorKind, FolderPath, MailQuery, Restructured,
+    Archive, ErrorKind, FolderPath, MailQuery, Restructured, Sizes,
     access::Visible,
     ports::{Objects, PutMode},
     testing::{
@@ -257,60 +262,65 @@ async fn a_cancelled_import_keeps_what_it_has_and_can_be_started_again() {
     assert_eq!(world.import(None).await.imported, 10);
 }
 
-#[tokio::test]
-async fn a_short_deadline_hands_the_shard_on() {
-    let world = world(None);
-    world.upload("v.mszip", world.exported.volumes[0].clone()).await;
-    let started = world.archive.start_imports(world.start(&["v.mszip"], None)).await.unwrap();
-    while let Some(job) = world.memory.queue.take() {
-        crate::job::run(&world.archive, &job, std::time::Duration::ZERO).await.unwrap();
-    }
-    let view = world.archive.import(started.imports[0].id.as_ref().unwrap()).await.unwrap();
-    assert_eq!((view.imported, view.state), (10, ImportState::Finished));
-}
-
 /// Kills at each durable effect, before it and after it, then starts again: the end is that of an undisturbed run.
 #[tokio::test]
 async fn a_kill_at_any_effect_changes_nothing_in_the_end() {
+    kill_everywhere(Sizes::default(), Duration::MAX).await;
+}
+
+/// The same where every turn ends after its first batch, and everything takes several of them.
+#[tokio::test]
+async fn a_kill_between_short_turns_changes_nothing_in_the_end() {
+    kill_everywhere(Sizes { batch_mails: 4, placements: 4, ..Sizes::default() }, Duration::ZERO).await;
+}
+
+async fn kill_everywhere(sizes: Sizes, deadline: Duration) {
     let undisturbed = world(None);
     let view = undisturbed.import(None).await;
-    let done = undisturbed.restructure().await;
+    undisturbed.restructure().await;
     let expected = visible_state(&undisturbed.archive).await;
     for after in [false, true] {
         for at in 0.. {
-            let world = world(None);
+            let mut world = world(None);
+            world.archive.sizes = sizes;
             world.upload("v.mszip", world.exported.volumes[0].clone()).await;
             let faults = Faults::at(at, after);
-            journey(&world, &faults.before(&world.archive)).await;
-            journey(&world, &world.archive).await;
-            assert_eq!(visible_state(&world.archive).await, expected, "killed at effect {at}, after: {after}");
+            journey(&world, &faults.before(&world.archive), deadline).await;
+            journey(&world, &world.archive, deadline).await;
+            let effect = format!("killed at effect {at}, after: {after}");
+            assert_eq!(visible_state(&world.archive).await, expected, "{effect}");
             let imports = world.archive.imports().await.unwrap();
             let first = imports.iter().find(|import| import.state == ImportState::Finished).unwrap();
-            assert_eq!(
-                (first.imported, first.already_there),
-                (view.imported, view.already_there),
-                "effect {at} {after}"
-            );
+            assert_eq!((first.imported, first.already_there), (view.imported, view.already_there), "{effect}");
             let checked = world.archive.check(true).await.unwrap();
-            assert!(checked.errors.is_empty() && checked.balanced, "effect {at} {after}: {checked:?}");
+            assert!(checked.errors.is_empty() && checked.balanced, "{effect}: {checked:?}");
+            for process in world.archive.processes(None, 100).await.unwrap() {
+                assert!(process.parts.is_empty() || process.state.ended(), "{effect}: {process:?}");
+            }
             if !faults.struck() {
                 break;
             }
-            assert!(at < 500, "{done:?}");
+            assert!(at < 500);
         }
     }
 }
 
-/// Import and restructure as far as they go; a job that fails stays in the queue, as SQS keeps it.
-async fn journey(world: &World, archive: &Archive) {
+/// Import and restructure as far as they go.
+async fn journey(world: &World, archive: &Archive, deadline: Duration) {
     if world.memory.uploads.head(&key("v.mszip")).await.unwrap().is_some() {
         let _ = archive.start_imports(world.start(&["v.mszip"], None)).await;
     }
+    try_jobs(world, archive, deadline).await;
     let _ = archive.start_restructure("test").await;
+    try_jobs(world, archive, deadline).await;
+}
+
+/// A job that fails stays in the queue, as SQS keeps it.
+async fn try_jobs(world: &World, archive: &Archive, deadline: Duration) {
     for _ in 0..50 {
         let Some(job) = world.memory.queue.take() else { return };
-        if crate::job::run(archive, &job, std::time::Duration::MAX).await.is_err() {
-            crate::ports::Queue::send(&*world.memory.queue, &job, std::time::Duration::ZERO).await.unwrap();
+        if crate::job::run(archive, &job, deadline).await.is_err() {
+            crate::ports::Queue::send(&*world.memory.queue, &job, Duration::ZERO).await.unwrap();
         }
     }
 }
@@ -336,9 +346,9 @@ async fn two_loops_do_not_work_on_one_shard() {
     let shard = world.archive.shard(&import, 0).await.unwrap();
     let mut lease = crate::lease::Lease::take(&world.archive, shard).await.unwrap().unwrap();
     let other = another(&world.archive);
-    other.run_import(&id, 0, std::time::Duration::MAX).await.unwrap();
+    other.run_import(&id, 0, Duration::MAX).await.unwrap();
     assert_eq!(world.archive.running_tally(&import).await.unwrap(), Tally::default(), "the shard is held");
-    world.memory.clock.advance(std::time::Duration::from_mins(3));
+    world.memory.clock.advance(Duration::from_mins(3));
     world.memory.work(&other).await.unwrap();
     assert_eq!(world.archive.import(&id).await.unwrap().state, ImportState::Finished, "the lease ran out");
     assert_eq!(lease.confirm(&world.archive).await.unwrap_err().kind(), ErrorKind::Conflict);
@@ -357,7 +367,7 @@ async fn a_cancelled_import_is_closed_once_nobody_writes_to_it() {
     let open = world.archive.need::<Import>(&id.0).await.unwrap().value;
     assert_eq!(open.finished, None, "a worker has a step in hand");
     lease.release(&world.archive, |_| {}).await.unwrap();
-    world.memory.clock.advance(std::time::Duration::from_secs(5));
+    world.memory.clock.advance(Duration::from_secs(5));
     world.memory.work(&other).await.unwrap();
     assert!(world.archive.process(&started.process).await.unwrap().state.ended());
 }

@@ -1,102 +1,104 @@
 //! Placing the mails of one report in every location that they had.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use super::Turn;
+use sha2::{Digest, Sha256};
+
+use super::turn::{Place, Run, Turn};
 use crate::{
-    Archive, Flags, FolderPath, MailHash, MailboxAddress, PlacementKey, Result,
-    import::{Outcome, Report, SliceRef},
+    Archive, FolderPath, ImportId, MailboxAddress, ProcessId, Result,
+    hash::to_hex,
+    import::{Contents, Mails, Placed},
     lease::Lease,
     mapping::Plan,
     ports::Scope,
 };
 
-/// Placements gathered before they are written: few large batches make short lists cheap to read.
-const BATCH: usize = 200_000;
-
-/// Mails of one list, each once, with date and flags.
-type Mails = BTreeMap<MailHash, (Option<i64>, Flags)>;
-
 /// The placements of some slices, by folder.
 #[derive(Default)]
-struct Gathered<'a> {
-    folders: BTreeMap<(&'a MailboxAddress, FolderPath), Mails>,
-    count: usize,
-    first: u64,
-}
+struct Gathered<'a>(BTreeMap<(&'a MailboxAddress, FolderPath), Mails>);
 
 impl Archive {
-    /// Answers how many folders and placements were new. Repeating it changes nothing: each batch is named after the
-    /// report and the entries that it begins with.
+    /// Batch by batch from where the run has come to; false if the time was up before all was placed. One batch at least
+    /// is placed in any case. Repeating one changes nothing: it is named after the report and its entries.
     pub(super) async fn place_report(
         &self,
-        lease: &mut Lease<Turn>,
+        (process, lease): (&ProcessId, &mut Lease<Turn>),
         plan: &Plan,
-        report: &Report,
-    ) -> Result<(u64, u64)> {
-        let (mut folders, mut placements) = (0, 0);
-        let mut gathered = Gathered::default();
-        for slice in &report.slices {
-            self.gather(plan, slice, &mut gathered).await?;
-            if gathered.count >= BATCH {
-                let (new_folders, new) = self.place_gathered(lease, report, std::mem::take(&mut gathered)).await?;
-                (folders, placements) = (folders + new_folders, placements + new);
+        (import, contents): (&ImportId, &Contents),
+        run: &mut Run,
+        stop: Duration,
+    ) -> Result<bool> {
+        let begun = begin(plan, import, contents);
+        let mut at = run.at.take().filter(|at| (&at.import, &at.plan) == (import, &begun.plan)).unwrap_or(begun);
+        loop {
+            let mut gathered = Gathered::default();
+            let taken = self.take_batch(&contents.slices, at.next, stop, |placed| gathered.add(plan, placed)).await?;
+            let Some(entries) = taken else { break };
+            let name = format!("report {import} {}-{}", entries.start, entries.end);
+            let (folders, placements) = self.place_gathered(lease, &name, gathered).await?;
+            at.next = entries.end;
+            at.folders += folders;
+            at.placements += placements;
+            run.total.folders_created += folders;
+            run.total.placements_created += placements;
+            run.at = Some(at.clone());
+            lease.save(self, |turn| turn.keep(process, run)).await?;
+            let is_last = contents.slices.last().is_none_or(|slice| slice.end() <= at.next);
+            if !is_last && self.clock.boot() >= stop {
+                return Ok(false);
             }
         }
-        let (new_folders, new) = self.place_gathered(lease, report, gathered).await?;
-        Ok((folders + new_folders, placements + new))
+        run.at = Some(at);
+        Ok(true)
     }
 
-    async fn gather<'a>(&self, plan: &'a Plan, slice: &SliceRef, gathered: &mut Gathered<'a>) -> Result<()> {
-        if gathered.count == 0 {
-            gathered.first = slice.first;
-        }
-        for entry in self.slice(slice).await? {
-            let (Outcome::Imported(placed) | Outcome::AlreadyThere(placed)) = entry.outcome else { continue };
-            // Counted whether they are placed or not: where a batch ends must not depend on what the mapping says today.
-            gathered.count += placed.locations.len();
-            for location in placed.locations {
-                let Some((archive, path)) = location.split_first() else { continue };
-                let Some(address) = plan.addresses.get(archive) else { continue };
-                let folder = gathered.folders.entry((address, folder_path(path))).or_default();
-                let key = folder.entry(placed.hash).or_insert((placed.message_date, Flags::default()));
-                key.1 = key.1.union(placed.flags);
-            }
-        }
-        Ok(())
-    }
-
-    async fn place_gathered(
-        &self,
-        lease: &mut Lease<Turn>,
-        report: &Report,
-        gathered: Gathered<'_>,
-    ) -> Result<(u64, u64)> {
-        let run = format!("report {} {}", report.import, gathered.first);
+    async fn place_gathered(&self, lease: &mut Lease<Turn>, run: &str, gathered: Gathered<'_>) -> Result<(u64, u64)> {
         let (mut folders, mut placements) = (0, 0);
         let mut mailboxes: BTreeMap<&MailboxAddress, Mails> = BTreeMap::new();
         let mut paths: BTreeMap<&MailboxAddress, Vec<FolderPath>> = BTreeMap::new();
-        for (address, path) in gathered.folders.keys() {
+        for (address, path) in gathered.0.keys() {
             paths.entry(address).or_default().push(path.clone());
         }
         for (address, paths) in paths {
             lease.renew(self).await?;
             folders += self.catalog.create_folders(address, &paths).await?;
         }
-        for ((address, path), mails) in gathered.folders {
+        for ((address, path), mails) in gathered.0 {
             lease.renew(self).await?;
-            let whole = mailboxes.entry(address).or_default();
-            for (hash, (date, flags)) in &mails {
-                let key = whole.entry(*hash).or_insert((*date, Flags::default()));
-                key.1 = key.1.union(*flags);
-            }
-            placements += self.catalog.place(&run, &Scope::Folder(address.clone(), path), &sorted(mails)).await?;
+            mailboxes.entry(address).or_default().add_all(&mails);
+            let scope = Scope::Folder(address.clone(), path);
+            placements += self.catalog.place(run, &scope, &mails.into_keys()).await?;
         }
         for (address, mails) in mailboxes {
             lease.renew(self).await?;
-            self.catalog.place(&run, &Scope::Mailbox(address.clone()), &sorted(mails)).await?;
+            self.catalog.place(run, &Scope::Mailbox(address.clone()), &mails.into_keys()).await?;
         }
         Ok((folders, placements))
+    }
+}
+
+/// The beginning of a report, under these addresses.
+fn begin(plan: &Plan, import: &ImportId, contents: &Contents) -> Place {
+    let mut hasher = Sha256::new();
+    for (archive, address) in plan.addresses.iter().filter(|(archive, _)| contents.user_archives.contains(*archive)) {
+        hasher.update(format!("{archive:?} {address}\n"));
+    }
+    Place { import: import.clone(), plan: to_hex(&hasher.finalize()), next: 0, folders: 0, placements: 0 }
+}
+
+impl<'a> Gathered<'a> {
+    /// Counts the mail's locations whether they are placed or not: where a batch ends must not depend on what the mapping
+    /// says today.
+    fn add(&mut self, plan: &'a Plan, placed: Placed) -> usize {
+        let count = placed.locations.len();
+        for location in placed.locations {
+            let Some((archive, path)) = location.split_first() else { continue };
+            let Some(address) = plan.addresses.get(archive) else { continue };
+            let mails = self.0.entry((address, folder_path(path))).or_default();
+            mails.add(placed.hash, placed.message_date, placed.flags);
+        }
+        count
     }
 }
 
@@ -112,10 +114,4 @@ fn folder_path(path: &[String]) -> FolderPath {
         }
         _ => FolderPath(path.to_vec()),
     }
-}
-
-fn sorted(mails: Mails) -> Vec<PlacementKey> {
-    let mut keys: Vec<_> = mails.into_iter().map(|(hash, (date, flags))| PlacementKey { date, hash, flags }).collect();
-    keys.sort();
-    keys
 }

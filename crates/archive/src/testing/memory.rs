@@ -23,7 +23,7 @@ pub use queue::MemoryQueue;
 pub use random::SeededRandom;
 pub use schedules::MemorySchedules;
 
-use crate::{Archive, DoorMode, FrontDoor, Result, Worker};
+use crate::{Archive, DoorMode, FrontDoor, Result, Sizes, Worker};
 
 /// One of each, on one clock.
 #[derive(Clone, Debug)]
@@ -78,6 +78,7 @@ impl Memory {
             scratch: self.scratch.path().to_owned(),
             worker: Worker { process: "memory".into(), number: 0, alone: true },
             domain: None,
+            sizes: Sizes::default(),
         }
     }
 

@@ -1,0 +1,104 @@
+//! The turn at the queue of reports: one run at a time, and how far those have come that were not done in one.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Restructured;
+use crate::{
+    Archive, ErrorKind, ImportId, ProcessId, Result,
+    lease::{Holder, Lease, Leased},
+    records::Record,
+};
+
+/// So many runs are remembered; one that nobody ever ends gives way to those after it.
+const RUNS: usize = 20;
+
+/// The row that a run holds.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Turn {
+    holder: Option<Holder>,
+    /// By process, those that have begun and not ended.
+    runs: BTreeMap<String, Run>,
+}
+
+/// How far a run has come; it goes on there when its time was up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Run {
+    /// What it has done. Conflicts are planned anew each time, and may be too many for a row.
+    pub(super) total: Restructured,
+    /// The last report that it has worked through, if only as far as the conflicts let it.
+    pub(super) after: Option<ImportId>,
+    /// Where it is in the report after that.
+    pub(super) at: Option<Place>,
+    /// Whether the clock has begun it.
+    pub(super) scheduled: bool,
+}
+
+/// How much of a report has been placed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Place {
+    pub(super) import: ImportId,
+    /// Hex SHA-256 of the addresses that held when it began. Under others it begins again, so that nothing is left out.
+    pub(super) plan: String,
+    /// The first entry that was not placed yet.
+    pub(super) next: u64,
+    pub(super) folders: u64,
+    pub(super) placements: u64,
+}
+
+impl Record for Turn {
+    const KIND: &'static str = "turn";
+    fn id(&self) -> String {
+        "restructure".into()
+    }
+}
+
+impl Leased for Turn {
+    fn holder(&mut self) -> &mut Option<Holder> {
+        &mut self.holder
+    }
+}
+
+impl Turn {
+    pub(super) fn run(&self, process: &ProcessId) -> Run {
+        self.runs.get(&process.0).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn scheduled(&self) -> Vec<ProcessId> {
+        self.runs.iter().filter(|(_, run)| run.scheduled).map(|(id, _)| ProcessId(id.clone())).collect()
+    }
+
+    pub(super) fn keep(&mut self, process: &ProcessId, run: &Run) {
+        let total = Restructured { conflicts: Vec::new(), ..run.total.clone() };
+        self.runs.insert(process.0.clone(), Run { total, ..run.clone() });
+        while self.runs.len() > RUNS {
+            self.runs.pop_first();
+        }
+    }
+
+    pub(super) fn forget(&mut self, process: &ProcessId) {
+        self.runs.remove(&process.0);
+    }
+}
+
+impl Run {
+    /// Nothing has been done in it yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.after.is_none() && self.at.is_none()
+    }
+}
+
+impl Archive {
+    /// None while another worker has it.
+    pub(super) async fn take_turn(&self) -> Result<Option<Lease<Turn>>> {
+        let turn = match self.find::<Turn>("restructure").await? {
+            Some(turn) => turn,
+            None => match self.add(&Turn::default()).await {
+                Err(e) if e.kind() == ErrorKind::Conflict => self.need::<Turn>("restructure").await?,
+                added => added?,
+            },
+        };
+        Lease::take(self, turn).await
+    }
+}
