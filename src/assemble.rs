@@ -56,7 +56,7 @@ fn archive_of(local: &Local, config: &Config) -> Archive {
         door: FrontDoor::none(),
         scratch: local.scratch.clone(),
         // The lock on the folder makes it so.
-        worker: Worker { process: worker_id(local), number: 0, alone: true },
+        worker: Worker { process: worker_id(local), number: 0, alone: true, lease: Worker::LEASE },
         domain: config.domain.clone(),
         sizes: Sizes::default(),
     }

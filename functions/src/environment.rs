@@ -3,6 +3,7 @@
 use std::env;
 
 use archive::{Error, Result};
+use aws::{DoorSettings, QueueUrls, ScheduleSettings, Settings};
 
 const TABLE: &str = "POSTKAHN_TABLE";
 const UPLOADS_BUCKET: &str = "POSTKAHN_UPLOADS_BUCKET";
@@ -96,6 +97,63 @@ impl Environment {
     fn need(&self, name: &str) -> Result<String> {
         let text = || format!("function {} has no {name}: its row of NEEDS does not list it", self.function);
         self.get(name).map(str::to_owned).ok_or_else(|| Error::internal(text()))
+    }
+}
+
+impl Environment {
+    /// All of it but the log.
+    pub fn settings(&self) -> Result<Settings> {
+        Ok(Settings {
+            table: self.need(TABLE)?,
+            uploads_bucket: self.need(UPLOADS_BUCKET)?,
+            archive_bucket: self.get(ARCHIVE_BUCKET).map(str::to_owned),
+            queues: self.get(UPLOADS_QUEUE).map(|_| self.queues()).transpose()?,
+            wrap_key: self.get(WRAP_KEY).map(str::to_owned),
+            agreement_key: self.get(AGREEMENT_KEY).map(str::to_owned),
+            signing_key: self.get(SIGNING_KEY).map(str::to_owned),
+            schedules: self.get(SCHEDULE_GROUP).map(|_| self.schedules()).transpose()?,
+            domain: self.get(DOMAIN).map(str::to_owned),
+            door: self.get(DOOR).map(|mode| self.door(mode)).transpose()?,
+            uploader_role: self.get(UPLOADER_ROLE).map(str::to_owned),
+            // The SDK's own variables, which lead it to an emulator.
+            path_style: ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"]
+                .into_iter()
+                .any(|name| process_variable(name).is_some()),
+        })
+    }
+
+    /// What is logged: `info`, or by part: `warn,archive=debug`.
+    pub fn log(&self) -> &str {
+        self.get(LOG).unwrap_or("info")
+    }
+
+    fn queues(&self) -> Result<QueueUrls> {
+        Ok(QueueUrls {
+            uploads: self.need(UPLOADS_QUEUE)?,
+            imports: self.need(IMPORTS_QUEUE)?,
+            tasks: self.need(TASKS_QUEUE)?,
+            dead_letters: self.need(DEAD_LETTERS)?,
+        })
+    }
+
+    fn schedules(&self) -> Result<ScheduleSettings> {
+        Ok(ScheduleSettings {
+            group: self.need(SCHEDULE_GROUP)?,
+            role: self.need(SCHEDULE_ROLE)?,
+            restructure_function: self.need(RESTRUCTURE_FUNCTION)?,
+            sweep_function: self.need(SWEEP_FUNCTION)?,
+        })
+    }
+
+    fn door(&self, mode: &str) -> Result<DoorSettings> {
+        let set = |name| self.get(name).map(str::to_owned);
+        Ok(DoorSettings {
+            mode: mode.parse()?,
+            login_function: set(LOGIN_FUNCTION),
+            role: set(DOOR_ROLE),
+            host_key_secret: set(HOST_KEY_SECRET),
+            vpc: None,
+        })
     }
 }
 

@@ -54,6 +54,14 @@ pub(crate) struct Failure {
 }
 
 impl Event {
+    /// How many messages it is, or one job.
+    pub(crate) fn records(&self) -> usize {
+        match self {
+            Self::Messages(messages) => messages.len(),
+            Self::Job(_) => 1,
+        }
+    }
+
     /// `Invalid` for a payload that is neither.
     pub fn parse(payload: Value) -> Result<Self> {
         #[derive(Deserialize)]

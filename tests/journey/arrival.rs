@@ -93,7 +93,8 @@ pub(crate) trait Half {
         until("the look at the upload", || {
             let (_, uploads) = self.ask("GET", "/uploads", admin, &Value::Null);
             let uploads = uploads.as_array().unwrap().iter();
-            let upload = uploads.clone().find(|upload| upload["name"].as_str().is_some_and(|found| found.ends_with(name)));
+            let upload =
+                uploads.clone().find(|upload| upload["name"].as_str().is_some_and(|found| found.ends_with(name)));
             upload.filter(|upload| upload["state"] != "pending").cloned()
         })
     }

@@ -55,7 +55,7 @@ impl Story {
         story
     }
 
-    fn add(&mut self, folder: &str, number: u64, bytes: &[u8]) {
+    pub(crate) fn add(&mut self, folder: &str, number: u64, bytes: &[u8]) {
         let path = self.dir.path().join("old").join(folder);
         fs::create_dir_all(&path).unwrap();
         fs::write(path.join(format!("message-1-{number}.eml")), bytes).unwrap();

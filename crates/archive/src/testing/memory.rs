@@ -76,7 +76,7 @@ impl Memory {
             random: self.random.clone(),
             door: FrontDoor { mode: DoorMode::OnDemand, port: self.door.clone() },
             scratch: self.scratch.path().to_owned(),
-            worker: Worker { process: "memory".into(), number: 0, alone: true },
+            worker: Worker { process: "memory".into(), number: 0, alone: true, lease: Worker::LEASE },
             domain: None,
             sizes: Sizes::default(),
         }

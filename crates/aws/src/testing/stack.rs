@@ -10,7 +10,9 @@ use archive::{
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use aws_sdk_s3::{
     primitives::ByteStream,
-    types::{BucketLocationConstraint, CreateBucketConfiguration, Event, NotificationConfiguration, QueueConfiguration},
+    types::{
+        BucketLocationConstraint, CreateBucketConfiguration, Event, NotificationConfiguration, QueueConfiguration,
+    },
 };
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 
@@ -62,8 +64,7 @@ impl Stack {
             tasks: stack.queue(&format!("{name}-tasks")).await?,
             dead_letters: stack.queue(&format!("{name}-dead-letters")).await?,
         });
-        stack.settings.wrap_key =
-            Some(stack.key(KeySpec::SymmetricDefault, KeyUsageType::EncryptDecrypt).await?);
+        stack.settings.wrap_key = Some(stack.key(KeySpec::SymmetricDefault, KeyUsageType::EncryptDecrypt).await?);
         stack.settings.agreement_key = Some(stack.key(KeySpec::EccNistP256, KeyUsageType::KeyAgreement).await?);
         stack.settings.signing_key = Some(stack.key(KeySpec::EccNistP256, KeyUsageType::SignVerify).await?);
         let made = stack.clients.scheduler().create_schedule_group().name(&name).send().await;
@@ -163,7 +164,8 @@ impl Stack {
 
     /// Takes messages from a queue, which then hides them for so long.
     pub async fn receive(&self, url: &str, most: i32, hidden: Duration) -> Result<Vec<Received>> {
-        let asked = self.clients.sqs().receive_message().queue_url(url).max_number_of_messages(most).wait_time_seconds(1);
+        let asked =
+            self.clients.sqs().receive_message().queue_url(url).max_number_of_messages(most).wait_time_seconds(1);
         let asked = asked
             .visibility_timeout(i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount);

@@ -103,10 +103,13 @@ impl Instance {
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
-            .route("/2018-06-01/runtime/init/error", post(|body: Bytes| async move {
-                eprintln!("init error: {}", String::from_utf8_lossy(&body));
-                StatusCode::ACCEPTED
-            }))
+            .route(
+                "/2018-06-01/runtime/init/error",
+                post(|body: Bytes| async move {
+                    eprintln!("init error: {}", String::from_utf8_lossy(&body));
+                    StatusCode::ACCEPTED
+                }),
+            )
             .with_state(api.clone());
         tokio::spawn(api::serve(listener, router, std::future::pending()));
 
