@@ -168,8 +168,20 @@ impl PlacementKey {
         let wrong = || Error::invalid(format!("cursor {cursor:?} is not one of this list"));
         let (date, hash) = cursor.split_at_checked(16).ok_or_else(wrong)?;
         let bits = u64::from_str_radix(date, 16).map_err(|_| wrong())?;
-        let date = (bits != u64::MAX).then(|| i64::from_ne_bytes((!bits).to_ne_bytes()) ^ i64::MIN);
-        Ok(Self { date, hash: MailHash::parse(hash).map_err(|_| wrong())?, flags: Flags::default() })
+        Ok(Self::from_parts(bits, MailHash::parse(hash).map_err(|_| wrong())?))
+    }
+
+    /// The key that has these [`Self::sort_bytes`], without flags.
+    pub fn from_sort_bytes(bytes: &[u8; 40]) -> Self {
+        let (mut date, mut hash) = ([0; 8], [0; 32]);
+        date.copy_from_slice(&bytes[..8]);
+        hash.copy_from_slice(&bytes[8..]);
+        Self::from_parts(u64::from_be_bytes(date), MailHash(hash))
+    }
+
+    fn from_parts(date: u64, hash: MailHash) -> Self {
+        let date = (date != u64::MAX).then(|| i64::from_ne_bytes((!date).to_ne_bytes()) ^ i64::MIN);
+        Self { date, hash, flags: Flags::default() }
     }
 }
 impl PartialEq for PlacementKey {
@@ -203,6 +215,8 @@ mod tests {
         assert!(shown.is_sorted());
         for key in shown {
             assert_eq!(PlacementKey::from_cursor(&key.cursor()).unwrap().date, key.date);
+            let again = PlacementKey::from_sort_bytes(&key.sort_bytes());
+            assert_eq!((again.date, again.hash), (key.date, key.hash));
         }
     }
 
