@@ -89,7 +89,7 @@ impl Archive {
         let row = self.catalog.locate(&[*id]).await?.pop().flatten().ok_or_else(missing)?;
         let Visible::Mailboxes(granted) = visible else { return Ok(row) };
         for mailbox in granted {
-            let placed = self.catalog.placed(&Scope::Mailbox(mailbox.clone()), &[*id]).await?;
+            let placed = self.catalog.placed(&Scope::Mailbox(mailbox.clone()), &[row.key()]).await?;
             if placed.iter().any(Option::is_some) {
                 return Ok(row);
             }

@@ -119,6 +119,24 @@ pub struct MessageRow {
     pub flags: Flags,
 }
 
+/// Where the stored frame of a mail lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub pack: PackId,
+    pub offset: u64,
+    pub stored_bytes: u64,
+}
+
+impl MessageRow {
+    pub fn place(&self) -> Place {
+        Place { pack: self.pack.clone(), offset: self.offset, stored_bytes: self.stored_bytes }
+    }
+    /// The key under which the mail is placed, apart from the flags of one placement.
+    pub fn key(&self) -> PlacementKey {
+        PlacementKey { date: self.message_date, hash: self.hash, flags: Flags::default() }
+    }
+}
+
 /// A mail's place in an ordered list. Keys sort as lists are shown: latest message date first, unknown dates last, then
 /// by hash; flags do not count.
 #[derive(Clone, Copy, Debug)]
@@ -150,8 +168,20 @@ impl PlacementKey {
         let wrong = || Error::invalid(format!("cursor {cursor:?} is not one of this list"));
         let (date, hash) = cursor.split_at_checked(16).ok_or_else(wrong)?;
         let bits = u64::from_str_radix(date, 16).map_err(|_| wrong())?;
-        let date = (bits != u64::MAX).then(|| i64::from_ne_bytes((!bits).to_ne_bytes()) ^ i64::MIN);
-        Ok(Self { date, hash: MailHash::parse(hash).map_err(|_| wrong())?, flags: Flags::default() })
+        Ok(Self::from_parts(bits, MailHash::parse(hash).map_err(|_| wrong())?))
+    }
+
+    /// The key that has these [`Self::sort_bytes`], without flags.
+    pub fn from_sort_bytes(bytes: &[u8; 40]) -> Self {
+        let (mut date, mut hash) = ([0; 8], [0; 32]);
+        date.copy_from_slice(&bytes[..8]);
+        hash.copy_from_slice(&bytes[8..]);
+        Self::from_parts(u64::from_be_bytes(date), MailHash(hash))
+    }
+
+    fn from_parts(date: u64, hash: MailHash) -> Self {
+        let date = (date != u64::MAX).then(|| i64::from_ne_bytes((!date).to_ne_bytes()) ^ i64::MIN);
+        Self { date, hash, flags: Flags::default() }
     }
 }
 impl PartialEq for PlacementKey {
@@ -185,6 +215,8 @@ mod tests {
         assert!(shown.is_sorted());
         for key in shown {
             assert_eq!(PlacementKey::from_cursor(&key.cursor()).unwrap().date, key.date);
+            let again = PlacementKey::from_sort_bytes(&key.sort_bytes());
+            assert_eq!((again.date, again.hash), (key.date, key.hash));
         }
     }
 

@@ -125,8 +125,8 @@ impl Catalog for Sqlite {
         self.db.faults().await
     }
 
-    async fn placed(&self, scope: &Scope, hashes: &[MailHash]) -> Result<Vec<Option<PlacementKey>>> {
-        let (scope, hashes) = (scope.clone(), hashes.to_vec());
-        self.db.read(move |tx| placements::placed(tx, &scope, &hashes)).await
+    async fn placed(&self, scope: &Scope, keys: &[PlacementKey]) -> Result<Vec<Option<PlacementKey>>> {
+        let (scope, keys) = (scope.clone(), keys.to_vec());
+        self.db.read(move |tx| placements::placed(tx, &scope, &keys)).await
     }
 }

@@ -92,10 +92,7 @@ async fn write(local: &Local, n: u64) {
     local.catalog.record(&rows(n)).await.unwrap();
     acknowledge("recorded");
     local.catalog.create_folders(&mailbox(), &[FolderPath(vec!["INBOX".into()])]).await.unwrap();
-    let mut keys: Vec<_> =
-        rows(n).iter().map(|row| PlacementKey { date: Some(0), hash: row.hash, flags: row.flags }).collect();
-    keys.sort();
-    local.catalog.place(&n.to_string(), &inbox(), &keys).await.unwrap();
+    local.catalog.place(&n.to_string(), &inbox(), &keys(n)).await.unwrap();
     acknowledge("placed");
     local.queue.send(&upload(n), Duration::ZERO).await.unwrap();
     acknowledge("sent");
@@ -142,6 +139,13 @@ fn acknowledged(dir: &Path, first: u64, after: Duration) -> Vec<(String, u64)> {
     acknowledged.collect()
 }
 
+fn keys(n: u64) -> Vec<PlacementKey> {
+    let mut keys: Vec<_> =
+        rows(n).iter().map(|row| PlacementKey { date: Some(0), hash: row.hash, flags: row.flags }).collect();
+    keys.sort();
+    keys
+}
+
 async fn holds(local: &Local, what: &str, n: u64, last: u64) -> bool {
     let whole = async |at: String| {
         let meta = local.objects.head(&key(&at)).await.unwrap();
@@ -162,8 +166,7 @@ async fn holds(local: &Local, what: &str, n: u64, last: u64) -> bool {
             local.catalog.locate(&hashes).await.unwrap().into_iter().map(Option::unwrap).eq(rows(n))
         }
         "placed" => {
-            let hashes: Vec<_> = (0..20).map(|of| hash(n, of)).collect();
-            local.catalog.placed(&inbox(), &hashes).await.unwrap().iter().all(Option::is_some)
+            local.catalog.placed(&inbox(), &keys(n)).await.unwrap().iter().all(Option::is_some)
         }
         // Looked at in the end.
         "sent" => true,

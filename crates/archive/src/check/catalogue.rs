@@ -63,10 +63,9 @@ impl Archive {
             let Some(last) = keys.last() else { return Ok(count) };
             after = Some(*last);
             count += keys.len() as u64;
-            let hashes: Vec<_> = keys.iter().map(|key| key.hash).collect();
-            for (hash, placed) in hashes.iter().zip(self.catalog.placed(&Scope::All, &hashes).await?) {
+            for (key, placed) in keys.iter().zip(self.catalog.placed(&Scope::All, &keys).await?) {
                 if placed.is_none() {
-                    findings.error(format!("mail {hash}: it is placed in {scope:?} but not in the archive"));
+                    findings.error(format!("mail {}: it is placed in {scope:?} but not in the archive", key.hash));
                 }
             }
         }

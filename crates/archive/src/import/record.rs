@@ -8,7 +8,7 @@ use super::{
     slice::{Outcome, Placed, SliceEntry},
 };
 use crate::{
-    Archive, EntryRef, Error, Flags, MailHash, MessageRow, PackId, Result,
+    Archive, EntryRef, Error, Flags, MailHash, MessageRow, PackId, Place, Result,
     hash::to_hex,
     ports::{MAX_ROWS_PER_CALL, Recorded},
     records::Stored,
@@ -28,14 +28,6 @@ pub(super) struct Recording<'a> {
     places: HashMap<MailHash, Place>,
     rows: Vec<(u64, MessageRow)>,
     failed: Vec<SliceEntry>,
-}
-
-/// Where the bytes of a mail are.
-#[derive(Clone)]
-struct Place {
-    pack: PackId,
-    offset: u64,
-    stored_bytes: u64,
 }
 
 impl<'a> Recording<'a> {
@@ -61,11 +53,10 @@ impl<'a> Recording<'a> {
     /// Takes verified mails: those whose bytes the archive does not hold yet go into the pack.
     pub(super) async fn add(&mut self, mails: Vec<OpenedMail>) -> Result<()> {
         let hashes: Vec<_> = mails.iter().map(|mail| MailHash(mail.metadata.sha256)).collect();
-        let known = self.archive.catalog.locate(&hashes).await?;
+        let known = self.archive.catalog.known(&hashes).await?;
         for (mail, known) in mails.into_iter().zip(known) {
             let hash = MailHash(mail.metadata.sha256);
-            if let Some(row) = known {
-                let place = Place { pack: row.pack, offset: row.offset, stored_bytes: row.stored_bytes };
+            if let Some(place) = known {
                 self.places.entry(hash).or_insert(place);
             }
             self.add_one(hash, mail).await?;

@@ -46,5 +46,5 @@ pub(super) async fn resolve(
 }
 
 async fn is_known(archive: &Archive, hash: MailHash) -> Result<bool> {
-    Ok(archive.catalog.locate(&[hash]).await?.iter().all(Option::is_some))
+    Ok(archive.catalog.known(&[hash]).await?.iter().all(Option::is_some))
 }

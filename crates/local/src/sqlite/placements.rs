@@ -85,13 +85,13 @@ pub(super) fn folders(tx: &Transaction<'_>, mailbox: &MailboxAddress) -> Work<Ve
     Ok(folders)
 }
 
-/// The placements of these hashes in the scope.
-pub(super) fn placed(tx: &Transaction<'_>, scope: &Scope, hashes: &[MailHash]) -> Work<Vec<Option<PlacementKey>>> {
-    let Some(id) = find(tx, scope)? else { return Ok(vec![None; hashes.len()]) };
+/// The placements of these mails in the scope.
+pub(super) fn placed(tx: &Transaction<'_>, scope: &Scope, keys: &[PlacementKey]) -> Work<Vec<Option<PlacementKey>>> {
+    let Some(id) = find(tx, scope)? else { return Ok(vec![None; keys.len()]) };
     let mut select = tx.prepare_cached("SELECT rank, hash, flags FROM placement WHERE scope = ?1 AND hash = ?2")?;
-    let mut placed = Vec::with_capacity(hashes.len());
-    for hash in hashes {
-        placed.push(select.query_row(params![id, hash.0], key).optional()?);
+    let mut placed = Vec::with_capacity(keys.len());
+    for asked in keys {
+        placed.push(select.query_row(params![id, asked.hash.0], key).optional()?);
     }
     Ok(placed)
 }

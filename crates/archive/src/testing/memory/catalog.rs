@@ -173,9 +173,9 @@ impl Catalog for MemoryCatalog {
         Ok(Vec::new())
     }
 
-    async fn placed(&self, scope: &Scope, hashes: &[MailHash]) -> Result<Vec<Option<PlacementKey>>> {
+    async fn placed(&self, scope: &Scope, keys: &[PlacementKey]) -> Result<Vec<Option<PlacementKey>>> {
         let tables = locked(&self.tables);
         let placements = tables.scopes.get(scope);
-        Ok(hashes.iter().map(|hash| placements?.by_hash.get(hash).copied()).collect())
+        Ok(keys.iter().map(|key| placements?.by_hash.get(&key.hash).copied()).collect())
     }
 }

@@ -62,8 +62,8 @@ impl Catalog for Crossing {
     async fn faults(&self) -> Result<Vec<String>> {
         self.port.faults().await
     }
-    async fn placed(&self, scope: &Scope, hashes: &[MailHash]) -> Result<Vec<Option<PlacementKey>>> {
-        self.port.placed(scope, hashes).await
+    async fn placed(&self, scope: &Scope, keys: &[PlacementKey]) -> Result<Vec<Option<PlacementKey>>> {
+        self.port.placed(scope, keys).await
     }
 }
 
