@@ -169,7 +169,19 @@ fn process_variable(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeMap, fs};
+
     use super::*;
+
+    #[test]
+    fn the_template_sets_what_is_read() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/environment.json");
+        let set: BTreeMap<String, Vec<String>> = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let read: BTreeMap<String, Vec<String>> =
+            NEEDS.into_iter().map(|(function, names)| (function.to_owned(), owned(names))).collect();
+        assert_eq!(set, read);
+    }
 
     #[test]
     fn a_function_has_what_its_row_lists_and_nothing_else() {

@@ -123,7 +123,7 @@ fn archive(function: &'static str, settings: &Settings, clients: &Clients) -> Re
         objects,
         uploads: Arc::new(Uploads::new(bucket(&settings.uploads_bucket))),
         files: Arc::new(Nothing),
-        catalog: Arc::new(DynamoCatalog::new(clients, &settings.table, random.clone())),
+        catalog: Arc::new(DynamoCatalog::new(clients, &settings.table, Arc::new(SystemClock), &*random)),
         queue,
         schedules,
         keys,
