@@ -6,14 +6,24 @@
 mod clients;
 mod door;
 mod error;
+mod keys;
 mod machine;
 mod meter;
+mod objects;
+mod queue;
+mod schedules;
 mod settings;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod uploads;
 
 pub use clients::Clients;
 pub use door::Door;
+pub use keys::{KeyArns, KmsKeys};
 pub use machine::{SystemClock, SystemRandom};
 pub use meter::{Calls, Meter, Usage};
+pub use objects::{Bucket, Nothing};
+pub use queue::{QueueName, Queues, Redriven};
+pub use schedules::Scheduler;
 pub use settings::{DoorSettings, DoorVpc, QueueUrls, ScheduleSettings, Settings};
+pub use uploads::{Markers, Uploads};
