@@ -5,7 +5,7 @@ use std::time::Duration;
 use archive::{
     Error, Result,
     job::Job,
-    ports::{Keys, PublicKeys, Queue, Schedule, Schedules},
+    ports::{Queue, Schedule, Schedules},
 };
 use async_trait::async_trait;
 
@@ -41,24 +41,5 @@ impl Schedules for Absent {
     }
     async fn list(&self) -> Result<Vec<Schedule>> {
         self.error("schedules")
-    }
-}
-
-#[async_trait]
-impl Keys for Absent {
-    async fn wrap(&self, _: &[u8], _: &str) -> Result<Vec<u8>> {
-        self.error("keys")
-    }
-    async fn unwrap(&self, _: &[u8], _: &str) -> Result<Vec<u8>> {
-        self.error("keys")
-    }
-    async fn sign(&self, _: &[u8; 32]) -> Result<Vec<u8>> {
-        self.error("keys")
-    }
-    async fn agree(&self, _: &[u8]) -> Result<Vec<u8>> {
-        self.error("keys")
-    }
-    async fn public(&self) -> Result<PublicKeys> {
-        self.error("keys")
     }
 }

@@ -5,12 +5,13 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use archive::{
     Archive, Domain, Error, FrontDoor, Result, Sizes, Worker,
     hash::to_hex,
-    ports::{Clock as _, Keys, ObjectKey, Objects, Queue, Random, Schedules},
+    ports::{Clock as _, ObjectKey, Objects, Queue, Random, Schedules},
+    uploads::Upload,
 };
 use async_trait::async_trait;
 use aws::{
-    Bucket, Clients, Door, DynamoCatalog, KmsKeys, Nothing, Queues, Scheduler, Settings, SystemClock, SystemRandom,
-    Uploads,
+    Bucket, Clients, Door, DynamoCatalog, KeyArns, KmsKeys, Markers, Nothing, QueueName, Queues, Scheduler, Settings,
+    SystemClock, SystemRandom, Uploads,
 };
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -68,15 +69,12 @@ impl Started {
 }
 
 /// Does what queues and schedules bring, for ever. `queue` is the one that wakes the function, if one does.
-pub async fn work(
-    function: &str,
-    queue: impl Fn(&aws::QueueUrls) -> Option<&str>,
-) -> Result<(), lambda_runtime::Error> {
-    let started = Started::begin(function).await.inspect_err(|error| tracing::error!("{error}"))?;
-    let queues = started.settings.queues.clone().unwrap_or_default();
-    let url = queue(&queues).map(str::to_owned);
-    let source = Arc::new(Own { queues: Queues::new(&started.clients, queues.clone()), url });
-    let (started, source) = (&started, &(source as Arc<dyn Source>));
+pub async fn work(function: &str, queue: Option<QueueName>) -> Result<(), lambda_runtime::Error> {
+    let started = Started::begin(function).await?;
+    let queues = Queues::new(&started.clients, started.settings.queues.clone().unwrap_or_default());
+    let markers = Markers::new(Arc::new(bucket(&started.settings.uploads_bucket, &started.settings, &started.clients)));
+    let source: Arc<dyn Source> = Arc::new(Own { queues, queue, markers });
+    let (started, source) = (&started, &source);
     let invoked = |event: LambdaEvent<Value>| async move {
         let (payload, context) = event.into_parts();
         let event = Event::parse(payload)?;
@@ -104,10 +102,8 @@ fn log(environment: &Environment) -> Result<()> {
 fn archive(function: &'static str, settings: &Settings, clients: &Clients) -> Result<Archive> {
     let absent = Absent { function };
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let wrap_key = settings.wrap_key.as_deref();
-    let bucket = |name: &str| Bucket::new(clients, name, wrap_key, random.clone());
     let objects: Arc<dyn Objects> = match &settings.archive_bucket {
-        Some(name) => Arc::new(bucket(name)),
+        Some(name) => Arc::new(bucket(name, settings, clients)),
         None => Arc::new(Nothing),
     };
     let queue: Arc<dyn Queue> = match &settings.queues {
@@ -115,18 +111,22 @@ fn archive(function: &'static str, settings: &Settings, clients: &Clients) -> Re
         None => Arc::new(absent),
     };
     let schedules: Arc<dyn Schedules> = match &settings.schedules {
-        Some(schedules) => Arc::new(Scheduler::new(clients, schedules.clone())),
+        Some(schedules) => Arc::new(Scheduler::new(clients, schedules.clone(), Arc::new(SystemClock))),
         None => Arc::new(absent),
     };
-    let keys: Arc<dyn Keys> = Arc::new(KmsKeys::new(clients, settings));
+    let keys = KeyArns {
+        wrap: settings.wrap_key.clone(),
+        agreement: settings.agreement_key.clone(),
+        signing: settings.signing_key.clone(),
+    };
     Ok(Archive {
         objects,
-        uploads: Arc::new(Uploads::new(bucket(&settings.uploads_bucket))),
+        uploads: Arc::new(Uploads::new(Arc::new(bucket(&settings.uploads_bucket, settings, clients)))),
         files: Arc::new(Nothing),
         catalog: Arc::new(DynamoCatalog::new(clients, &settings.table, Arc::new(SystemClock), &*random)),
         queue,
         schedules,
-        keys,
+        keys: Arc::new(KmsKeys::new(clients, keys)),
         clock: Arc::new(SystemClock),
         door: door(settings, clients, &random)?,
         scratch: PathBuf::from(SCRATCH),
@@ -135,6 +135,10 @@ fn archive(function: &'static str, settings: &Settings, clients: &Clients) -> Re
         sizes: Sizes::default(),
         random,
     })
+}
+
+fn bucket(name: &str, settings: &Settings, clients: &Clients) -> Bucket {
+    Bucket::new(clients, name, settings.wrap_key.as_deref(), Arc::new(SystemRandom))
 }
 
 fn door(settings: &Settings, clients: &Clients, random: &Arc<dyn Random>) -> Result<FrontDoor> {
@@ -154,17 +158,18 @@ fn process_id(random: &dyn Random) -> String {
     to_hex(&bytes)
 }
 
-/// The queue that woke us.
+/// The queue that woke us, and the markers beside the uploads.
 struct Own {
     queues: Queues,
-    url: Option<String>,
+    queue: Option<QueueName>,
+    markers: Markers,
 }
 
 #[async_trait]
 impl Source for Own {
     async fn hide(&self, message: &Message, delay: Duration) -> Result<()> {
-        let Some(url) = &self.url else { return Ok(()) };
-        self.queues.hide(url, &message.receipt_handle, delay).await
+        let Some(queue) = self.queue else { return Ok(()) };
+        self.queues.hide(queue, &message.receipt_handle, delay).await
     }
 
     async fn bury(&self, body: &str, reason: &str) -> Result<()> {
@@ -172,6 +177,10 @@ impl Source for Own {
     }
 
     fn is_marker(&self, key: &ObjectKey) -> bool {
-        Uploads::is_marker(key)
+        Markers::is_marker(key)
+    }
+
+    async fn show(&self, upload: &Upload) -> Result<()> {
+        self.markers.show(upload).await
     }
 }

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use archive::{
-    Archive, Error, Result,
+    Archive, Error, ErrorKind, Result,
     job::{self, Job, Verdict},
     ports::ObjectKey,
+    uploads::Upload,
 };
 use async_trait::async_trait;
 use tokio::task::JoinHandle;
@@ -24,6 +25,8 @@ pub trait Source: Send + Sync {
     async fn bury(&self, body: &str, reason: &str) -> Result<()>;
     /// Whether a key of the upload store is a marker of ours and no upload.
     fn is_marker(&self, key: &ObjectKey) -> bool;
+    /// Shows the state of an upload to whoever uploaded it.
+    async fn show(&self, upload: &Upload) -> Result<()>;
 }
 
 /// One function at work.
@@ -127,7 +130,11 @@ impl Work {
         let end = deadline.saturating_sub(RESERVE);
         let left = end.saturating_sub(self.archive.clock.boot());
         let (archive, task) = (self.archive.clone(), job.clone());
-        let mut step = AbortOnDrop(tokio::spawn(async move { job::run(&archive, &task, end).await }));
+        let source = self.source.clone();
+        let mut step = AbortOnDrop(tokio::spawn(async move {
+            job::run(&archive, &task, end).await?;
+            show(&archive, &*source, &task).await
+        }));
         let outcome = match tokio::time::timeout(left, &mut step.0).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(broken)) => Err(Error::internal("the job broke off").caused_by(broken)),
@@ -137,6 +144,16 @@ impl Work {
             tracing::warn!(?job, kind = error.kind().as_str(), "a job failed: {error}");
         }
         outcome
+    }
+}
+
+/// A look at an upload changes what is shown of it; one that is gone by then has taken its markers along.
+async fn show(archive: &Archive, source: &dyn Source, job: &Job) -> Result<()> {
+    let Job::Intake { upload } = job else { return Ok(()) };
+    match archive.upload(upload.as_str()).await {
+        Ok(upload) => source.show(&upload).await,
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`Clients`] holds what they share: region and credentials by the SDK's own chain, time limits, retries, and the
 //! [`Meter`] that counts what each call costs. Nothing here reads a variable of ours: [`Settings`] come in as values.
 
+mod catalog;
 mod clients;
 mod door;
 mod error;
@@ -17,6 +18,7 @@ mod settings;
 pub mod testing;
 mod uploads;
 
+pub use catalog::DynamoCatalog;
 pub use clients::Clients;
 pub use door::Door;
 pub use keys::{KeyArns, KmsKeys};

@@ -1,8 +1,9 @@
 //! An import goes on: one shard of a volume, until the time is up.
 
+use aws::QueueName;
 use functions::start;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    start::work("import", |queues| Some(&queues.imports)).await
+    start::work("import", Some(QueueName::Imports)).await
 }

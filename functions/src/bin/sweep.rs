@@ -4,5 +4,5 @@ use functions::start;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    start::work("sweep", |_| None).await
+    start::work("sweep", None).await
 }

@@ -1,6 +1,6 @@
 use std::sync::Mutex;
 
-use archive::{ports::Queue, testing::Memory};
+use archive::{ports::Queue, testing::Memory, uploads::UploadState};
 use serde_json::{Value, json};
 
 use super::*;
@@ -10,6 +10,7 @@ use super::*;
 struct Told {
     hidden: Mutex<Vec<(String, Duration)>>,
     buried: Mutex<Vec<(String, String)>>,
+    shown: Mutex<Vec<(String, UploadState)>>,
 }
 
 #[async_trait]
@@ -26,6 +27,11 @@ impl Source for Told {
 
     fn is_marker(&self, key: &ObjectKey) -> bool {
         key.as_str().contains(".marker")
+    }
+
+    async fn show(&self, upload: &Upload) -> Result<()> {
+        self.shown.lock().unwrap().push((upload.name().into(), upload.state));
+        Ok(())
     }
 }
 
@@ -119,6 +125,18 @@ async fn what_is_no_job_goes_to_the_dead_letters_alone() {
     assert_eq!(buried.iter().map(|(body, _)| body.clone()).collect::<Vec<_>>(), wrong);
     assert!(buried.iter().all(|(_, reason)| reason.starts_with("the message is no job")), "{buried:?}");
     assert_eq!(world.work.archive.uploads().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_uploaded_it_sees_the_state() {
+    let world = World::new();
+    world.upload("a").await;
+    let body = json!({ "job": "intake", "upload": "clara/a" }).to_string();
+    for _ in 0..2 {
+        assert_eq!(world.failures(std::slice::from_ref(&body), 1).await, [""; 0]);
+    }
+    let states = [UploadState::Pending, UploadState::Rejected].map(|state| ("a".to_owned(), state));
+    assert_eq!(*world.told.shown.lock().unwrap(), states);
 }
 
 #[tokio::test]

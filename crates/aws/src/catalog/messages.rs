@@ -10,13 +10,12 @@ use archive::{
     ports::Recorded,
 };
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 use super::{
     item::{Item, Key, bits, damaged, get_bits, get_blobs, need_text, number, text},
     locations::{self, LocationId, Locations},
-    table::{Condition, Range, SIDE_BY_SIDE, Table, Update},
+    table::{Condition, Range, Table, Update, side_by_side},
 };
 
 /// So many location ids lie in the row itself: 16 KB of the 400.
@@ -115,9 +114,9 @@ pub(super) async fn record(table: &Table, locations: &Locations, rows: &[Message
     let ids = locations.write(table, rows_of.values().flat_map(|row| &row.locations)).await?;
     let writes = rows_of.values().map(|row| {
         let at: Vec<_> = row.locations.iter().filter_map(|path| ids.get(path).copied()).collect();
-        async move { Ok::<_, Error>((row.hash, write(table, row, &at).await?)) }
+        async move { Ok((row.hash, write(table, row, &at).await?)) }
     });
-    let recorded: HashMap<_, _> = stream::iter(writes).buffer_unordered(SIDE_BY_SIDE).try_collect().await?;
+    let recorded: HashMap<_, _> = side_by_side(writes.collect()).await?.into_iter().collect();
     let answer = |row: &MessageRow| recorded.get(&row.hash).cloned();
     rows.iter().map(|row| answer(row).ok_or_else(|| Error::internal("a row was not written"))).collect()
 }
@@ -222,9 +221,8 @@ pub(super) async fn known(table: &Table, hashes: &[MailHash]) -> Result<Vec<Opti
 pub(super) async fn locate(table: &Table, hashes: &[MailHash]) -> Result<Vec<Option<MessageRow>>> {
     let keys: Vec<_> = hashes.iter().map(key).collect();
     let items = table.batch_get(&keys, true).await?;
-    let at_of = items.iter().map(|(key, item)| async move { Ok::<_, Error>((key, places(table, key, item).await?)) });
-    let at_of: HashMap<&Key, BTreeSet<LocationId>> =
-        stream::iter(at_of).buffer_unordered(SIDE_BY_SIDE).try_collect().await?;
+    let at_of = items.iter().map(|(key, item)| async move { Ok((key, places(table, key, item).await?)) });
+    let at_of: HashMap<&Key, BTreeSet<LocationId>> = side_by_side(at_of.collect()).await?.into_iter().collect();
     let paths = locations::read(table, &at_of.values().flatten().copied().collect()).await?;
     let row = |(hash, key): (&MailHash, &Key)| match items.get(key) {
         None => Ok(None),

@@ -9,15 +9,14 @@ use archive::{
     Error, ErrorKind, FolderPath, MailboxAddress, PlacementKey, Result,
     ports::{FolderCount, Scope},
 };
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sha2::{Digest as _, Sha256};
 
 use super::{
     head::{self, Head, Id, Run, WHOLE},
-    item::{Key, SK, get_text},
+    item::{SK, get_text},
     merge,
     run::{self, Block, From, ITEMS_PER_READ, KEYS_PER_ITEM, Naming},
-    table::{Condition, Range, SIDE_BY_SIDE, Table},
+    table::{Condition, Range, Table, side_by_side},
 };
 
 /// A change of a head by compare-and-set is tried so often.
@@ -34,7 +33,7 @@ pub(super) async fn create_folders(table: &Table, mailbox: &MailboxAddress, path
         let head = Head { path: Some(path), version: 1, ..Head::default() };
         table.put(head.item(key)?, Some(Condition::absent())).await
     });
-    let made: Vec<bool> = stream::iter(made).buffer_unordered(SIDE_BY_SIDE).try_collect().await?;
+    let made = side_by_side(made.collect()).await?;
     Ok(made.into_iter().filter(|new| *new).count() as u64)
 }
 

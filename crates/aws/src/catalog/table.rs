@@ -31,9 +31,9 @@ use crate::{Meter, error::from_sdk};
 const KEYS_PER_GET: usize = 100;
 const ITEMS_PER_WRITE: usize = 25;
 /// Requests side by side: enough to hide the way to the table, few enough for one small function.
-pub(super) const SIDE_BY_SIDE: usize = 32;
-/// What a batch left unprocessed is asked for again so often before it counts as not available.
-const MAX_ROUNDS: u32 = 10;
+const SIDE_BY_SIDE: usize = 32;
+/// What a batch leaves unprocessed is asked for again, so often without getting on.
+const MAX_IDLE_ROUNDS: u32 = 10;
 /// Names the writer of an item's last version, so that a writer whose answer got lost knows its own work.
 const WRITER: &str = "w";
 
@@ -223,32 +223,30 @@ impl Table {
         distinct.sort_by_key(|key| (&key.pk, &key.sk));
         distinct.dedup();
         let batches = distinct.chunks(KEYS_PER_GET).map(|batch| self.get_batch(batch, consistent));
-        let batches: Vec<_> = stream::iter(batches).buffer_unordered(SIDE_BY_SIDE).try_collect().await?;
+        let batches = side_by_side(batches.collect()).await?;
         batches.into_iter().flatten().map(|item| Ok((Key::of(&item)?, item))).collect()
     }
 
     async fn get_batch(&self, keys: &[&Key], consistent: bool) -> Result<Vec<Item>> {
         let mut items = Vec::with_capacity(keys.len());
         let mut left: Vec<Item> = keys.iter().map(|key| key.item()).collect();
-        for round in 0..MAX_ROUNDS {
-            back_off(round).await;
+        let mut idle_rounds = 0;
+        while !left.is_empty() {
+            back_off(idle_rounds).await?;
+            let asked_for = left.len();
             let asked = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(consistent).build();
             let asked = asked.map_err(|e| Error::internal("a batch cannot be built").caused_by(e))?;
             let answer = self.client.batch_get_item().request_items(&self.name, asked).send().await;
             let answer = answer.map_err(|e| refused(&e))?;
-            let found = answer.responses.and_then(|mut by_table| by_table.remove(&self.name)).unwrap_or_default();
-            let units: f64 = found.iter().map(|item| read_units(size_bytes(item), consistent)).sum();
-            self.meter.units(units, 0.0);
-            items.extend(found);
+            items.extend(answer.responses.and_then(|mut by_table| by_table.remove(&self.name)).unwrap_or_default());
             let unprocessed = answer.unprocessed_keys.and_then(|mut by_table| by_table.remove(&self.name));
             left = unprocessed.map(|keys| keys.keys).unwrap_or_default();
-            if left.is_empty() {
-                let missing = u32::try_from(keys.len() - items.len().min(keys.len())).unwrap_or_default();
-                self.meter.units(f64::from(missing) * read_units(0, consistent), 0.0);
-                return Ok(items);
-            }
+            idle_rounds = if left.len() < asked_for { 0 } else { idle_rounds + 1 };
         }
-        Err(busy())
+        let found: f64 = items.iter().map(|item| read_units(size_bytes(item), consistent)).sum();
+        let missing = u32::try_from(keys.len().saturating_sub(items.len())).unwrap_or(u32::MAX);
+        self.meter.units(found + f64::from(missing) * read_units(0, consistent), 0.0);
+        Ok(items)
     }
 
     /// Writes items that may be written over, without conditions.
@@ -276,23 +274,21 @@ impl Table {
     }
 
     async fn write_batches(&self, writes: Vec<WriteRequest>) -> Result<()> {
-        let batches: Vec<Vec<_>> = writes.chunks(ITEMS_PER_WRITE).map(<[_]>::to_vec).collect();
-        let batches = batches.into_iter().map(|batch| self.write_batch(batch));
-        stream::iter(batches).buffer_unordered(SIDE_BY_SIDE).try_collect().await
+        let batches = writes.chunks(ITEMS_PER_WRITE).map(|batch| self.write_batch(batch.to_vec()));
+        side_by_side(batches.collect()).await.map(drop)
     }
 
     async fn write_batch(&self, mut left: Vec<WriteRequest>) -> Result<()> {
-        for round in 0..MAX_ROUNDS {
-            back_off(round).await;
+        let mut idle_rounds = 0;
+        while !left.is_empty() {
+            back_off(idle_rounds).await?;
+            let asked_for = left.len();
             let answer = self.client.batch_write_item().request_items(&self.name, left).send().await;
-            let answer = answer.map_err(|e| refused(&e))?;
-            let unprocessed = answer.unprocessed_items.and_then(|mut by_table| by_table.remove(&self.name));
-            left = unprocessed.unwrap_or_default();
-            if left.is_empty() {
-                return Ok(());
-            }
+            let unprocessed = answer.map_err(|e| refused(&e))?.unprocessed_items;
+            left = unprocessed.and_then(|mut by_table| by_table.remove(&self.name)).unwrap_or_default();
+            idle_rounds = if left.len() < asked_for { 0 } else { idle_rounds + 1 };
         }
-        Err(busy())
+        Ok(())
     }
 
     fn next_writer(&self) -> [u8; 16] {
@@ -301,6 +297,11 @@ impl Table {
         writer[8..].copy_from_slice(&self.writes.fetch_add(1, Ordering::Relaxed).to_be_bytes());
         writer
     }
+}
+
+/// Does all of it, some at a time; in no order.
+pub(super) async fn side_by_side<T>(work: Vec<impl Future<Output = Result<T>>>) -> Result<Vec<T>> {
+    stream::iter(work).buffer_unordered(SIDE_BY_SIDE).try_collect().await
 }
 
 fn refused<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Error {
@@ -338,15 +339,15 @@ fn to_short(sk: &str) -> &str {
     sk.get(..sk.floor_char_boundary(100)).unwrap_or_default()
 }
 
-fn busy() -> Error {
-    Error::unavailable("the catalogue has no capacity for a batch").hint("try again later")
-}
-
-/// The first round begins at once.
-async fn back_off(round: u32) {
-    if round > 0 {
-        tokio::time::sleep(Duration::from_millis(25 << round.min(6))).await;
+/// Waits longer the more rounds got nowhere; the first begins at once.
+async fn back_off(idle_rounds: u32) -> Result<()> {
+    if idle_rounds > MAX_IDLE_ROUNDS {
+        return Err(Error::unavailable("the catalogue has no capacity for a batch").hint("try again later"));
     }
+    if idle_rounds > 0 {
+        tokio::time::sleep(Duration::from_millis(25 << idle_rounds.min(6))).await;
+    }
+    Ok(())
 }
 
 /// Read units of one read of so many bytes (Developer Guide, "Read consumption"): 4 KB each, half if eventually consistent.

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::{Faults, Function, Manner, Outcome, gateway, mapping::Mapping};
-use crate::arrival::Half;
+use crate::arrival::{Half, until};
 
 /// What is special about a stack.
 #[derive(Clone, Debug)]
@@ -152,7 +152,10 @@ impl Half for Stack {
     }
 
     fn shows(&self, user: &str, name: &str) -> bool {
-        self.block(self.made.uploads()).unwrap() == [format!("{user}/{name}")]
+        // The mark goes a moment after the look.
+        until("the file without a mark", || {
+            (self.block(self.made.uploads()).unwrap() == [format!("{user}/{name}")]).then_some(true)
+        })
     }
 }
 

@@ -1,0 +1,191 @@
+//! The catalogue on DynamoDB, as far as an emulator is one.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use archive::{
+    EntryRef, ErrorKind, Flags, ImportId, MailHash, MailboxAddress, MessageRow, PackId, PlacementKey,
+    ports::{Catalog as _, Expect, Scope},
+    testing::{SeededRandom, SteppedClock, suites},
+};
+use aws::{Clients, DynamoCatalog, testing};
+use futures::future::join_all;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+/// A catalogue in a table of its own.
+async fn catalog() -> (Clients, DynamoCatalog, Arc<SteppedClock>) {
+    let clients = Clients::load(true).await;
+    let name = format!("catalog-{}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos());
+    testing::create_table(&clients, &name).await.expect("no emulator? run: eval \"$(scripts/emulators start)\"");
+    let clock = Arc::new(SteppedClock::default());
+    let catalog = DynamoCatalog::new(&clients, &name, clock.clone(), &SeededRandom::new(1));
+    (clients, catalog, clock)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_keeps_the_contract() {
+    let (_, catalog, _) = catalog().await;
+    suites::catalog(&catalog).await;
+}
+
+fn mailbox() -> MailboxAddress {
+    MailboxAddress::parse("anna@firma.example").unwrap()
+}
+
+fn key(n: u32) -> PlacementKey {
+    let hash = MailHash(Sha256::digest(n.to_be_bytes()).into());
+    PlacementKey { date: Some(i64::from(n)), hash, flags: Flags::default() }
+}
+
+/// Keys of these numbers in the order of lists.
+fn keys(numbers: impl IntoIterator<Item = u32>) -> Vec<PlacementKey> {
+    let mut keys: Vec<_> = numbers.into_iter().map(key).collect();
+    keys.sort();
+    keys
+}
+
+async fn whole(catalog: &DynamoCatalog, scope: &Scope) -> Vec<PlacementKey> {
+    let mut all: Vec<PlacementKey> = Vec::new();
+    loop {
+        let page = catalog.page(scope, all.last(), 900).await.unwrap();
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page);
+    }
+}
+
+/// Read units of a first page of 50.
+async fn price_of_a_page(clients: &Clients, catalog: &DynamoCatalog, scope: &Scope) -> f64 {
+    clients.meter().take();
+    assert_eq!(catalog.page(scope, None, 50).await.unwrap().len(), 50);
+    clients.meter().take().read_units
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_batches_become_few_runs() {
+    let (clients, catalog, clock) = catalog().await;
+    let scope = Scope::Mailbox(mailbox());
+    // Every batch spans all dates, so that without merging a page would read each of them.
+    for batch in 0..70 {
+        let batch_keys = keys((0..40).map(|n| n * 70 + batch));
+        assert_eq!(catalog.place(&format!("batch {batch}"), &scope, &batch_keys).await.unwrap(), 40);
+        assert_eq!(catalog.place(&format!("again {batch}"), &scope, &batch_keys).await.unwrap(), 0);
+        // Merged runs are deleted behind the back of whoever reads.
+        clock.advance(Duration::from_mins(20));
+    }
+    assert!(whole(&catalog, &scope).await == keys(0..2800));
+    assert_eq!(catalog.count(&scope).await.unwrap(), 2800);
+    let price = price_of_a_page(&clients, &catalog, &scope).await;
+    assert!(price <= 60.0, "{price} units: at most some runs of each size are read, not 70");
+    // A batch that was merged long ago is no longer known by its name; its mails are.
+    assert_eq!(catalog.place("batch 0", &scope, &keys((0..40).map(|n| n * 70))).await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_that_meet_lose_nothing() {
+    let (_, catalog, _) = catalog().await;
+    let scope = Scope::Mailbox(mailbox());
+    let places = (0..24u32).map(|n| {
+        let (catalog, scope) = (&catalog, &scope);
+        // Each brings half of the next one's mails too, and comes twice.
+        let batch = keys(n / 2 * 50..n / 2 * 50 + 100);
+        async move { catalog.place(&format!("batch {}", n / 2), scope, &batch).await }
+    });
+    let added = join_all(places).await.into_iter().map(Result::unwrap).sum::<u64>();
+    assert_eq!(added, 650);
+    assert!(whole(&catalog, &scope).await == keys(0..650));
+    assert_eq!(catalog.count(&scope).await.unwrap(), 650);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flags_survive_a_merge() {
+    let (_, catalog, _) = catalog().await;
+    let scope = Scope::Mailbox(mailbox());
+    let seen = |keys: Vec<PlacementKey>| -> Vec<_> {
+        keys.into_iter().map(|key| PlacementKey { flags: Flags::parse(["seen"]), ..key }).collect()
+    };
+    for batch in 0..20 {
+        catalog.place(&format!("batch {batch}"), &scope, &keys(batch * 10..batch * 10 + 10)).await.unwrap();
+        assert_eq!(catalog.place(&format!("seen {batch}"), &scope, &seen(keys([batch * 10]))).await.unwrap(), 0);
+    }
+    let expected = |key: &PlacementKey| key.date.unwrap() % 10 == 0;
+    assert!(whole(&catalog, &scope).await.iter().all(|key| (key.flags == Flags::parse(["seen"])) == expected(key)));
+}
+
+/// The limits that DynamoDB has and that a caller never sees: 100 keys and 16 MB a batch, 1 MB a page, 400 KB an item.
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_of_the_service_are_met_here() {
+    let (clients, catalog, _) = catalog().await;
+    let text = "x".repeat(200_000);
+    let rows: Vec<_> = (0..120).map(|n| large_row(n, &text)).collect();
+    for rows in rows.chunks(10) {
+        catalog.record(rows).await.unwrap();
+    }
+    let hashes: Vec<_> = rows.iter().map(|row| row.hash).collect();
+    clients.meter().take();
+    let located = catalog.locate(&hashes).await.unwrap();
+    assert!(located.into_iter().map(Option::unwrap).eq(rows));
+    // 24 MB do not fit into the answers to two requests; what was left over has been asked for again.
+    assert!(clients.meter().take().requests("DynamoDB.BatchGetItem") > 3);
+
+    for n in 0..12 {
+        catalog.save("large", &format!("{n:02}"), &json!(text), Expect::Absent, None).await.unwrap();
+    }
+    clients.meter().take();
+    assert_eq!(catalog.list("large", None, 100).await.unwrap().len(), 12);
+    assert!(clients.meter().take().requests("DynamoDB.Query") >= 3);
+
+    let too_large = json!("x".repeat(410_000));
+    clients.meter().take();
+    let refused = catalog.save("large", "x", &too_large, Expect::Absent, None).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.machine_code()), (ErrorKind::Invalid, "over_limit"));
+    assert_eq!(clients.meter().take().requests("DynamoDB"), 0, "refused by our own meter");
+}
+
+fn large_row(n: u32, text: &str) -> MessageRow {
+    MessageRow {
+        hash: key(n).hash,
+        size_bytes: 1,
+        pack: PackId("p".into()),
+        offset: 0,
+        stored_bytes: 1,
+        message_date: None,
+        message_date_source: None,
+        archive_date: None,
+        import_date: 0,
+        first: EntryRef { import: ImportId("i".into()), entry: u64::from(n) },
+        defects: 0,
+        subject: Some(text.to_owned()),
+        from: None,
+        message_id: None,
+        locations: BTreeSet::new(),
+        flags: Flags::default(),
+    }
+}
+
+/// What the layout page promises: one write unit a mail, and 22 placements for one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_costs_one_unit_and_its_place_a_fraction() {
+    let (clients, catalog, _) = catalog().await;
+    let row = |n| MessageRow {
+        subject: Some("Angebot für die Wartung der Heizungsanlage 2025".into()),
+        from: Some("anna.schneider@firma.example".into()),
+        message_id: Some("<20250101120000.1234567@mail.firma.example>".into()),
+        pack: PackId("0123456789abcdef0123456789abcdef".into()),
+        locations: BTreeSet::from([vec!["anna".to_owned(), format!("Ordner {}", n % 5)]]),
+        ..large_row(n, "")
+    };
+    let rows: Vec<_> = (0..1000).map(row).collect();
+    clients.meter().take();
+    catalog.record(&rows).await.unwrap();
+    let used = clients.meter().take();
+    assert_eq!(used.write_units, 1005.0, "a unit for each mail and each of the 5 locations");
+    catalog.place("run", &Scope::All, &keys(0..1000)).await.unwrap();
+    let used = clients.meter().take();
+    assert!(used.write_units <= 46.0, "{used:?}");
+}
