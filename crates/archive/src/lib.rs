@@ -58,6 +58,8 @@ pub use hash::MailHash;
 pub use lease::Worker;
 pub use mail_list::{MailPage, MailQuery, MailView};
 pub use mapping::{Conflict, MappingRow, MappingSource};
-pub use message::{EntryRef, Flags, FolderPath, ImportId, Location, MessageRow, PackId, Place, PlacementKey, ProcessId};
+pub use message::{
+    EntryRef, Flags, FolderPath, ImportId, Location, MessageRow, PackId, Place, PlacementKey, ProcessId,
+};
 pub use restructure::Restructured;
 pub use store::{PackState, RawMail};

@@ -110,7 +110,7 @@ async fn every_object_that_came_in_is_looked_at() {
     assert_eq!(world.failures(&bodies, 1).await, [""; 0]);
     assert!(world.buried().is_empty());
     let uploads = world.work.archive.uploads().await.unwrap();
-    assert_eq!(uploads.iter().map(archive::uploads::Upload::name).collect::<Vec<_>>(), ["a b.mszip", "ü%.mszip"]);
+    assert_eq!(uploads.iter().map(Upload::name).collect::<Vec<_>>(), ["a b.mszip", "ü%.mszip"]);
 }
 
 #[tokio::test]
