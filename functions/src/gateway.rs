@@ -163,7 +163,7 @@ fn headers(headers: &HeaderMap) -> BTreeMap<String, String> {
 
 fn too_large() -> Error {
     let error = Error::invalid("the answer is larger than can be carried here").code("answer_too_large");
-    error.hint("ask for fewer items with `limit`, and for the rest with `after`")
+    error.hint("ask for fewer items with `limit`, or for a mail's raw bytes")
 }
 
 /// An answer that broke off, for the reason that the archive gave: each layer of the router has wrapped it once.

@@ -12,7 +12,7 @@ use crate::{
 
 #[test]
 fn twice_late_and_in_another_order() {
-    let story = exported(60, 20_000, &["--volume-size", "1MiB"]);
+    let story = exported(60, 60_000, &["--volume-size", "1MiB"]);
     assert!(story.volumes().len() > 1);
     let manner = Manner { twice: true, shuffled: true, late: Duration::from_secs(1), lost: 0 };
     let stack = Stack::start(Plan { uploads: manner, imports: manner, tasks: manner, ..Plan::default() });

@@ -9,7 +9,7 @@ use crate::{
 #[test]
 fn four_imports_of_one_export_at_once() {
     // Copies in other volumes: what two bring at the same time is one mail.
-    let story = exported(160, 24_000, &["--volume-size", "1MiB"]);
+    let story = exported(150, 64_000, &["--volume-size", "1MiB"]);
     assert!(story.volumes().len() >= 4, "{:?}", story.volumes());
     let stack = Stack::start(Plan { importers: 4, ..Plan::default() });
     let office = Office::open(&stack);

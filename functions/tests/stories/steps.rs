@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 
 use crate::{
-    arrival::{Half as _, start_of, until},
+    arrival::{Half as _, start_of},
     program::{Place as _, Served},
     source::{MAILBOX, Story},
     support::Stack,
@@ -78,14 +78,6 @@ impl<'a> Office<'a> {
         let queues = self.stack.made.queues().unwrap();
         let letters = self.stack.block(self.stack.made.receive(&queues.dead_letters, 10, std::time::Duration::ZERO));
         assert!(letters.as_ref().unwrap().is_empty(), "{letters:?}");
-    }
-
-    /// Waits until an import is in this state.
-    pub(crate) fn wait_for(&self, id: &str, state: &str) {
-        until(state, || {
-            let import = self.stack.ask("GET", &format!("/imports/{id}"), &self.admin, &Value::Null).1;
-            (import["state"] == state).then_some(())
-        });
     }
 }
 

@@ -89,11 +89,6 @@ impl Function {
         killed.count()
     }
 
-    /// From the start of a process to its first question for work, of those that are idle.
-    pub(crate) fn start_times(&self) -> Vec<Duration> {
-        self.idle.lock().unwrap().iter().filter_map(Instance::start_time).collect()
-    }
-
     /// The lines that hold this text.
     pub(crate) fn lines(&self, with: &str) -> Vec<String> {
         let lines = self.told.lines.lock().unwrap();

@@ -16,7 +16,7 @@ pub(crate) struct Manner {
     pub(crate) shuffled: bool,
     /// Each message comes so late.
     pub(crate) late: Duration,
-    /// The first so many messages are lost on their way.
+    /// The first so many notifications of an object are lost on their way.
     pub(crate) lost: usize,
 }
 
@@ -34,7 +34,7 @@ impl Mapping {
         loop {
             let room = self.function.room().await;
             let hidden = self.function.time * 2 + self.manner.late;
-            let mut batch = match self.stack.receive(&self.url, self.batch, hidden).await {
+            let batch = match self.stack.receive(&self.url, self.batch, hidden).await {
                 Ok(batch) => batch,
                 Err(error) => {
                     eprintln!("{}: {error}", self.function.name);
@@ -42,10 +42,16 @@ impl Mapping {
                     continue;
                 }
             };
-            while self.manner.lost > 0 && !batch.is_empty() {
-                self.manner.lost -= 1;
-                self.stack.delete(&self.url, &batch.remove(0).receipt).await.unwrap();
+            let mut kept = Vec::new();
+            for message in batch {
+                if self.manner.lost > 0 && message.body.contains("ObjectCreated") {
+                    self.manner.lost -= 1;
+                    self.stack.delete(&self.url, &message.receipt).await.unwrap();
+                } else {
+                    kept.push(message);
+                }
             }
+            let mut batch = kept;
             if batch.is_empty() {
                 continue;
             }

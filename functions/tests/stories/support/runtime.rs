@@ -10,7 +10,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use axum::{
@@ -69,8 +69,6 @@ struct Call {
 struct Api {
     calls: tokio::sync::Mutex<mpsc::Receiver<Call>>,
     waiting: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
-    /// When the process first asked for work.
-    polled: Mutex<Option<Instant>>,
 }
 
 /// A process and its endpoint.
@@ -80,7 +78,6 @@ pub(crate) struct Instance {
     calls: mpsc::Sender<Call>,
     told: Arc<Told>,
     count: u32,
-    begun: Instant,
 }
 
 impl Drop for Instance {
@@ -92,11 +89,7 @@ impl Drop for Instance {
 impl Instance {
     pub(crate) async fn start(program: &Path, environment: &[(String, String)], told: Arc<Told>) -> Self {
         let (calls, received) = mpsc::channel(1);
-        let api = Arc::new(Api {
-            calls: tokio::sync::Mutex::new(received),
-            waiting: Mutex::default(),
-            polled: Mutex::default(),
-        });
+        let api = Arc::new(Api { calls: tokio::sync::Mutex::new(received), waiting: Mutex::default() });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new()
@@ -129,16 +122,11 @@ impl Instance {
                 }
             });
         }
-        Self { process, api, calls, told, count: 0, begun: Instant::now() }
+        Self { process, api, calls, told, count: 0 }
     }
 
     pub(crate) fn id(&self) -> Option<u32> {
         self.process.id()
-    }
-
-    /// From the start of the process to its first question for work.
-    pub(crate) fn start_time(&self) -> Option<Duration> {
-        self.api.polled.lock().unwrap().map(|polled| polled - self.begun)
     }
 
     /// Gives it one invocation with so much time.
@@ -177,7 +165,6 @@ impl Instance {
 }
 
 async fn next(State(api): State<Arc<Api>>) -> Response {
-    api.polled.lock().unwrap().get_or_insert_with(Instant::now);
     let Some(call) = api.calls.lock().await.recv().await else { return StatusCode::GONE.into_response() };
     let deadline = call.deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis().to_string();
     let headers = [
