@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use archive::{Archive, Result, Sizes, Worker, hash::to_hex, ports::Random as _};
+use archive::{Archive, FrontDoor, Result, Sizes, Worker, hash::to_hex, ports::Random as _};
 use local::{Landings, Local};
 
 use crate::{config::Config, first_password};
@@ -53,9 +53,10 @@ fn archive_of(local: &Local, config: &Config) -> Archive {
         keys: local.keys.clone(),
         clock: local.clock.clone(),
         random: local.random.clone(),
+        door: FrontDoor::none(),
         scratch: local.scratch.clone(),
         // The lock on the folder makes it so.
-        worker: Worker { process: worker_id(local), number: 0, alone: true },
+        worker: Worker { process: worker_id(local), number: 0, alone: true, lease: Worker::LEASE },
         domain: config.domain.clone(),
         sizes: Sizes::default(),
     }

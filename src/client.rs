@@ -7,7 +7,7 @@ use archive::{Error, access::Principal};
 use axum::{
     Router,
     body::{Body, BodyDataStream},
-    http::{Method, Request, Response, header},
+    http::{Method, Request, Response, StatusCode, header},
 };
 use futures::TryStreamExt as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -87,10 +87,14 @@ impl Client {
         read_document(self.send(request.map_err(malformed)?).await?).await
     }
 
-    /// The bytes of the answer as they come in.
+    /// The bytes of the answer as they come in; where it is a link, what lies there.
     pub(crate) async fn stream(&self, path: &str) -> Result<BodyDataStream> {
         let request = Request::get(url(path)).body(Body::empty()).map_err(malformed)?;
-        Ok(succeeded(self.send(request).await?).await?.into_body().into_data_stream())
+        let mut response = self.send(request).await?;
+        if let (Road::There(remote), Some(link)) = (&self.road, link(&response)) {
+            response = remote.follow(&link).await?;
+        }
+        Ok(succeeded(response).await?.into_body().into_data_stream())
     }
 
     async fn document(&self, method: Method, path: &str, body: Body) -> Result<Value> {
@@ -180,6 +184,11 @@ fn given_up(process: &str, failure: Option<archive::process::Failure>) -> Failur
 #[expect(clippy::print_stderr, reason = "progress is for people, and stdout is for the document")]
 fn to_stderr(line: &Value) {
     eprintln!("{}", crate::text::shown(line["text"].as_str().unwrap_or_default()));
+}
+
+fn link(response: &Response<Body>) -> Option<String> {
+    let location = response.headers().get(header::LOCATION).filter(|_| response.status() == StatusCode::SEE_OTHER)?;
+    location.to_str().ok().map(str::to_owned)
 }
 
 fn url(path: &str) -> String {

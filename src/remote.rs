@@ -51,6 +51,19 @@ impl Remote {
         Ok(response.map(Body::new))
     }
 
+    /// What lies at a link that the server gave. It is open to whoever has it, so the token is not sent along.
+    pub(crate) async fn follow(&self, link: &str) -> Result<Response<Body>> {
+        let wrong = || Error::unavailable("the server gave a link that cannot be followed");
+        let link: Uri = link.parse().map_err(|_| wrong())?;
+        let is_as_safe = link.scheme_str() == Some("https") || link.scheme_str() == self.base.scheme_str();
+        if !is_as_safe || link.authority().is_none() {
+            return Err(wrong().into());
+        }
+        let request = Request::get(link).body(Body::empty()).map_err(|error| wrong().caused_by(error))?;
+        let response = self.http.request(request).await.map_err(|error| wrong().caused_by(error))?;
+        Ok(response.map(Body::new))
+    }
+
     fn whole(&self, path: &Uri) -> Result<Uri> {
         let below = self.base.path().trim_end_matches('/');
         let joined = format!("{below}{}", path.path_and_query().map_or("/", PathAndQuery::as_str));

@@ -1,8 +1,8 @@
 //! The parts of a running archive: HTTP, SFTP, the work of the queue and what the clock brings.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use archive::{Error, Result, job::Job, ports::Queue as _};
+use archive::{Archive, DoorMode, Error, FrontDoor, Result, StandingDoor, job::Job, ports::Queue as _};
 use sftp::HostKey;
 use tokio::{
     net::TcpListener,
@@ -49,14 +49,12 @@ impl Server {
 
         let (stop, stopped) = watch::channel(false);
         let mut doors = JoinSet::new();
-        let door = api::SftpDoor { address: sftp_address.to_string(), fingerprint: fingerprint.clone() };
-        let options = api::Options {
-            sftp: Some(door),
-            events: true,
-            metrics_open: http_address.ip().is_loopback(),
-            ..place.api_options(config)
-        };
-        let router = api::router(place.archive.clone(), options);
+        let door = StandingDoor::at(&sftp_address.ip().to_string(), sftp_address.port(), &fingerprint);
+        let door = FrontDoor { mode: DoorMode::Always, port: Arc::new(door) };
+        let archive = Archive { door, ..place.archive.clone() };
+        let options =
+            api::Options { events: true, metrics_open: http_address.ip().is_loopback(), ..place.api_options(config) };
+        let router = api::router(archive, options);
         let router = first_password::watched(router, place.archive.clone(), &config.data);
         doors.spawn(api::serve(http, router, told(stopped.clone())));
         let options = sftp::Options { quota_bytes: config.upload_quota_bytes, ..sftp::Options::default() };

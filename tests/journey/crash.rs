@@ -10,7 +10,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    program::Data,
+    folder::Data,
+    program::Place,
     source::{MAILBOX, Story},
 };
 

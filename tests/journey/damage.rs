@@ -3,8 +3,9 @@
 use std::{fs, path::Path};
 
 use crate::{
-    program::{Data, json},
-    source::{MAILBOX, Story, flip},
+    folder::Data,
+    program::{Place, json},
+    source::{MAILBOX, Story},
 };
 
 #[test]
@@ -45,4 +46,13 @@ fn a_flipped_bit_in_the_seal_costs_the_volume() {
     assert_eq!((imports[0]["state"].as_str(), imports[0]["code"].as_str()), (Some("refused"), Some("bad_signature")));
     let data = story.data();
     assert_eq!(Data(&data).json(&["mailboxes"], 0), serde_json::json!([]));
+}
+
+/// Flips one bit of the stored bytes of mail `number`.
+fn flip(volume: &Path, number: u64) {
+    let mut bytes = fs::read(volume).unwrap();
+    let name = format!("mail/{number:011}");
+    let at = bytes.windows(name.len()).position(|window| window == name.as_bytes()).unwrap();
+    bytes[at + name.len() + 40] ^= 1;
+    fs::write(volume, bytes).unwrap();
 }

@@ -1,7 +1,8 @@
 //! A failure is one document and an exit code.
 
 use crate::{
-    program::{Data, command, end, json},
+    folder::Data,
+    program::{Place, command, end, json},
     source::Story,
 };
 

@@ -1,13 +1,20 @@
 //! The product from outside: stories told to the built program, and the rules of the house.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
+mod arrival;
 mod crash;
 mod damage;
 mod demo;
 mod failure;
+mod folder;
 mod house;
 mod program;
 mod refusal;
 mod server;
 mod source;
 mod whole;
+
+/// Where the program was built.
+fn postkahn() -> std::path::PathBuf {
+    env!("CARGO_BIN_EXE_postkahn").into()
+}

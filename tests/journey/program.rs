@@ -2,8 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use serde_json::Value;
@@ -25,7 +24,7 @@ impl Ended {
 
 /// The program with nothing of our surroundings, but with a server's token if there is one.
 pub(crate) fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_postkahn"));
+    let mut command = Command::new(crate::postkahn());
     command.args(arguments).stdin(Stdio::null());
     for name in ["DATA", "PASSWORD", "TOKEN", "DOMAIN", "SERVER", "HTTP", "SFTP", "LOG"] {
         command.env_remove(format!("POSTKAHN_{name}"));
@@ -55,34 +54,28 @@ pub(crate) fn json<S: AsRef<OsStr>>(arguments: &[S], exit: i32) -> Value {
     ended.json()
 }
 
-/// An archive's folder, and commands on it.
-pub(crate) struct Data<'a>(pub(crate) &'a Path);
+/// Where an archive is reached: in a folder, or through a server.
+pub(crate) trait Place {
+    /// The program with these arguments, and what leads it to the archive.
+    fn command(&self, arguments: &[&str]) -> Command;
 
-impl Data<'_> {
-    pub(crate) fn arguments(&self, arguments: &[&str]) -> Vec<String> {
-        let own = ["--data", self.0.to_str().unwrap(), "--domain", "example.org"];
-        arguments.iter().copied().chain(own).map(str::to_owned).collect()
-    }
-
-    pub(crate) fn json(&self, arguments: &[&str], exit: i32) -> Value {
-        json(&self.arguments(arguments), exit)
-    }
-
-    /// Starts a command and lets it run.
-    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
-        let mut command = command(&self.arguments(arguments));
-        command.arg("--json").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    fn json(&self, arguments: &[&str], exit: i32) -> Value {
+        let mut command = self.command(arguments);
+        command.arg("--json");
+        let ended = end(command);
+        assert_eq!(ended.exit, exit, "{arguments:?}\n{}\n{}", String::from_utf8_lossy(&ended.stdout), ended.stderr);
+        ended.json()
     }
 
     /// The original bytes of a mail.
-    pub(crate) fn raw(&self, id: &str) -> Vec<u8> {
-        let ended = end(command(&self.arguments(&["show", id, "--raw"])));
+    fn raw(&self, id: &str) -> Vec<u8> {
+        let ended = end(self.command(&["show", id, "--raw"]));
         assert_eq!(ended.exit, 0, "{}", ended.stderr);
         ended.stdout
     }
 
     /// Every mail of a folder of a mailbox, or of the whole mailbox.
-    pub(crate) fn mails(&self, mailbox: &str, folder: Option<&[String]>) -> Vec<Value> {
+    fn mails(&self, mailbox: &str, folder: Option<&[String]>) -> Vec<Value> {
         let folder = folder.map(|folder| serde_json::json!(folder).to_string());
         let (mut mails, mut after) = (Vec::new(), None::<String>);
         loop {
@@ -94,5 +87,20 @@ impl Data<'_> {
             let Some(next) = page["next"].as_str() else { return mails };
             after = Some(next.to_owned());
         }
+    }
+}
+
+/// A server and somebody's token there.
+pub(crate) struct Served {
+    /// `http://host:port`
+    pub(crate) url: String,
+    pub(crate) token: String,
+}
+
+impl Place for Served {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command(arguments);
+        command.args(["--server", &self.url]).env("POSTKAHN_TOKEN", &self.token);
+        command
     }
 }

@@ -5,7 +5,8 @@ use std::fs;
 use serde_json::json;
 
 use crate::{
-    program::Data,
+    folder::Data,
+    program::Place,
     source::{MAILBOX, Story},
 };
 

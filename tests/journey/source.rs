@@ -4,14 +4,13 @@ use std::fmt::Write as _;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
 };
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::program::{Data, json};
+use crate::program::{Place, json};
 
 pub(crate) const MAILBOX: &str = "import@example.org";
 pub(crate) const PASSWORD: &str = "Lübbenau 1866 ";
@@ -56,7 +55,7 @@ impl Story {
         story
     }
 
-    fn add(&mut self, folder: &str, number: u64, bytes: &[u8]) {
+    pub(crate) fn add(&mut self, folder: &str, number: u64, bytes: &[u8]) {
         let path = self.dir.path().join("old").join(folder);
         fs::create_dir_all(&path).unwrap();
         fs::write(path.join(format!("message-1-{number}.eml")), bytes).unwrap();
@@ -68,10 +67,6 @@ impl Story {
 
     pub(crate) fn path(&self, name: &str) -> String {
         self.dir.path().join(name).to_str().unwrap().to_owned()
-    }
-
-    pub(crate) fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
     }
 
     /// A file with the password and one line end.
@@ -103,28 +98,16 @@ impl Story {
         volumes.into_iter().map(|path| path.to_str().unwrap().to_owned()).collect()
     }
 
-    /// Imports volumes with the certificate.
-    pub(crate) fn import(&self, volumes: &[String], more: &[&str], exit: i32) -> Vec<Value> {
-        let certificate = self.certificate();
-        let mut arguments = vec!["import"];
-        arguments.extend(volumes.iter().map(String::as_str));
-        arguments.extend(["--mailbox", MAILBOX, "--certificate", &certificate]);
-        arguments.extend(more);
-        Data(&self.data()).json(&arguments, exit)["imports"].as_array().unwrap().clone()
-    }
-
     /// Compares every mailbox and folder of the archive with the source, and every mail byte for byte.
-    pub(crate) fn assert_recreated(&self) {
-        let data = self.data();
-        let data = Data(&data);
-        assert_eq!(Self::placed(&data), self.places);
+    pub(crate) fn assert_recreated_in(&self, place: &impl Place) {
+        assert_eq!(Self::placed(place), self.places);
         for (id, bytes) in &self.mails {
-            assert!(data.raw(id) == *bytes, "mail {id} has other bytes");
+            assert!(place.raw(id) == *bytes, "mail {id} has other bytes");
         }
     }
 
     /// What lies where, by the archive's own account.
-    pub(crate) fn placed(data: &Data<'_>) -> BTreeMap<Vec<String>, BTreeSet<String>> {
+    pub(crate) fn placed(data: &impl Place) -> BTreeMap<Vec<String>, BTreeSet<String>> {
         let mut placed = BTreeMap::new();
         for mailbox in data.json(&["mailboxes"], 0).as_array().unwrap() {
             let Some(archive) = mailbox["user_archive"].as_str() else { continue };
@@ -157,13 +140,4 @@ fn mail(number: u64, size: usize) -> Vec<u8> {
         let _ = write!(text, "{:016x}{}", state ^ (state >> 29), if text.len() % 5 == 0 { "\r\n" } else { "" });
     }
     text.into_bytes()
-}
-
-/// Flips one bit of the stored bytes of mail `number`.
-pub(crate) fn flip(volume: &Path, number: u64) {
-    let mut bytes = fs::read(volume).unwrap();
-    let name = format!("mail/{number:011}");
-    let at = bytes.windows(name.len()).position(|window| window == name.as_bytes()).unwrap();
-    bytes[at + name.len() + 40] ^= 1;
-    fs::write(volume, bytes).unwrap();
 }

@@ -3,7 +3,8 @@
 use std::fs;
 
 use crate::{
-    program::{Data, json},
+    folder::Data,
+    program::{Place, json},
     source::{MAILBOX, Story},
 };
 

@@ -4,6 +4,7 @@
 //! not named here are refused.
 
 mod access;
+mod door;
 mod import;
 mod mail;
 mod process;
@@ -13,6 +14,7 @@ mod upload;
 pub use access::{
     BeginSession, EditGroup, EditUser, Grant, Group, NewGrant, NewGroup, NewKey, NewUser, Role, Session, User, Who,
 };
+pub use door::{Door, DoorMode, DoorState, OpenDoor};
 pub use import::{FailedEntry, Import, ImportState, NotMail, StartImports, Started};
 pub use mail::{
     Attachment, EditMapping, Folder, FolderParams, Mail, MailPage, MailParams, Mailbox, MappingRow, NewMailbox, Origin,

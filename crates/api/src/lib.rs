@@ -31,6 +31,7 @@
 //! ```
 
 pub mod bodies;
+mod door;
 mod extract;
 mod grants;
 mod guard;
@@ -54,7 +55,7 @@ mod uploads;
 mod users;
 
 pub use openapi::{openapi, openapi_text};
-pub use options::{JobsWaiting, Options, SftpDoor};
+pub use options::{JobsWaiting, Options};
 pub use problem::Problem;
 pub use router::router;
 pub use serve::serve;

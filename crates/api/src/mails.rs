@@ -5,7 +5,7 @@ use axum::{
     Json,
     body::Body,
     extract::State,
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::Value;
@@ -61,7 +61,9 @@ pub(crate) async fn show(
 /// One mail, byte for byte
 #[utoipa::path(get, path = "/api/v1/mails/{id}/raw", tag = "mails", operation_id = "download_mail",
     params(("id" = String, Path, description = "The mail's hash")),
-    responses((status = 200, description = "The original", body = Vec<u8>, content_type = "message/rfc822")))]
+    responses((status = 200, description = "The original", body = Vec<u8>, content_type = "message/rfc822"),
+        (status = 303, description = "The original is too large for an answer here: `Location` is a link to a copy of it, \
+            for some minutes; it needs no token")))]
 pub(crate) async fn raw(
     State(app): State<App>,
     Caller(caller): Caller,
@@ -70,6 +72,11 @@ pub(crate) async fn raw(
     let hash = MailHash::parse(&id)?;
     let visible = app.archive.visible(&caller).await?;
     let mail = app.archive.raw(&visible, &hash).await?;
+    if app.options.largest_mail_bytes.is_some_and(|most| mail.size_bytes > most) {
+        let link = app.archive.lend(&hash, mail).await?;
+        let link = HeaderValue::try_from(link).map_err(|e| Error::internal("a link is no address").caused_by(e))?;
+        return Ok((StatusCode::SEE_OTHER, [(header::LOCATION, link)]).into_response());
+    }
     // The name is made of the hash, so that nothing of the mail is in a header.
     let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{hash}.eml\""));
     let headers = [

@@ -28,6 +28,7 @@ use crate::{Needs, Problem, extract::text, router::App, table};
         (name = "imports", description = "From uploads into mailboxes"),
         (name = "processes", description = "Long work, and what it says"),
         (name = "schedules", description = "Work that comes again and again"),
+        (name = "door", description = "Where SFTP clients connect"),
         (name = "mapping", description = "Which mailbox a user archive becomes"),
         (name = "mailboxes", description = "Mailboxes and their folders"),
         (name = "mails", description = "The mails themselves"),

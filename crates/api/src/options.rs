@@ -8,15 +8,6 @@ use futures::future::BoxFuture;
 /// Answers how many jobs wait in the queue.
 pub type JobsWaiting = Arc<dyn Fn() -> BoxFuture<'static, archive::Result<u64>> + Send + Sync>;
 
-/// Where uploads are received, for those who connect with an SFTP client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SftpDoor {
-    /// `host:port`.
-    pub address: String,
-    /// The host key's, as OpenSSH shows it: `SHA256:…`.
-    pub fingerprint: String,
-}
-
 /// What this place of running can do beyond the archive itself. By default nothing: that is how it runs as a function.
 #[derive(Clone)]
 pub struct Options {
@@ -24,7 +15,6 @@ pub struct Options {
     pub landing: Option<Arc<dyn Landing>>,
     /// The most that one user's uploads may take.
     pub quota_bytes: Option<u64>,
-    pub sftp: Option<SftpDoor>,
     /// Processes stream their lines as server-sent events; otherwise that route answers 501.
     pub events: bool,
     /// `/metrics` needs no session. Only for a server that is bound to a loopback address; otherwise an Admin's token is
@@ -34,6 +24,9 @@ pub struct Options {
     /// The answer to a network request begins within this time, or ten times as long where imports are started; not
     /// counted for the body of an upload.
     pub timeout: Duration,
+    /// A mail beyond this many bytes is not sent as an answer, which could not carry it: the answer is a link to a copy
+    /// that goes by itself.
+    pub largest_mail_bytes: Option<u64>,
 }
 
 impl Default for Options {
@@ -41,11 +34,11 @@ impl Default for Options {
         Self {
             landing: None,
             quota_bytes: None,
-            sftp: None,
             events: false,
             metrics_open: false,
             jobs_waiting: None,
             timeout: Duration::from_mins(1),
+            largest_mail_bytes: None,
         }
     }
 }

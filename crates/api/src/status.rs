@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use archive::{DoorStatus, ports::DoorState};
 use axum::{Json, extract::State};
 use serde::Serialize;
 
@@ -19,16 +20,21 @@ pub(crate) async fn status(State(app): State<App>) -> Result<Json<Status>, Probl
         Some(landing) => Some(landing.space().await?),
         None => None,
     };
-    let sftp = app.options.sftp.as_ref();
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION").into(),
         recipient_certificate: certificate.pem,
         recipient_certificate_sha256: certificate.sha256,
-        sftp: sftp.map(|door| Sftp { address: door.address.clone(), fingerprint: door.fingerprint.clone() }),
+        sftp: sftp(app.archive.door().await?),
         upload_space: upload_space.map(|s| Space { total_bytes: s.total_bytes, free_bytes: s.free_bytes }),
         uploads: by_state(app.archive.uploads().await?.iter().map(|upload| upload.state)),
         reports_waiting: app.archive.reports_waiting().await?,
     }))
+}
+
+fn sftp(door: DoorStatus) -> Option<Sftp> {
+    let (host, fingerprint) = (door.host?, door.fingerprint?);
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    (door.state == DoorState::Open).then(|| Sftp { address: format!("{host}:{}", door.port), fingerprint })
 }
 
 /// The archive's own certificate

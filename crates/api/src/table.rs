@@ -4,8 +4,8 @@ use archive::access::Role;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
 use crate::{
-    grants, imports, mailboxes, mails, mapping, metrics, openapi, processes, router::App, schedules, session, status,
-    uploads, users,
+    door, grants, imports, mailboxes, mails, mapping, metrics, openapi, processes, router::App, schedules, session,
+    status, uploads, users,
 };
 
 /// What a caller must have.
@@ -82,6 +82,9 @@ fn transfer_rows() -> Vec<Row> {
         (ADMIN, routes!(schedules::edit)),
         (ADMIN, routes!(schedules::delete)),
         (ADMIN, routes!(schedules::run)),
+        (ADMIN, routes!(door::status)),
+        (ADMIN, routes!(door::open)),
+        (ADMIN, routes!(door::close)),
         (ADMIN, routes!(mapping::list)),
         (ADMIN, routes!(mapping::set)),
     ]

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    Domain, Worker,
+    Domain, FrontDoor, Worker,
     ports::{Catalog, Clock, Keys, Objects, Queue, Random, Schedules},
 };
 
@@ -22,6 +22,8 @@ pub struct Archive {
     pub keys: Arc<dyn Keys>,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
+    /// Where SFTP clients connect, and how that is run.
+    pub door: FrontDoor,
     /// A folder for mails too large for memory; its content is worth nothing after a restart.
     pub scratch: PathBuf,
     /// Which process this is.

@@ -4,9 +4,6 @@ use std::time::Duration;
 
 use crate::{Archive, ErrorKind, Result, records::Record, records::Stored};
 
-/// A worker that is not heard of for so long has lost its work to the next one.
-const LEASE: Duration = Duration::from_mins(2);
-
 /// Who works here: one loop of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Worker {
@@ -16,6 +13,13 @@ pub struct Worker {
     pub number: u32,
     /// No other process works on this archive, so that whatever an earlier one held is free.
     pub alone: bool,
+    /// When it is not heard of for so long, it has lost its work to the next one. [`Self::LEASE`], or shorter for one
+    /// that is ended earlier in any case.
+    pub lease: Duration,
+}
+
+impl Worker {
+    pub const LEASE: Duration = Duration::from_mins(2);
 }
 
 /// A record that one worker holds at a time. Its version is the fence: every write of the holder is a compare-and-set,
@@ -34,6 +38,11 @@ pub(crate) struct Holder {
 }
 
 impl Holder {
+    /// How long it holds on, if it is not heard of again.
+    pub(crate) fn left(&self, archive: &Archive) -> Duration {
+        Duration::from_secs(u64::try_from(self.until - archive.clock.now()).unwrap_or(0) + 1)
+    }
+
     /// Whether somebody else works on the record now.
     pub(crate) fn is_other(&self, archive: &Archive) -> bool {
         let me = &archive.worker;
@@ -87,7 +96,7 @@ impl<T: Leased> Lease<T> {
 
     /// Renews the lease if half of it is gone.
     pub(crate) async fn renew(&mut self, archive: &Archive) -> Result<()> {
-        if archive.clock.boot() + LEASE / 2 < self.ends {
+        if archive.clock.boot() + archive.worker.lease / 2 < self.ends {
             return Ok(());
         }
         self.write(archive).await
@@ -101,12 +110,12 @@ impl<T: Leased> Lease<T> {
     }
 
     async fn write(&mut self, archive: &Archive) -> Result<()> {
-        let until = archive.clock.now() + LEASE.as_secs().cast_signed();
+        let until = archive.clock.now() + archive.worker.lease.as_secs().cast_signed();
         *self.record.value.holder() =
             Some(Holder { process: archive.worker.process.clone(), number: archive.worker.number, until });
         let begun = archive.clock.boot();
         self.record = archive.save(self.record.clone()).await?;
-        self.ends = begun + LEASE;
+        self.ends = begun + archive.worker.lease;
         Ok(())
     }
 }

@@ -24,6 +24,7 @@ mod archive;
 mod blocking;
 mod certificate;
 mod check;
+mod door;
 mod error;
 pub mod export;
 pub mod hash;
@@ -51,11 +52,14 @@ pub use address::{Domain, MailboxAddress};
 pub use archive::{Archive, Sizes};
 pub use certificate::RecipientCertificate;
 pub use check::Checked;
+pub use door::{DoorMode, DoorStatus, FrontDoor, StandingDoor};
 pub use error::{Error, ErrorKind, Result};
 pub use hash::MailHash;
 pub use lease::Worker;
 pub use mail_list::{MailPage, MailQuery, MailView};
 pub use mapping::{Conflict, MappingRow, MappingSource};
-pub use message::{EntryRef, Flags, FolderPath, ImportId, Location, MessageRow, PackId, Place, PlacementKey, ProcessId};
+pub use message::{
+    EntryRef, Flags, FolderPath, ImportId, Location, MessageRow, PackId, Place, PlacementKey, ProcessId,
+};
 pub use restructure::Restructured;
 pub use store::{PackState, RawMail};

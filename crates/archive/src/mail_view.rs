@@ -1,18 +1,36 @@
 //! One mail: as it is, and made readable.
 
+use std::time::Duration;
+
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use crate::{Archive, MailHash, MessageRow, Result, access::Visible, hash::to_hex, store::RawMail};
+use crate::{
+    Archive, Error, MailHash, MessageRow, Result, access::Visible, hash::to_hex, ports::ObjectKey, store::RawMail,
+};
 
 /// A mail up to this size is parsed as a whole; of a larger one the header is shown, and that it is too large.
 const PARSED_BYTES: u64 = 32 << 20;
+/// A link to a copy serves so long; a store that lends out removes copies after a day.
+const LENT: Duration = Duration::from_mins(10);
 
 impl Archive {
     /// The raw bytes of a mail, exactly as they were archived.
     pub async fn raw(&self, visible: &Visible, id: &MailHash) -> Result<RawMail> {
         let row = self.find_mail(visible, id).await?;
         self.read_mail(&row).await
+    }
+
+    /// A link to a copy of the mail, for whoever cannot be given its bytes. The copy goes by itself.
+    pub async fn lend(&self, id: &MailHash, mail: RawMail) -> Result<String> {
+        let key = ObjectKey::parse(format!("temporary/{}.eml", self.random_id()))?;
+        let (mut copy, mut blocks) = (self.objects.create(&key).await?, mail.blocks);
+        while let Some(block) = blocks.next().await {
+            copy.write(block?).await?;
+        }
+        copy.finish().await?;
+        let link = self.objects.link(&key, LENT, &format!("{id}.eml")).await?;
+        link.ok_or_else(|| Error::internal("the store of this archive gives no links"))
     }
 
     /// The mail made readable: headers, text, safe HTML, attachments, defects.

@@ -3,6 +3,7 @@
 
 mod catalog;
 mod clock;
+mod door;
 mod keys;
 mod landing;
 mod objects;
@@ -12,6 +13,7 @@ mod schedules;
 
 pub use catalog::{Catalog, Document, Expect, FolderCount, MAX_ROWS_PER_CALL, Recorded, Scope};
 pub use clock::Clock;
+pub use door::{Door, DoorServer, DoorState};
 pub use keys::{Keys, PublicKeys};
 pub use landing::{Landing, LandingEntry, LandingFile, LandingSpace, OpenMode};
 pub use objects::{ByteStream, ETag, ObjectKey, ObjectMeta, ObjectWriter, Objects, PutMode};

@@ -16,5 +16,6 @@ pub(crate) fn archive() -> crate::Archive {
 }
 
 pub use memory::{
-    Memory, MemoryCatalog, MemoryKeys, MemoryObjects, MemoryQueue, MemorySchedules, SeededRandom, SteppedClock,
+    Memory, MemoryCatalog, MemoryDoor, MemoryKeys, MemoryObjects, MemoryQueue, MemorySchedules, SeededRandom,
+    SteppedClock,
 };

@@ -12,8 +12,10 @@
 
 mod catalog;
 mod clients;
+mod door;
 mod error;
 mod keys;
+mod machine;
 mod meter;
 mod objects;
 mod queue;
@@ -25,10 +27,12 @@ mod uploads;
 
 pub use catalog::DynamoCatalog;
 pub use clients::Clients;
+pub use door::Door;
 pub use keys::{KeyArns, KmsKeys};
+pub use machine::{SystemClock, SystemRandom};
 pub use meter::{Calls, Meter, Usage};
 pub use objects::{Bucket, Nothing};
 pub use queue::{QueueName, Queues, Redriven};
 pub use schedules::Scheduler;
-pub use settings::{DoorMode, DoorSettings, QueueUrls, ScheduleSettings, Settings};
+pub use settings::{DoorSettings, DoorVpc, QueueUrls, ScheduleSettings, Settings};
 pub use uploads::{Markers, Uploads};

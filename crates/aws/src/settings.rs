@@ -1,8 +1,6 @@
 //! What a function must be told about its surroundings. Values only; `functions/src/environment.rs` reads them.
 
-use std::str::FromStr;
-
-use archive::{Error, Result};
+use archive::DoorMode;
 
 /// What the stack made, as far as the function at hand has to do with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,38 +62,16 @@ pub struct DoorSettings {
     pub role: Option<String>,
     /// ARN of the secret that holds the host key.
     pub host_key_secret: Option<String>,
+    /// Public if none.
+    pub vpc: Option<DoorVpc>,
 }
 
-/// Whether there is an SFTP door.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DoorMode {
-    /// Opened by hand for some days: an endpoint costs by the hour, used or not.
-    OnDemand,
-    Always,
-    #[default]
-    None,
-}
-
-impl FromStr for DoorMode {
-    type Err = Error;
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "on-demand" => Ok(Self::OnDemand),
-            "always" => Ok(Self::Always),
-            "none" => Ok(Self::None),
-            _ => Err(Error::invalid(format!("an SFTP door is on-demand, always or none, not {text:?}"))),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_door_is_one_of_three() {
-        let modes = ["on-demand", "always", "none"].map(|text| text.parse::<DoorMode>().unwrap());
-        assert_eq!(modes, [DoorMode::OnDemand, DoorMode::Always, DoorMode::None]);
-        assert!("".parse::<DoorMode>().is_err() && "ALWAYS".parse::<DoorMode>().is_err());
-    }
+/// An endpoint inside a VPC, instead of a public one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DoorVpc {
+    pub id: String,
+    pub subnets: Vec<String>,
+    pub security_groups: Vec<String>,
+    /// Allocation ids of elastic addresses, one for each subnet, if it faces the internet.
+    pub addresses: Vec<String>,
 }

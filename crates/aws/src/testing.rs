@@ -1,7 +1,11 @@
 //! What the template makes on AWS, made by hand on an emulator.
 
+mod stack;
+
 use archive::Result;
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+
+pub use stack::{Received, Scheduled, Stack};
 
 use crate::{Clients, error::from_sdk};
 

@@ -165,9 +165,7 @@ async fn holds(local: &Local, what: &str, n: u64, last: u64) -> bool {
             let hashes: Vec<_> = (0..20).map(|of| hash(n, of)).collect();
             local.catalog.locate(&hashes).await.unwrap().into_iter().map(Option::unwrap).eq(rows(n))
         }
-        "placed" => {
-            local.catalog.placed(&inbox(), &keys(n)).await.unwrap().iter().all(Option::is_some)
-        }
+        "placed" => local.catalog.placed(&inbox(), &keys(n)).await.unwrap().iter().all(Option::is_some),
         // Looked at in the end.
         "sent" => true,
         other => panic!("{other}"),

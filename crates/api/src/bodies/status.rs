@@ -12,7 +12,7 @@ pub struct Status {
     pub recipient_certificate: String,
     /// Of its DER form, in lower-case hex.
     pub recipient_certificate_sha256: String,
-    /// Null where uploads come in another way.
+    /// Null where uploads come in another way, and while the door is closed.
     pub sftp: Option<Sftp>,
     /// Room for uploads; null where it has no bounds that are known.
     pub upload_space: Option<Space>,

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod document;
+mod door;
 mod journey;
 mod lists;
 mod logins;

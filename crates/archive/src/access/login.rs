@@ -136,6 +136,15 @@ impl Archive {
         self.uploader(&user).await.map(drop)
     }
 
+    /// The public keys by which a user gets into the upload store, where somebody else checks that the peer holds the
+    /// private one; under the conditions of [`Self::sftp_login`]. A user without keys is refused as one that is unknown.
+    pub async fn sftp_keys(&self, name: &str) -> Result<Vec<String>> {
+        let user = self.find::<User>(name).await?.map(|stored| stored.value);
+        let user = user.filter(|user| !user.keys.is_empty()).ok_or_else(|| wrong("key"))?;
+        self.uploader(&user).await?;
+        Ok(user.keys.into_iter().collect())
+    }
+
     async fn uploader(&self, user: &User) -> Result<Principal> {
         if user.mfa {
             let name = &user.name;
@@ -217,6 +226,22 @@ mod tests {
             assert_eq!((error.message(), error.machine_code()), ("user name or key is wrong", "wrong_login"));
         }
         assert!(archive.sftp_login("u", Proof::Password("")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn keys_are_told_only_of_those_who_may_upload() {
+        let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKs me@there";
+        let keys = || NewUser { keys: vec![line.into()], ..NewUser::default() };
+        let archive = with(&["compliance"], keys()).await;
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKs";
+        assert_eq!(archive.sftp_keys("u").await.unwrap(), [key]);
+        assert_eq!(archive.sftp_keys("nobody").await.unwrap_err().machine_code(), "wrong_login");
+        let keyless = with(&["compliance"], password("right")).await;
+        assert_eq!(keyless.sftp_keys("u").await.unwrap_err().machine_code(), "wrong_login");
+        let reader = with(&["readers"], keys()).await;
+        assert!(reader.sftp_keys("u").await.unwrap_err().message().contains("lacks the role"));
+        let mfa = with(&["compliance"], NewUser { mfa: true, ..keys() }).await;
+        assert!(mfa.sftp_keys("u").await.unwrap_err().message().contains("second factor"));
     }
 
     #[tokio::test]

@@ -99,33 +99,19 @@ fn parse_key(line: &str) -> Result<String> {
 }
 
 impl Archive {
-    /// The user `admin` and the four groups of a new archive; answers the admin's first password if it was made now.
-    pub async fn create_first_user(&self) -> Result<Option<String>> {
-        for (name, role) in [
-            ("admins", Role::Admin),
-            ("compliance", Role::Compliance),
-            ("readers", Role::Reader),
-            ("auditors", Role::Auditor),
-        ] {
-            if self.find::<Group>(name).await?.is_none() {
-                self.add(&Group { name: name.into(), roles: [role].into() }).await?;
-            }
-        }
-        if self.find::<User>("admin").await?.is_some() {
-            return Ok(None);
-        }
-        let new = NewUser { name: "admin".into(), groups: vec!["admins".into()], ..NewUser::default() };
-        Ok(self.add_user(new).await?.password)
-    }
-
     /// Adds a user. Without password and key a random password is made, which the first login must change.
     pub async fn add_user(&self, new: NewUser) -> Result<UserView> {
+        let random = (new.password.is_none() && new.keys.is_empty()).then(|| self.random_password());
+        self.add_user_with(new, random).await
+    }
+
+    /// As [`Self::add_user`], with the random password given.
+    pub(super) async fn add_user_with(&self, new: NewUser, random: Option<String>) -> Result<UserView> {
         check_name("user", &new.name)?;
         for group in &new.groups {
             self.need::<Group>(group).await?;
         }
         let keys = new.keys.iter().map(|line| parse_key(line)).collect::<Result<BTreeSet<_>>>()?;
-        let random = (new.password.is_none() && keys.is_empty()).then(|| self.random_password());
         let chosen = match new.password.as_ref().or(random.as_ref()) {
             Some(password) => Some(self.hash_password(password).await?),
             None => None,

@@ -12,7 +12,7 @@ use crate::{
     process::{Failure, Severity},
 };
 
-/// A shard that another worker holds is looked at again after so long.
+/// A shard that another worker holds is looked at again after so long, or once that worker's lease ends.
 const RETRY: Duration = Duration::from_secs(30);
 /// An import that ends early is closed once its workers have seen that.
 const SOON: Duration = Duration::from_secs(2);
@@ -30,10 +30,7 @@ impl Archive {
             return self.close_unless_held(import, shard, stop).await;
         }
         match self.work_on(&import, shard, stop).await {
-            Ok(Progress::Held) => {
-                let job = Job::Import { import: id.clone(), shard };
-                self.queue.send(&job, RETRY).await
-            }
+            Ok(Progress::Held(wait)) => self.queue.send(&Job::Import { import: id.clone(), shard }, wait).await,
             Ok(Progress::More) => self.queue.send(&Job::Import { import: id.clone(), shard }, Duration::ZERO).await,
             Ok(Progress::Done) => self.close_if_whole(id, stop).await,
             Err(error) if passes(&error) => Err(error),
@@ -46,7 +43,10 @@ impl Archive {
         if shard.value.done {
             return self.note_done(import, number).await.map(|()| Progress::Done);
         }
-        let Some(mut lease) = Lease::take(self, shard).await? else { return Ok(Progress::Held) };
+        let held = shard.value.holder.as_ref().map_or(SOON, |holder| holder.left(self));
+        let Some(mut lease) = Lease::take(self, shard).await? else {
+            return Ok(Progress::Held(held.clamp(SOON, RETRY)));
+        };
         match self.work_in(import, &mut lease, stop).await {
             Ok(Progress::Done) if lease.value().next >= lease.value().entries.end => {
                 lease.release(self, |shard| shard.done = true).await?;
@@ -164,8 +164,8 @@ impl Archive {
 }
 
 enum Progress {
-    /// Another worker holds the shard.
-    Held,
+    /// Another worker holds the shard, for so long at least.
+    Held(Duration),
     /// The time is up, entries are left.
     More,
     Done,

@@ -14,11 +14,11 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::{
-    Archive, Error, FolderPath, MailHash, MailboxAddress, MessageRow, PlacementKey, Result,
+    Archive, Error, FolderPath, FrontDoor, MailHash, MailboxAddress, MessageRow, PlacementKey, Result,
     job::Job,
     ports::{
-        ByteStream, Catalog, Document, ETag, Expect, FolderCount, ObjectKey, ObjectMeta, ObjectWriter, Objects,
-        PutMode, Queue, Recorded, Scope,
+        ByteStream, Catalog, Document, Door, DoorServer, ETag, Expect, FolderCount, ObjectKey, ObjectMeta,
+        ObjectWriter, Objects, PutMode, Queue, Recorded, Scope,
     },
 };
 
@@ -54,13 +54,17 @@ impl Faults {
         self.left.load(Ordering::SeqCst) < 0
     }
 
-    /// The same archive with these faults in front of its catalogue, objects, uploads and queue.
+    /// The same archive with these faults in front of its catalogue, objects, uploads, queue and door.
     pub fn before(&self, archive: &Archive) -> Archive {
         Archive {
             catalog: Arc::new(Faulty { port: archive.catalog.clone(), faults: self.clone() }),
             objects: Arc::new(Faulty { port: archive.objects.clone(), faults: self.clone() }),
             uploads: Arc::new(Faulty { port: archive.uploads.clone(), faults: self.clone() }),
             queue: Arc::new(Faulty { port: archive.queue.clone(), faults: self.clone() }),
+            door: FrontDoor {
+                port: Arc::new(Faulty { port: archive.door.port.clone(), faults: self.clone() }),
+                ..archive.door.clone()
+            },
             ..archive.clone()
         }
     }
@@ -179,5 +183,21 @@ impl ObjectWriter for FaultyWriter {
 impl Queue for Faulty<dyn Queue> {
     async fn send(&self, job: &Job, delay: Duration) -> Result<()> {
         self.faults.effect(self.port.send(job, delay)).await
+    }
+}
+
+#[async_trait]
+impl Door for Faulty<dyn Door> {
+    async fn open(&self) -> Result<DoorServer> {
+        self.faults.effect(self.port.open()).await
+    }
+    async fn status(&self, id: &str) -> Result<Option<DoorServer>> {
+        self.port.status(id).await
+    }
+    async fn servers(&self) -> Result<Vec<DoorServer>> {
+        self.port.servers().await
+    }
+    async fn close(&self, id: &str) -> Result<bool> {
+        self.faults.effect(self.port.close(id)).await
     }
 }

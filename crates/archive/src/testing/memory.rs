@@ -2,6 +2,7 @@
 
 mod catalog;
 mod clock;
+mod door;
 mod keys;
 mod objects;
 mod queue;
@@ -15,13 +16,14 @@ use std::{
 
 pub use catalog::MemoryCatalog;
 pub use clock::SteppedClock;
+pub use door::MemoryDoor;
 pub use keys::MemoryKeys;
 pub use objects::MemoryObjects;
 pub use queue::MemoryQueue;
 pub use random::SeededRandom;
 pub use schedules::MemorySchedules;
 
-use crate::{Archive, Result, Sizes, Worker};
+use crate::{Archive, DoorMode, FrontDoor, Result, Sizes, Worker};
 
 /// One of each, on one clock.
 #[derive(Clone, Debug)]
@@ -35,6 +37,7 @@ pub struct Memory {
     pub keys: Arc<MemoryKeys>,
     pub clock: Arc<SteppedClock>,
     pub random: Arc<SeededRandom>,
+    pub door: Arc<MemoryDoor>,
     scratch: Arc<tempfile::TempDir>,
 }
 
@@ -53,6 +56,7 @@ impl Memory {
             schedules: Arc::new(MemorySchedules::new(clock.clone())),
             keys: Arc::default(),
             random: Arc::new(SeededRandom::new(seed)),
+            door: Arc::new(MemoryDoor::new(clock.clone())),
             scratch: Arc::new(tempfile::tempdir().expect("a temporary folder can be made")),
             clock,
         }
@@ -70,8 +74,9 @@ impl Memory {
             keys: self.keys.clone(),
             clock: self.clock.clone(),
             random: self.random.clone(),
+            door: FrontDoor { mode: DoorMode::OnDemand, port: self.door.clone() },
             scratch: self.scratch.path().to_owned(),
-            worker: Worker { process: "memory".into(), number: 0, alone: true },
+            worker: Worker { process: "memory".into(), number: 0, alone: true, lease: Worker::LEASE },
             domain: None,
             sizes: Sizes::default(),
         }

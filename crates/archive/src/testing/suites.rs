@@ -5,6 +5,7 @@
 
 mod catalog;
 mod documents;
+mod door;
 mod keys;
 mod messages;
 mod objects;
@@ -15,6 +16,7 @@ mod schedules;
 use std::fmt::Debug;
 
 pub use catalog::catalog;
+pub use door::door;
 pub use keys::keys;
 pub use objects::objects;
 pub use queue::{Receiver, queue};
@@ -77,6 +79,8 @@ mod tests {
         catalog(&*memory.catalog).await;
         schedules(&*memory.schedules).await;
         keys(&*memory.keys).await;
+        let clock = memory.clock.clone();
+        door(&*memory.door, &|| clock.advance(Duration::from_mins(1))).await;
     }
 
     struct Worker(Arc<MemoryQueue>, Arc<SteppedClock>);

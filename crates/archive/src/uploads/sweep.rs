@@ -11,9 +11,15 @@ use crate::{
 const PAGE: usize = 1000;
 
 impl Archive {
-    /// Looks at the whole upload store, and at the work that has not ended. Of all that queues and events bring, any may be
-    /// lost: this finds it. The archive itself is never touched by this.
+    /// Looks at the whole upload store, at the work that has not ended, then at the door. Of all that queues and events
+    /// bring, any may be lost: this finds it. The archive itself is never touched by this.
     pub async fn sweep(&self) -> Result<()> {
+        let uploads = self.sweep_uploads().await;
+        // What is wrong with uploads must not keep a door open that costs by the hour.
+        self.close_door_if_due().await.and(uploads)
+    }
+
+    async fn sweep_uploads(&self) -> Result<()> {
         let mut after: Option<ObjectKey> = None;
         loop {
             let page = self.uploads.list("", after.as_ref(), PAGE).await?;

@@ -97,7 +97,10 @@ impl Head {
             item.insert(RUNS.into(), bytes(self.runs.iter().flat_map(Run::to_bytes).collect::<Vec<_>>()));
         }
         if !self.retired.is_empty() {
-            item.insert(RETIRED.into(), bytes(self.retired.iter().copied().flat_map(Retired::to_bytes).collect::<Vec<_>>()));
+            item.insert(
+                RETIRED.into(),
+                bytes(self.retired.iter().copied().flat_map(Retired::to_bytes).collect::<Vec<_>>()),
+            );
         }
         Ok(item)
     }

@@ -6,8 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use archive::{
-    EntryRef, Error, Flags, ImportId, Location, MailHash, MessageRow, PackId, Place, Result,
-    ports::Recorded,
+    EntryRef, Error, Flags, ImportId, Location, MailHash, MessageRow, PackId, Place, Result, ports::Recorded,
 };
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use serde::{Deserialize, Serialize};
@@ -157,8 +156,11 @@ async fn write_row(table: &Table, row: &MessageRow, at: &[LocationId], more: boo
         values.push((":more", AttributeValue::Bool(true)));
     }
     let mut added = Vec::new();
-    let sets =
-        [("#at :at", ":at", blobs(at)), ("#f :f", ":f", bits(u64::from(row.flags.0))), ("#x :x", ":x", bits(row.defects))];
+    let sets = [
+        ("#at :at", ":at", blobs(at)),
+        ("#f :f", ":f", bits(u64::from(row.flags.0))),
+        ("#x :x", ":x", bits(row.defects)),
+    ];
     for (add, name, value) in sets {
         if let Some(value) = value {
             added.push(add);

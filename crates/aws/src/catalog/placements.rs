@@ -202,12 +202,7 @@ pub(super) async fn page(
     Ok(page)
 }
 
-async fn keys_after(
-    table: &Table,
-    run: &Run,
-    after: Option<&PlacementKey>,
-    limit: usize,
-) -> Result<Vec<PlacementKey>> {
+async fn keys_after(table: &Table, run: &Run, after: Option<&PlacementKey>, limit: usize) -> Result<Vec<PlacementKey>> {
     let mut keys: Vec<PlacementKey> = Vec::new();
     let mut from = after.map(PlacementKey::sort_bytes);
     while keys.len() < limit {

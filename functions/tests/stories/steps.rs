@@ -1,0 +1,86 @@
+//! Steps that many stories take.
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+
+use crate::{
+    arrival::{Half as _, start_of},
+    program::{Place as _, Served},
+    source::{MAILBOX, Story},
+    support::Stack,
+};
+
+/// A stack with an Admin and an officer who sees all mail.
+pub(crate) struct Office<'a> {
+    pub(crate) stack: &'a Stack,
+    pub(crate) admin: String,
+    pub(crate) seen: Served,
+}
+
+/// An export of so many mails, with a password.
+pub(crate) fn exported(count: u64, size: usize, more: &[&str]) -> Story {
+    let story = Story::new(count, size);
+    let password = story.password_file();
+    story.export(&[&["--password-file", password.as_str()], more].concat());
+    story
+}
+
+impl<'a> Office<'a> {
+    pub(crate) fn open(stack: &'a Stack) -> Self {
+        let admin = stack.first_login();
+        let officer = stack.member(&admin, "olga", "compliance");
+        Self { stack, seen: stack.seen_by(&officer), admin }
+    }
+
+    /// Puts the volumes into the bucket.
+    pub(crate) fn upload(&self, story: &Story) {
+        for volume in story.volumes() {
+            self.stack.put(&format!("olga/{}", name(&volume)), fs::read(&volume).unwrap());
+        }
+    }
+
+    /// Starts the import of all volumes together, once they were looked at: the imports' ids.
+    pub(crate) fn start(&self, story: &Story) -> Vec<String> {
+        let looked: Vec<_> =
+            story.volumes().iter().map(|volume| self.stack.looked_at(&self.admin, &name(volume))).collect();
+        let ids: Vec<_> = looked.iter().map(|upload| &upload["id"]).collect();
+        let (status, started) = self.stack.ask("POST", "/imports", &self.admin, &start_of(story, &ids));
+        assert_eq!(status, 202, "{started}");
+        let imports = started["imports"].as_array().unwrap().iter();
+        imports.map(|import| import["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub(crate) fn finished(&self, ids: &[String]) -> Vec<Value> {
+        ids.iter().map(|id| self.stack.finished(&self.admin, id)).collect()
+    }
+
+    /// Uploads and imports everything, and waits for it.
+    pub(crate) fn import(&self, story: &Story) -> Vec<Value> {
+        self.upload(story);
+        self.finished(&self.start(story))
+    }
+
+    /// Restructures, and compares counts, places and the sum of all outcomes with the source.
+    pub(crate) fn assert_whole(&self, story: &Story, imports: &[Value]) {
+        let sum = |name: &str| imports.iter().map(|import| import[name].as_u64().unwrap()).sum::<u64>();
+        assert_eq!((sum("in_volume"), sum("imported")), (story.files, story.mails.len() as u64), "{imports:?}");
+        assert_eq!(sum("imported") + sum("already_there"), story.files);
+        assert!(imports.iter().all(|import| import["balanced"] == true), "{imports:?}");
+        assert_eq!(self.stack.ask("GET", "/uploads", &self.admin, &Value::Null).1, json!([]));
+        assert_eq!(self.stack.json(&self.admin, &["restructure"])["reports_left"], 0);
+        assert_eq!(self.seen.mails(MAILBOX, None).len(), story.mails.len());
+        assert_eq!(Story::placed(&self.seen), story.places);
+    }
+
+    /// No job was given up, and none waits any more.
+    pub(crate) fn assert_nothing_left(&self) {
+        let queues = self.stack.made.queues().unwrap();
+        let letters = self.stack.block(self.stack.made.receive(&queues.dead_letters, 10, std::time::Duration::ZERO));
+        assert!(letters.as_ref().unwrap().is_empty(), "{letters:?}");
+    }
+}
+
+fn name(volume: &str) -> String {
+    Path::new(volume).file_name().unwrap().to_str().unwrap().to_owned()
+}
