@@ -4,6 +4,7 @@
 //! [`Meter`] that counts what each call costs. Nothing here reads a variable of ours: [`Settings`] come in as values.
 
 mod clients;
+pub mod doctor;
 mod door;
 mod error;
 mod meter;
