@@ -3,6 +3,7 @@
 pub(crate) mod certificate;
 pub(crate) mod check;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod folders;
 pub(crate) mod grant;

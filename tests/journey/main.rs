@@ -4,6 +4,7 @@
 mod crash;
 mod damage;
 mod demo;
+mod doctor;
 mod failure;
 mod house;
 mod program;

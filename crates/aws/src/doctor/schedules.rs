@@ -31,7 +31,7 @@ fn calls(schedule: &GetScheduleOutput, function: &str) -> bool {
 
 async fn sweep(scheduler: &Client, stack: &Stack) -> Result<Finding, Trouble> {
     const CHECK: &str = "sweep-schedule";
-    let (group, function) = (stack.need("ScheduleGroup")?, stack.need("SweepFunction")?);
+    let (group, function) = (last_part(stack.need("ScheduleGroup")?), stack.need("SweepFunction")?);
     let wrong = match find(scheduler, group, "sweep").await? {
         None => "there is no schedule sweep",
         Some(schedule) if schedule.state() == Some(&ScheduleState::Disabled) => "the schedule sweep is disabled",
@@ -52,7 +52,7 @@ async fn sweep(scheduler: &Client, stack: &Stack) -> Result<Finding, Trouble> {
 /// Made by the first import that finishes, and switched by whoever likes.
 async fn restructure(scheduler: &Client, stack: &Stack) -> Result<Finding, Trouble> {
     const CHECK: &str = "restructure-schedule";
-    let (group, function) = (stack.need("ScheduleGroup")?, stack.need("RestructureFunction")?);
+    let (group, function) = (last_part(stack.need("ScheduleGroup")?), stack.need("RestructureFunction")?);
     Ok(match find(scheduler, group, "restructure").await? {
         None => Finding::ok(CHECK, "the schedule restructure is made by the first import that finishes"),
         Some(schedule) if !calls(&schedule, function) => {

@@ -3,11 +3,29 @@
 
 mod world;
 
+use std::process::Command;
+
 use aws::doctor::{self, Finding, Health, Stack};
+use serde_json::Value;
 use world::World;
 
 fn of<'a>(findings: &'a [Finding], check: &str) -> &'a Finding {
     findings.iter().find(|finding| finding.check == check).unwrap_or_else(|| panic!("{check} is not looked at"))
+}
+
+/// A fix that is a command says to the program `aws` what it should: quotes and JSON survive the shell.
+fn can_be_pasted(fix: &str) {
+    let Some(at) = fix.find("aws ").filter(|at| *at == 0 || fix.starts_with("at once: ")) else { return };
+    let script = format!("aws() {{ printf '%s\\0' \"$@\"; }}; {}", &fix[at..]);
+    let ran = Command::new("bash").args(["-c", &script]).output().unwrap();
+    assert!(ran.status.success(), "{fix}");
+    let arguments = String::from_utf8(ran.stdout).unwrap();
+    assert!(arguments.split('\0').count() > 4, "{fix}");
+    for json in arguments.split('\0').filter(|argument| argument.starts_with('{')) {
+        let value: Value = serde_json::from_str(json).unwrap_or_else(|e| panic!("{e}: {json}"));
+        let nested = value.as_object().unwrap().values().filter_map(Value::as_str).filter(|text| text.starts_with('{'));
+        nested.for_each(|text| assert!(serde_json::from_str::<Value>(text).is_ok(), "{text}"));
+    }
 }
 
 #[tokio::test]
@@ -72,6 +90,7 @@ async fn each_part_that_breaks_is_named_with_its_fix() {
         let found = of(&after, check);
         assert_eq!(found.state, state, "{found:?}");
         assert!(found.fix.as_ref().is_some_and(|text| text.contains(fix)), "{found:?}");
+        can_be_pasted(found.fix.as_deref().unwrap());
         for finding in after.iter().filter(|finding| finding.check != check) {
             assert_eq!(finding, of(&before, finding.check), "{check} was broken");
         }
