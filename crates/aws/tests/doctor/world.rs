@@ -9,6 +9,7 @@ use aws::{
     Clients,
     doctor::{self, Finding, Stack},
 };
+use aws_config::BehaviorVersion;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoverySpecification, ScalarAttributeType,
     TimeToLiveSpecification,
@@ -26,11 +27,14 @@ pub(crate) struct World {
     pub(crate) stack: Stack,
 }
 
-#[expect(clippy::disallowed_methods, reason = "the SDK reads the same variable; here it is only asked for")]
+/// Of moto alone: others lack a table's backups and protection, or CloudFormation.
+#[expect(clippy::disallowed_methods, reason = "where the emulator is")]
 pub(crate) async fn clients() -> Clients {
-    let set = std::env::var("AWS_ENDPOINT_URL").is_ok();
-    assert!(set, "no emulator: run eval \"$(scripts/emulators start)\" first");
-    Clients::load(true).await
+    let Ok(moto) = std::env::var("POSTKAHN_EMULATOR_MOTO") else {
+        panic!("no emulator: run eval \"$(scripts/emulators start)\" first");
+    };
+    let config = aws_config::defaults(BehaviorVersion::latest()).endpoint_url(moto).load().await;
+    Clients::with_config(config, true)
 }
 
 /// A name that nobody used in this emulator.
