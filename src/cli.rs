@@ -6,7 +6,7 @@ use crate::{
     client::Client,
     commands::{
         Outcome, certificate, check, demo, doctor, export::Export, folders, grant, group, import, inspect::Inspect,
-        mailbox, mailboxes, mails, mapping, restructure, serve, show, user, verify::Verify,
+        mailbox, mailboxes, mails, mapping, redrive, restructure, serve, show, user, verify::Verify,
     },
     config::{Config, Settings},
     failure::Result,
@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Certificate(certificate::Certificate),
     /// Look at a deployment on AWS, and say what is wrong with it and how it is put right
     Doctor(doctor::Doctor),
+    /// Have jobs that were given up on AWS done again, once their cause is mended
+    Redrive(redrive::Redrive),
 }
 
 impl Command {
@@ -85,6 +87,7 @@ impl Command {
             Self::Serve(args) => return serve::run(args, config).await,
             Self::Demo(args) => return demo::run(args, config).await,
             Self::Doctor(args) => return doctor::run(args, config).await,
+            Self::Redrive(args) => return redrive::run(args, config).await,
             _ => {}
         }
         let client = Client::open(config).await?;

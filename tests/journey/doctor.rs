@@ -54,6 +54,8 @@ fn a_stack_that_is_broken_is_told_with_its_fixes() {
 
 #[test]
 fn a_stack_that_is_not_there_is_not_found() {
-    let ended = end(command(&["doctor", "--aws", "postkahn-no-such-stack", "--json"]));
-    assert_eq!((ended.exit, ended.json()["error"]["kind"].as_str()), (4, Some("not_found")), "{}", ended.stderr);
+    for verb in ["doctor", "redrive"] {
+        let ended = end(command(&[verb, "--aws", "postkahn-no-such-stack", "--json"]));
+        assert_eq!((ended.exit, ended.json()["error"]["kind"].as_str()), (4, Some("not_found")), "{}", ended.stderr);
+    }
 }

@@ -23,19 +23,19 @@ impl Clients {
     /// Region, credentials and endpoints are found by the SDK's own chain. `path_style` addresses buckets as
     /// `ENDPOINT/BUCKET/KEY`, which is how emulators are reached.
     pub async fn load(path_style: bool) -> Self {
-        let times =
-            TimeoutConfig::builder().connect_timeout(CONNECT_TIME).operation_attempt_timeout(ATTEMPT_TIME).build();
-        let mut config = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .timeout_config(times)
-            .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS));
+        let mut config = aws_config::defaults(BehaviorVersion::v2026_01_12());
         if let Ok(name) = AppName::new("postkahn") {
             config = config.app_name(name);
         }
-        Self { config: config.load().await, path_style, meter: Arc::default() }
+        Self::with_config(config.load().await, path_style)
     }
 
-    /// The same clients, made from a configuration at hand.
+    /// The same with region, credentials and endpoints at hand. Time limits and retries are set here all the same.
     pub fn with_config(config: SdkConfig, path_style: bool) -> Self {
+        let times =
+            TimeoutConfig::builder().connect_timeout(CONNECT_TIME).operation_attempt_timeout(ATTEMPT_TIME).build();
+        let retries = RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS);
+        let config = config.into_builder().timeout_config(times).retry_config(retries).build();
         Self { config, path_style, meter: Arc::default() }
     }
 

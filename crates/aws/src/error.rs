@@ -128,6 +128,8 @@ fn kind_of_code(code: &str) -> Option<ErrorKind> {
 
 fn kind_of_status(status: u16) -> ErrorKind {
     match status {
+        // Asking again does not make it.
+        501 => ErrorKind::Internal,
         408 | 429 | 500.. => ErrorKind::Unavailable,
         401 | 403 => ErrorKind::Denied,
         404 => ErrorKind::NotFound,
@@ -176,6 +178,7 @@ mod tests {
             (None, 412, ErrorKind::Conflict),
             (None, 416, ErrorKind::Invalid),
             (None, 500, ErrorKind::Unavailable),
+            (None, 501, ErrorKind::Internal),
         ] {
             assert_eq!(from_sdk("row", &answered(code, status)).kind(), expected, "{code:?} {status}");
         }

@@ -1,6 +1,6 @@
 //! A store of immutable or replaceable byte objects: S3, or one folder.
 
-use std::{fmt, ops::Range};
+use std::{fmt, ops::Range, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -94,6 +94,12 @@ pub trait Objects: Send + Sync {
     /// Deletes the object, only in the version that `pinned` names if given (`Conflict` otherwise). Deleting what does
     /// not exist is no error and answers false.
     async fn delete(&self, key: &ObjectKey, pinned: Option<&ETag>) -> Result<bool>;
+
+    /// An address from which anybody who knows it may download the object for so long (at most seven days), under
+    /// `file_name`. None where the store has no such thing. Whether the object exists is not asked.
+    async fn link(&self, _key: &ObjectKey, _lifetime: Duration, _file_name: &str) -> Result<Option<String>> {
+        Ok(None)
+    }
 }
 
 /// An object in the making.

@@ -141,6 +141,9 @@ impl Objects for Faulty<dyn Objects> {
     async fn delete(&self, key: &ObjectKey, pinned: Option<&ETag>) -> Result<bool> {
         self.faults.effect(self.port.delete(key, pinned)).await
     }
+    async fn link(&self, key: &ObjectKey, lifetime: Duration, file_name: &str) -> Result<Option<String>> {
+        self.port.link(key, lifetime, file_name).await
+    }
 }
 
 /// Only `finish` has an effect.

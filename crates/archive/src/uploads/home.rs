@@ -22,8 +22,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 
-pub use self::file::HomeFile;
-use self::name::{FileName, PENDING, REJECTED};
+use self::name::FileName;
+pub use self::{
+    file::HomeFile,
+    name::{PENDING, REJECTED},
+};
 use super::{KEPT_SECONDS, Upload, UploadState};
 use crate::{
     Archive, Error, ErrorKind, Result,

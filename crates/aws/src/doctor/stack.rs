@@ -6,7 +6,7 @@ use archive::{Error, Result};
 use aws_sdk_cloudformation::types::StackStatus;
 
 use super::{Finding, Trouble};
-use crate::{Clients, error::from_sdk};
+use crate::{Clients, QueueUrls, error::from_sdk};
 
 /// Names by logical ids of the template.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +46,23 @@ impl Stack {
         }
         let status = described.stack_status.as_ref().map(StackStatus::as_str).unwrap_or_default().to_owned();
         Ok(Self { name: name.to_owned(), status, resources, parameters })
+    }
+
+    /// Where its queues are. `NotFound` if it lacks one of them.
+    pub fn queue_urls(&self) -> Result<QueueUrls> {
+        let url = |logical: &str| {
+            let lacks = || Error::not_found(format!("stack {} has no {logical}", self.name));
+            self.resources
+                .get(logical)
+                .cloned()
+                .ok_or_else(|| lacks().hint(format!("postkahn doctor --aws {}", self.name)))
+        };
+        Ok(QueueUrls {
+            uploads: url("UploadsQueue")?,
+            imports: url("ImportsQueue")?,
+            tasks: url("TasksQueue")?,
+            dead_letters: url("DeadLetters")?,
+        })
     }
 
     pub(super) fn health(&self) -> Finding {

@@ -5,7 +5,10 @@ mod world;
 
 use std::process::Command;
 
-use aws::doctor::{self, Finding, Health, Stack};
+use aws::{
+    Queues,
+    doctor::{self, Finding, Health, Stack},
+};
 use serde_json::Value;
 use world::World;
 
@@ -125,7 +128,7 @@ async fn what_the_stack_lacks_and_what_cannot_be_read_are_two_things() {
 
 #[tokio::test]
 async fn a_stack_is_read_from_cloudformation() {
-    let clients = world::clients().await;
+    let clients = world::of_moto().await;
     let name = world::unused("doctor");
     let missing = doctor::doctor(&clients, &name).await.unwrap_err();
     assert_eq!(missing.kind(), archive::ErrorKind::NotFound, "{missing}");
@@ -141,4 +144,20 @@ async fn a_stack_is_read_from_cloudformation() {
     let logical: Vec<_> = stack.resources.keys().collect();
     assert_eq!(logical, ["DeadLetters", "TasksQueue"]);
     assert!(stack.resources["TasksQueue"].starts_with("http"), "{stack:?}");
+}
+
+#[tokio::test]
+async fn dead_letters_are_sent_again_to_the_queues_of_the_stack() {
+    let mut world = World::make().await;
+    let queues = Queues::new(&world.clients, world.stack.queue_urls().unwrap());
+    for body in [r#"{"job":"sweep"}"#, "neither job nor notification"] {
+        queues.bury(body, "a test").await.unwrap();
+    }
+    let redriven = queues.redrive(10).await.unwrap();
+    assert_eq!((redriven.sent, redriven.unknown), (1, 1));
+    let tasks = world.clients.sqs().receive_message().queue_url(&world.stack.resources["TasksQueue"]);
+    let messages = tasks.send().await.unwrap().messages.unwrap();
+    assert_eq!(messages[0].body(), Some(r#"{"job":"sweep"}"#));
+    world.stack.resources.remove("ImportsQueue");
+    assert_eq!(world.stack.queue_urls().unwrap_err().kind(), archive::ErrorKind::NotFound);
 }

@@ -24,17 +24,27 @@ const ROLE: &str = "arn:aws:iam::000000000000:role/scheduler";
 
 pub(crate) struct World {
     pub(crate) clients: Clients,
+    /// Where the table is.
+    moto: Clients,
     pub(crate) stack: Stack,
 }
 
-/// Of moto alone: others lack a table's backups and protection, or CloudFormation.
-#[expect(clippy::disallowed_methods, reason = "where the emulator is")]
-pub(crate) async fn clients() -> Clients {
-    let Ok(moto) = std::env::var("POSTKAHN_EMULATOR_MOTO") else {
-        panic!("no emulator: run eval \"$(scripts/emulators start)\" first");
-    };
-    let config = aws_config::defaults(BehaviorVersion::latest()).endpoint_url(moto).load().await;
-    Clients::with_config(config, true)
+#[expect(clippy::disallowed_methods, reason = "where the emulators are")]
+fn endpoint(variable: &str) -> String {
+    let set = std::env::var(variable);
+    set.unwrap_or_else(|_| panic!("no emulator: run eval \"$(scripts/emulators start)\" first"))
+}
+
+/// Of the emulators that the variables name, service by service.
+async fn clients() -> Clients {
+    endpoint("AWS_ENDPOINT_URL");
+    Clients::load(true).await
+}
+
+/// Of moto alone, which has CloudFormation, and a table's backups and protection.
+pub(crate) async fn of_moto() -> Clients {
+    let config = aws_config::defaults(BehaviorVersion::latest()).endpoint_url(endpoint("POSTKAHN_EMULATOR_MOTO"));
+    Clients::with_config(config.load().await, true)
 }
 
 /// A name that nobody used in this emulator.
@@ -46,7 +56,7 @@ impl World {
     pub(crate) async fn make() -> Self {
         let name = unused("doctor");
         let stack = Stack { name, status: "CREATE_COMPLETE".into(), ..Stack::default() };
-        let mut world = Self { clients: clients().await, stack };
+        let mut world = Self { clients: clients().await, moto: of_moto().await, stack };
         world.make_keys().await;
         world.make_queues().await;
         world.make_buckets().await;
@@ -59,7 +69,12 @@ impl World {
     }
 
     pub(crate) async fn examine(&self) -> Vec<Finding> {
-        doctor::examine(&self.clients, &self.stack).await
+        let of_table = doctor::examine(&self.moto, &self.stack).await;
+        let replace = |finding: Finding| match of_table.iter().find(|other| other.check == finding.check) {
+            Some(other) if finding.check.starts_with("table") => other.clone(),
+            _ => finding,
+        };
+        doctor::examine(&self.clients, &self.stack).await.into_iter().map(replace).collect()
     }
 
     fn named(&self, part: &str) -> String {
@@ -172,7 +187,7 @@ impl World {
 
     async fn make_table(&mut self) {
         let name = self.named("table");
-        let client = self.clients.dynamodb();
+        let client = self.moto.dynamodb();
         let mut create = client.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
         for (attribute, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
             let defined = AttributeDefinition::builder().attribute_name(attribute);
@@ -189,13 +204,13 @@ impl World {
 
     async fn recover(&self, on: bool) {
         let set = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(on).build().unwrap();
-        let update = self.clients.dynamodb().update_continuous_backups().table_name(self.id("Table"));
+        let update = self.moto.dynamodb().update_continuous_backups().table_name(self.id("Table"));
         update.point_in_time_recovery_specification(set).send().await.unwrap();
     }
 
     async fn remove_rows_by(&self, attribute: &str, on: bool) {
         let set = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(on).build().unwrap();
-        let update = self.clients.dynamodb().update_time_to_live().table_name(self.id("Table"));
+        let update = self.moto.dynamodb().update_time_to_live().table_name(self.id("Table"));
         update.time_to_live_specification(set).send().await.unwrap();
     }
 
@@ -229,7 +244,7 @@ impl World {
             "archive-public-access" => self.block(self.id("ArchiveBucket"), false).await,
             "archive-versioning" => self.version(s3::BucketVersioningStatus::Suspended).await,
             "table" => {
-                let update = self.clients.dynamodb().update_table().table_name(self.id("Table"));
+                let update = self.moto.dynamodb().update_table().table_name(self.id("Table"));
                 update.deletion_protection_enabled(false).send().await.unwrap();
             }
             "table-recovery" => self.recover(false).await,

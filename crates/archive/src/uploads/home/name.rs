@@ -5,8 +5,10 @@ use crate::{Error, Result};
 /// Leaves room for what clients and file systems append: most allow 255 bytes.
 const MAX_BYTES: usize = 200;
 
-pub(super) const PENDING: &str = "(Pending) ";
-pub(super) const REJECTED: &str = "(Rejected) ";
+/// How the name of a file is shown that was not looked at yet.
+pub const PENDING: &str = "(Pending) ";
+/// How the name of a file is shown that cannot be imported.
+pub const REJECTED: &str = "(Rejected) ";
 
 /// Endings of the names under which clients upload before they rename: WinSCP, rclone and the browsers' habits.
 const TEMPORARY_ENDINGS: [&str; 5] = [".filepart", ".part", ".partial", ".tmp", "~"];
