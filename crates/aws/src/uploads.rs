@@ -198,6 +198,7 @@ mod tests {
             code: None,
             reason: reason.map(str::to_owned),
             import: None,
+            further: None,
         }
     }
 
