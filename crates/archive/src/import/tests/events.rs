@@ -171,7 +171,7 @@ impl<'a> Storm<'a> {
             let deadline = worker.clock.boot() + [Duration::ZERO, Duration::from_secs(5)][self.dice.below(2)];
             let polls = if self.kills && self.dice.below(4) == 0 { self.dice.below(60) } else { usize::MAX };
             turns.push(async move {
-                let outcome = unless_killed(polls, job::run(worker, &job, deadline)).await;
+                let outcome = Box::pin(unless_killed(polls, job::run(worker, &job, deadline))).await;
                 (job, attempts + 1, outcome)
             });
         }
