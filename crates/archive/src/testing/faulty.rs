@@ -13,12 +13,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::SeededRandom;
 use crate::{
     Archive, Error, FolderPath, FrontDoor, MailHash, MailboxAddress, MessageRow, PlacementKey, Result,
     job::Job,
     ports::{
         ByteStream, Catalog, Document, Door, DoorServer, ETag, Expect, FolderCount, ObjectKey, ObjectMeta,
-        ObjectWriter, Objects, PutMode, Queue, Recorded, Scope,
+        ObjectWriter, Objects, PutMode, Queue, Random as _, Recorded, Scope,
     },
 };
 
@@ -30,12 +31,14 @@ pub struct Faults {
     after: bool,
     /// Documents with more bytes are refused.
     document_bytes: usize,
+    /// How long others come first.
+    pauses: Option<Arc<SeededRandom>>,
 }
 
 impl Faults {
     /// Fails at the effect `at` (from 0) and at every one after it, as a process does that was killed.
     pub fn at(at: i64, after: bool) -> Self {
-        Self { left: Arc::new(AtomicI64::new(at)), after, document_bytes: usize::MAX }
+        Self { left: Arc::new(AtomicI64::new(at)), after, document_bytes: usize::MAX, pauses: None }
     }
 
     /// Never fails.
@@ -47,6 +50,13 @@ impl Faults {
     #[must_use]
     pub fn documents_up_to(self, document_bytes: usize) -> Self {
         Self { document_bytes, ..self }
+    }
+
+    /// Lets others come first for a while before each effect: work side by side then mixes in a way that follows from the
+    /// seed.
+    #[must_use]
+    pub fn mixed(self, seed: u64) -> Self {
+        Self { pauses: Some(Arc::new(SeededRandom::new(seed))), ..self }
     }
 
     /// Whether the fault has struck.
@@ -70,6 +80,13 @@ impl Faults {
     }
 
     async fn effect<T>(&self, effect: impl Future<Output = Result<T>>) -> Result<T> {
+        if let Some(random) = &self.pauses {
+            let mut turns = [0];
+            random.fill(&mut turns);
+            for _ in 0..turns[0] % 4 {
+                tokio::task::yield_now().await;
+            }
+        }
         let killed = || Error::unavailable("killed by a test");
         match self.left.fetch_sub(1, Ordering::SeqCst) {
             0 if self.after => {
