@@ -1,5 +1,12 @@
 //! The archive's adapters on AWS; the only crate that knows its SDK.
 //!
+//! | here | port | service |
+//! |---|---|---|
+//! | [`Bucket`], [`Uploads`] with [`Markers`], [`Nothing`] | `Objects` | S3 |
+//! | [`Queues`] | `Queue` | SQS |
+//! | [`Scheduler`] | `Schedules` | EventBridge Scheduler |
+//! | [`KmsKeys`] | `Keys` | KMS |
+//!
 //! [`Clients`] holds what they share: region and credentials by the SDK's own chain, time limits, retries, and the
 //! [`Meter`] that counts what each call costs. Nothing here reads a variable of ours: [`Settings`] come in as values.
 

@@ -93,8 +93,8 @@ impl Queues {
         let reason = MessageAttributeValue::builder().data_type("String").string_value(plain(reason)).build();
         let reason = reason.map_err(|e| Error::internal("a reason cannot be written").caused_by(e))?;
         let send = self.client.send_message().queue_url(&self.urls.dead_letters).message_body(body);
-        let sent = send.message_attributes(REASON, reason).send().await;
-        sent.map(drop).map_err(|e| error::from_sdk("dead letter", &e))
+        let buried = send.message_attributes(REASON, reason).send().await;
+        buried.map(drop).map_err(|e| error::from_sdk("dead letter", &e))
     }
 
     /// Keeps a received message from being delivered again for so long (at most 12 hours), and lets it be after.
@@ -143,8 +143,8 @@ impl Queues {
 
     async fn send_body(&self, queue: QueueName, body: &str, delay: Duration) -> Result<()> {
         let send = self.client.send_message().queue_url(self.url(queue)).message_body(body);
-        let sent = send.delay_seconds(whole_seconds(delay)).send().await;
-        sent.map(drop).map_err(|e| error::from_sdk(format_args!("queue of {queue:?}"), &e))
+        let done = send.delay_seconds(whole_seconds(delay)).send().await;
+        done.map(drop).map_err(|e| error::from_sdk(format_args!("queue of {queue:?}"), &e))
     }
 }
 

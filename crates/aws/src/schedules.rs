@@ -41,6 +41,11 @@ impl Scheduler {
         Self { client: clients.scheduler(), settings: Arc::new(settings), clock }
     }
 
+    /// When a schedule that begins now runs first: a rate counts from its start date.
+    fn after(&self, minutes: u32) -> DateTime {
+        DateTime::from_secs(self.clock.now().saturating_add(i64::from(minutes) * 60))
+    }
+
     fn target(&self, job: &Job) -> Result<Target> {
         let function = match job {
             Job::Restructure { .. } => &self.settings.restructure_function,
@@ -90,10 +95,9 @@ impl Schedules for Scheduler {
         if every_minutes == 0 {
             return Err(Error::invalid(format!("schedule {id} has no period")));
         }
-        // Without a start it would run at once.
-        let start = self.clock.now().saturating_add(i64::from(every_minutes) * 60);
+        let start = self.after(every_minutes);
         let create = self.client.create_schedule().group_name(&self.settings.group).name(id);
-        let create = create.schedule_expression(expression(every_minutes)).start_date(DateTime::from_secs(start));
+        let create = create.schedule_expression(expression(every_minutes)).start_date(start);
         let create = create.flexible_time_window(on_time()?).state(ScheduleState::Enabled).target(self.target(job)?);
         match create.send().await {
             Ok(_) => Ok(true),
@@ -108,9 +112,10 @@ impl Schedules for Scheduler {
         if found.state.as_ref() == Some(&state) {
             return Ok(());
         }
-        // What is not said again is set back to its default.
+        // What is not said again is set back to its default. The start is a new one, as one that has passed is refused.
+        let start = found.schedule_expression().and_then(period).map(|minutes| self.after(minutes));
         let update = self.client.update_schedule().group_name(&self.settings.group).name(id).state(state);
-        let update = update.set_schedule_expression(found.schedule_expression).set_start_date(found.start_date);
+        let update = update.set_schedule_expression(found.schedule_expression).set_start_date(start);
         let update = update.set_schedule_expression_timezone(found.schedule_expression_timezone);
         let update = update.set_end_date(found.end_date).set_description(found.description);
         let update = update.set_kms_key_arn(found.kms_key_arn).set_target(found.target);
@@ -138,10 +143,11 @@ impl Schedules for Scheduler {
         for name in self.names().await? {
             // Deleted meanwhile, if it is not found.
             let Some(found) = self.find(&name).await? else { continue };
-            match schedule(&name, &found, self.clock.now()) {
-                Some(schedule) => schedules.push(schedule),
-                None => tracing::warn!(schedule = name, "a schedule of the group is none of ours"),
+            let read = schedule(&name, &found, self.clock.now());
+            if read.is_none() {
+                tracing::warn!(schedule = name, "a schedule of the group is none of ours");
             }
+            schedules.extend(read);
         }
         Ok(schedules)
     }
