@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::{
     Archive, PackId, ProcessId, Result,
     job::Job,
-    process::{ProcessState, Severity},
+    process::{Process, ProcessState, Severity},
 };
 
 /// So many errors are listed; more are counted.
@@ -71,7 +71,7 @@ impl Archive {
     }
 
     pub(crate) async fn run_check(&self, process: &ProcessId, read_data: bool) -> Result<()> {
-        if self.process(process).await?.state.ended() {
+        if self.need::<Process>(&process.0).await?.value.state.ended() {
             return Ok(());
         }
         let outcome = self.check(read_data).await;
@@ -97,6 +97,7 @@ impl Archive {
         self.check_messages(&mut findings).await?;
         self.check_placements(&mut findings).await?;
         let balanced = self.check_imports(&mut findings, read_data).await?;
+        self.check_outcomes(&mut findings, read_data).await?;
         if read_data {
             for fault in self.catalog.faults().await? {
                 findings.error(format!("catalogue: {fault}"));

@@ -2,6 +2,7 @@
 
 mod batch;
 mod close;
+mod further;
 mod open;
 mod read;
 mod record;
@@ -17,8 +18,10 @@ mod target;
 mod tests;
 mod unlock;
 mod view;
+mod wake;
 
 pub(crate) use batch::Mails;
+pub use further::SelfStart;
 pub(crate) use open::Located;
 pub(crate) use read::summarize;
 pub(crate) use record::Texts;
@@ -27,6 +30,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use slice::{Outcome, Placed, SliceRef};
 pub use start::{StartImports, Started};
 pub use view::{FailedEntry, ImportView, NotMail};
+pub(crate) use wake::LOST_SECONDS;
 
 use crate::{
     ImportId, MailboxAddress, ProcessId,
@@ -107,6 +111,9 @@ pub struct Import {
     pub export_id: String,
     pub export_name: String,
     pub volume: u64,
+    /// Whether it is the last volume of its export.
+    #[serde(default)]
+    pub last: bool,
     /// Hex SHA-256 of `seal.json`: every later step is pinned to it.
     pub seal: String,
     /// The certificate, DER in hex: each worker verifies the signature again.
@@ -119,6 +126,9 @@ pub struct Import {
     pub shard_mails: u64,
     pub shards_done: std::collections::BTreeSet<u32>,
     pub started: i64,
+    /// When somebody last did something to this row.
+    #[serde(default)]
+    pub touched: i64,
     pub finished: Option<i64>,
     pub by: String,
     pub tally: Tally,

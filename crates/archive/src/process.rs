@@ -2,8 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use crate::{Archive, Error, ProcessId, Result, records::Record};
+use crate::{
+    Archive, Error, ErrorKind, ProcessId, Result,
+    hash::to_hex,
+    ports::{ObjectKey, PutMode},
+    records::Record,
+};
+
+/// A result longer than this is put as an object: a row of DynamoDB holds 400 KB, and costs by the KB.
+const ROW_BYTES: usize = 64 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -66,11 +75,23 @@ pub struct Process {
     pub finished: Option<i64>,
     /// Who asked for it; `schedule` for the clock.
     pub by: String,
+    /// None until it has ended, and in lists where it is long.
     pub result: Option<Value>,
+    /// Where a long result is.
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
     pub error: Option<Failure>,
-    /// What it works on, in the order asked for: an id, or the view of what was refused.
+    /// What it works on, in the order asked for.
     #[serde(default)]
     pub parts: Vec<Part>,
+}
+
+/// A result that is an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub key: ObjectKey,
+    /// Hex SHA-256 of the object.
+    pub sha256: String,
 }
 
 /// One of several things that a process works on.
@@ -78,7 +99,32 @@ pub struct Process {
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     Import(crate::ImportId),
-    Refused(Value),
+    /// The number of its [`RefusedPart`].
+    Refused(u32),
+}
+
+/// What came of a part that was refused; in a row of its own, because they may be many.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RefusedPart {
+    pub(crate) process: ProcessId,
+    pub(crate) number: u32,
+    pub(crate) view: Value,
+}
+
+impl Record for RefusedPart {
+    const KIND: &'static str = "refused";
+    fn id(&self) -> String {
+        Self::id_of(self.number)
+    }
+    fn parent(&self) -> Option<String> {
+        Some(self.process.to_string())
+    }
+}
+
+impl RefusedPart {
+    pub(crate) fn id_of(number: u32) -> String {
+        format!("{number:06}")
+    }
 }
 
 impl Record for Process {
@@ -111,8 +157,21 @@ impl Record for Line {
 
 impl Archive {
     pub(crate) async fn begin_process(&self, kind: &str, title: &str, by: &str) -> Result<Process> {
-        let process = Process {
-            id: ProcessId(self.sortable_id()),
+        let process = self.new_process(ProcessId(self.sortable_id()), kind, title, by);
+        Ok(self.add(&process).await?.value)
+    }
+
+    /// Begins a process under an id that was given to it before; one that has begun goes on.
+    pub(crate) async fn begin_process_as(&self, id: &ProcessId, kind: &str, title: &str, by: &str) -> Result<()> {
+        match self.add(&self.new_process(id.clone(), kind, title, by)).await {
+            Err(e) if e.kind() != ErrorKind::Conflict => Err(e),
+            _ => Ok(()),
+        }
+    }
+
+    fn new_process(&self, id: ProcessId, kind: &str, title: &str, by: &str) -> Process {
+        Process {
+            id,
             kind: kind.into(),
             title: title.into(),
             state: ProcessState::Running,
@@ -121,16 +180,27 @@ impl Archive {
             finished: None,
             by: by.into(),
             result: None,
+            outcome: None,
             error: None,
             parts: Vec::new(),
-        };
-        Ok(self.add(&process).await?.value)
+        }
     }
 
     /// Adds a line to the log; a line worse than all before it raises the severity of the process.
     pub(crate) async fn say(&self, process: &ProcessId, severity: Severity, text: impl Into<String>) -> Result<()> {
+        self.say_at(process, &self.line_id(), severity, text).await
+    }
+
+    /// Adds a line in a place that was given to it before: however often it is said, it stands there once.
+    pub(crate) async fn say_at(
+        &self,
+        process: &ProcessId,
+        seq: &str,
+        severity: Severity,
+        text: impl Into<String>,
+    ) -> Result<()> {
         let (at, text) = (self.clock.now(), text.into());
-        let line = Line { process: process.clone(), seq: self.line_id(), at, severity, text };
+        let line = Line { process: process.clone(), seq: seq.to_owned(), at, severity, text };
         self.put(line).await?;
         if severity > Severity::Info {
             let raise = |process: &mut Process| {
@@ -142,34 +212,71 @@ impl Archive {
         Ok(())
     }
 
-    fn line_id(&self) -> String {
+    /// A place in a log for a line that is said now.
+    pub(crate) fn line_id(&self) -> String {
         let mut bytes = [0; 4];
         self.random.fill(&mut bytes);
-        format!("{:010x}{:016x}{}", self.clock.now(), self.clock.boot().as_nanos(), crate::hash::to_hex(&bytes))
+        format!("{:010x}{:016x}{}", self.clock.now(), self.clock.boot().as_nanos(), to_hex(&bytes))
     }
 
     /// Ends the process with its outcome; one that has ended stays as it is.
     pub(crate) async fn end_process(&self, id: &ProcessId, state: ProcessState, outcome: Result<Value>) -> Result<()> {
         let now = self.clock.now();
+        let put_aside = match &outcome {
+            Ok(result) => self.put_aside(id, result).await?,
+            Err(_) => None,
+        };
         let end = |process: &mut Process| {
             if !process.state.ended() {
                 process.finished = Some(now);
                 process.state = if outcome.is_ok() { state } else { ProcessState::Failed };
                 process.error = outcome.as_ref().err().map(Failure::from);
-                process.result = outcome.as_ref().ok().cloned();
+                process.outcome.clone_from(&put_aside);
+                process.result = outcome.as_ref().ok().filter(|_| put_aside.is_none()).cloned();
             }
             Ok(())
         };
         self.update::<Process>(&id.0, end).await.map(drop)
     }
 
-    /// Processes by id, which is by time of start; `after` is the last id of the page before.
+    /// Writes a result that is too long for a row. Its hash is in its key, because of two workers that end a process with
+    /// different results only one is believed.
+    async fn put_aside(&self, id: &ProcessId, result: &Value) -> Result<Option<Outcome>> {
+        let json = serde_json::to_vec(result)
+            .map_err(|e| Error::internal("the result of a process cannot be written").caused_by(e))?;
+        if json.len() <= ROW_BYTES {
+            return Ok(None);
+        }
+        let sha256 = to_hex(&Sha256::digest(&json));
+        let key = ObjectKey::parse(format!("outcomes/{id}-{}.json", sha256.get(..8).unwrap_or_default()))?;
+        self.objects.put(&key, json.into(), PutMode::Overwrite).await?;
+        Ok(Some(Outcome { key, sha256 }))
+    }
+
+    /// Reads a long result back, verified.
+    pub(crate) async fn outcome(&self, outcome: &Outcome) -> Result<Value> {
+        let missing = || Error::corrupt(format!("{} is missing", outcome.key));
+        let changed = || Error::corrupt(format!("{} has changed", outcome.key));
+        let meta = self.objects.head(&outcome.key).await?.ok_or_else(missing)?;
+        let json = self.objects.get(&outcome.key, 0..meta.size_bytes, None).await?;
+        if to_hex(&Sha256::digest(&json)) != outcome.sha256 {
+            return Err(changed());
+        }
+        serde_json::from_slice(&json).map_err(|e| changed().caused_by(e))
+    }
+
+    /// Processes by id, which is by time of start, without long results; `after` is the last id of the page before.
     pub async fn processes(&self, after: Option<&str>, limit: usize) -> Result<Vec<Process>> {
         Ok(self.page_of::<Process>(None, after, limit).await?.into_iter().map(|stored| stored.value).collect())
     }
 
+    /// The process with its whole result.
     pub async fn process(&self, id: &ProcessId) -> Result<Process> {
-        Ok(self.need::<Process>(&id.0).await?.value)
+        let mut process = self.need::<Process>(&id.0).await?.value;
+        if let Some(outcome) = &process.outcome {
+            process.result = Some(self.outcome(outcome).await?);
+        }
+        Ok(process)
     }
 
     /// Lines of a process in order; `after` is the `seq` of the last one seen.

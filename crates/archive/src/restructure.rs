@@ -37,14 +37,15 @@ enum Progress {
     Done,
 }
 
+const TITLE: &str = "recreate the structure of the archive";
 /// A run that finds another one at work looks again after so long.
 const RETRY: Duration = Duration::from_secs(15);
 
 impl Archive {
     /// Asks for a run now; the process shows what comes of it.
     pub async fn start_restructure(&self, by: &str) -> Result<ProcessId> {
-        let process = self.begin_process("restructure", "recreate the structure of the archive", by).await?;
-        self.send(&Job::Restructure { process: Some(process.id.clone()) }).await?;
+        let process = self.begin_process("restructure", TITLE, by).await?;
+        self.ask(&process.id).await?;
         Ok(process.id)
     }
 
@@ -108,13 +109,15 @@ impl Archive {
     /// The process of a scheduled run: one that was cut off goes on.
     async fn scheduled_process(&self, lease: &mut Lease<Turn>) -> Result<ProcessId> {
         for process in lease.value().scheduled() {
+            self.begin_process_as(&process, "restructure", TITLE, "schedule").await?;
             if !self.has_ended(&process).await? {
                 return Ok(process);
             }
         }
-        let process = self.begin_process("restructure", "recreate the structure of the archive", "schedule").await?.id;
-        let run = Run { scheduled: true, ..Run::default() };
+        // Kept before it begins, so that none can begin and be forgotten.
+        let (process, run) = (ProcessId(self.sortable_id()), Run { scheduled: true, ..Run::default() });
         lease.save(self, |turn| turn.keep(&process, &run)).await?;
+        self.begin_process_as(&process, "restructure", TITLE, "schedule").await?;
         Ok(process)
     }
 

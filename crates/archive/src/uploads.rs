@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Archive, Error, ErrorKind, ImportId, Result,
-    import::Import,
+    import::{Import, SelfStart},
     job::Job,
     ports::{ETag, Expect, ObjectKey},
     records::{Record, Stored},
@@ -61,6 +61,9 @@ pub struct Upload {
     pub reason: Option<String>,
     /// The import that reads it now.
     pub import: Option<ImportId>,
+    /// That it starts by itself.
+    #[serde(default)]
+    pub further: Option<SelfStart>,
 }
 
 impl Record for Upload {
@@ -93,13 +96,15 @@ impl Archive {
         if known.as_ref().is_some_and(|u| u.value.etag == meta.etag && u.value.state != UploadState::Pending) {
             return Ok(());
         }
+        // One that waits still has come when it came.
+        let arrived = known.as_ref().filter(|known| known.value.etag == meta.etag).map(|known| known.value.arrived);
         let pending = Upload {
             key: key.clone(),
             state: UploadState::Pending,
             kind: Kind::Unknown,
             size_bytes: meta.size_bytes,
             etag: meta.etag,
-            arrived: self.clock.now(),
+            arrived: arrived.unwrap_or_else(|| self.clock.now()),
             export_id: None,
             export_name: None,
             volume: None,
@@ -109,6 +114,7 @@ impl Archive {
             code: None,
             reason: None,
             import: None,
+            further: None,
         };
         let noted = match known {
             Some(known) => self.save(Stored { value: pending, version: known.version }).await,

@@ -23,8 +23,10 @@ pub struct StartImports {
     #[serde(default)]
     #[schema(format = Password)]
     pub password: Option<String>,
-    /// Further volumes of the same exports start by themselves as they arrive. Not offered yet: `true` is refused with 400,
-    /// so leave it out and start each volume.
+    /// Further volumes of the same exports start by themselves, into the same mailbox: those that are uploaded already and
+    /// those that arrive, until the last one is imported, an import of the export is cancelled, or none has come for seven
+    /// days. Each has a process of its own; one that is refused is named in the log of this start and stays. The password
+    /// is not kept.
     #[serde(default)]
     pub auto_start: bool,
     /// What is refused is named with state `refused` and the rest goes on; otherwise one refusal refuses all.

@@ -43,7 +43,7 @@ pub struct Process {
     pub finished: Option<String>,
     /// Who asked for it; `schedule` for the clock.
     pub by: String,
-    /// The document that the command of this kind prints; null until it has ended.
+    /// The document that the command of this kind prints; null until it has ended, and in a list where it is long.
     #[schema(value_type = Option<Object>)]
     pub result: Option<Value>,
     pub error: Option<Failure>,

@@ -105,14 +105,32 @@ async fn an_admin_sends_the_file_that_is_imported_through_the_server() {
     world.work().await;
     let mut body = start(&exported);
     body["uploads"] = json!([upload["id"]]);
-    body["auto_start"] = json!(true);
-    let refused = world.call(admin, "POST", "/api/v1/imports", Some(body.clone())).await;
-    assert_eq!(refused.problem(), (400, "invalid".into()), "not offered yet, as the document says");
-    body["auto_start"] = json!(false);
     let started = world.call(admin, "POST", "/api/v1/imports", Some(body)).await.expect(202);
     world.work().await;
     let import = format!("/api/v1/imports/{}", started["imports"][0]["id"].as_str().unwrap());
     assert_eq!(world.get(admin, &import).await.expect(200)["imported"], 7);
+}
+
+#[tokio::test]
+async fn further_volumes_start_by_themselves() {
+    let world = World::new().await;
+    let exported = export("mine", &samples(), 3, Some("secret"));
+    for (at, volume) in (1..).zip(&exported.volumes) {
+        put(&world, By::Operator, &format!("mine-{at:04}.mszip"), volume.clone()).await.expect(201);
+        world.work().await;
+        if at == 1 {
+            let mut body = start(&exported);
+            body["auto_start"] = json!(true);
+            world.call(By::Operator, "POST", "/api/v1/imports", Some(body)).await.expect(202);
+            world.work().await;
+        }
+    }
+    let imports = world.get(By::Operator, "/api/v1/imports").await.expect(200);
+    let volumes: Vec<_> =
+        imports.as_array().unwrap().iter().map(|import| (&import["volume"], &import["state"])).collect();
+    let finished = json!("finished");
+    assert_eq!(volumes, [(&json!(1), &finished), (&json!(2), &finished), (&json!(3), &finished)]);
+    assert_eq!(world.get(By::Operator, "/api/v1/uploads").await.expect(200), json!([]));
 }
 
 #[tokio::test]

@@ -108,4 +108,24 @@ impl Archive {
         }
         Ok(())
     }
+
+    /// Every long result of a process is there.
+    pub(super) async fn check_outcomes(&self, findings: &mut Findings, read_data: bool) -> Result<()> {
+        let mut after = None::<String>;
+        loop {
+            let processes = self.processes(after.as_deref(), MAX_ROWS_PER_CALL).await?;
+            let Some(last) = processes.last() else { return Ok(()) };
+            after = Some(last.id.0.clone());
+            for outcome in processes.into_iter().filter_map(|process| process.outcome) {
+                findings.expected.insert(outcome.key.to_string());
+                if !read_data {
+                    if self.objects.head(&outcome.key).await?.is_none() {
+                        findings.error(format!("{} is missing", outcome.key));
+                    }
+                } else if let Err(error) = self.outcome(&outcome).await {
+                    findings.error(error.to_string());
+                }
+            }
+        }
+    }
 }

@@ -103,7 +103,7 @@ impl Archive {
 
     /// Objects that nothing points to. Where no pack has a row at all, it is the catalogue that is gone.
     pub(super) async fn find_orphans(&self, findings: &mut Findings) -> Result<()> {
-        for prefix in ["packs/", "slices/", "reports/"] {
+        for prefix in ["packs/", "slices/", "reports/", "outcomes/"] {
             let mut after = None;
             loop {
                 let page = self.objects.list(prefix, after.as_ref(), PAGE).await?;

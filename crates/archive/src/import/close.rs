@@ -10,7 +10,7 @@ use crate::{
     job::Job,
     lease::Lease,
     ports::{Expect, ObjectKey},
-    process::{Failure, Part, Process, ProcessState, Severity},
+    process::{Failure, Part, Process, ProcessState, RefusedPart, Severity},
     records::Record as _,
     uploads::Upload,
 };
@@ -62,6 +62,7 @@ impl Archive {
             self.say(&import.process, Severity::Info, text).await?;
         }
         self.settle_upload(&import).await?;
+        self.note_imported(&import).await?;
         self.end_import(&import).await?;
         Ok(true)
     }
@@ -168,9 +169,17 @@ impl Archive {
 
     /// Notes what the process works on, in the order asked for; ends it if nothing is left to do.
     pub(super) async fn note_parts(&self, id: &ProcessId, views: &[super::ImportView]) -> Result<()> {
-        let part = |view: &super::ImportView| view.id.clone().map_or_else(|| Part::Refused(json!(view)), Part::Import);
+        let mut parts = Vec::with_capacity(views.len());
+        for (number, view) in (0..).zip(views) {
+            parts.push(if let Some(import) = &view.id {
+                Part::Import(import.clone())
+            } else {
+                self.put(RefusedPart { process: id.clone(), number, view: json!(view) }).await?;
+                Part::Refused(number)
+            });
+        }
         let note = |process: &mut Process| {
-            process.parts = views.iter().map(part).collect();
+            process.parts.clone_from(&parts);
             Ok(())
         };
         self.update::<Process>(&id.0, note).await?;
@@ -179,9 +188,12 @@ impl Archive {
 
     pub(super) async fn end_if_all_ended(&self, id: &ProcessId) -> Result<()> {
         let mut imports = Vec::new();
-        for part in self.process(id).await?.parts {
+        for part in self.need::<Process>(&id.0).await?.value.parts {
             imports.push(match part {
-                Part::Refused(view) => view,
+                Part::Refused(number) => {
+                    let refused = self.find_in::<RefusedPart>(&id.0, &RefusedPart::id_of(number)).await?;
+                    refused.map_or(serde_json::Value::Null, |refused| refused.value.view)
+                }
                 Part::Import(import) => match self.ended_import(id, &import).await? {
                     Some(view) => json!(view),
                     None => return Ok(()),

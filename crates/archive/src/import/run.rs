@@ -93,7 +93,9 @@ impl Archive {
         if import.state != ImportState::Waiting {
             return Ok(());
         }
+        let now = self.clock.now();
         let run = |import: &mut Import| {
+            import.touched = now;
             if import.state == ImportState::Waiting {
                 import.state = ImportState::Running;
             }
@@ -106,7 +108,9 @@ impl Archive {
     }
 
     async fn note_done(&self, import: &Import, number: u32) -> Result<()> {
+        let now = self.clock.now();
         let done = |import: &mut Import| {
+            import.touched = now;
             import.shards_done.insert(number);
             Ok(())
         };
@@ -144,7 +148,9 @@ impl Archive {
 
     /// Ends the import early for a reason that lies in no single mail; what was imported so far stays and is placed.
     async fn fail_import(&self, id: &ImportId, error: &Error, stop: Duration) -> Result<()> {
+        let now = self.clock.now();
         let fail = |import: &mut Import| {
+            import.touched = now;
             if !import.state.ended() {
                 import.state = ImportState::Failed;
                 import.error = Some(Failure::from(error));
@@ -167,7 +173,7 @@ enum Progress {
 
 /// Errors that a retry may mend; the rest ends the import, and says why. A conflict is either a lost lease, which the
 /// next holder mends, or a source that was changed, which shows itself again and as such.
-fn passes(error: &Error) -> bool {
+pub(super) fn passes(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Unavailable | ErrorKind::Internal => true,
         ErrorKind::Conflict => error.machine_code() != super::SOURCE_CHANGED,

@@ -22,6 +22,8 @@ pub(super) struct Shard {
     pub(super) next: u64,
     pub(super) tally: Tally,
     pub(super) done: bool,
+    /// When it was last moved forward.
+    pub(super) touched: i64,
     pub(super) holder: Option<Holder>,
 }
 
@@ -67,6 +69,7 @@ impl Archive {
             entries,
             tally: Tally::default(),
             done: false,
+            touched: self.clock.now(),
             holder: None,
         };
         self.add(&shard).await

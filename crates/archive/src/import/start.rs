@@ -6,6 +6,7 @@ use volume::{Certificate, Volume};
 use super::{
     Import, ImportState, ImportView, Source, Tally,
     open::{Located, file_name, refused},
+    unlock::context,
 };
 use crate::{
     Archive, Error, ErrorKind, ImportId, MailboxAddress, ProcessId, Result,
@@ -18,6 +19,11 @@ use crate::{
     uploads::{Kind, Upload, UploadState},
 };
 
+/// One process names all that is started at once, in one row.
+const MAX_SOURCES: usize = 5000;
+/// So many file names stand in the title of a process.
+const TITLE_NAMES: usize = 3;
+
 /// What is to be imported, and with what.
 #[derive(Clone)]
 pub struct StartImports {
@@ -27,7 +33,8 @@ pub struct StartImports {
     /// DER or PEM.
     pub certificate: Option<Vec<u8>>,
     pub password: Option<String>,
-    /// Further volumes of the same exports start by themselves when they come in.
+    /// Further volumes of the same exports start by themselves, those that are there and those that come in, until all
+    /// are imported, one is cancelled, or none has come for seven days.
     pub auto_start: bool,
     /// A source that is refused does not stop the others.
     pub each_alone: bool,
@@ -61,11 +68,17 @@ pub(super) fn live_id(seal: &str, mailbox: &MailboxAddress) -> String {
 }
 
 /// A source that may be imported.
-struct Checked {
-    source: Source,
-    etag: ETag,
-    size_bytes: u64,
-    volume: Volume,
+pub(super) struct Checked {
+    pub(super) source: Source,
+    pub(super) etag: ETag,
+    pub(super) size_bytes: u64,
+    pub(super) volume: Volume,
+}
+
+/// Whether an import is new, or one that was cut off.
+pub(super) enum Claimed {
+    New(Import),
+    Old(Import),
 }
 
 impl Archive {
@@ -75,8 +88,9 @@ impl Archive {
         if start.sources.is_empty() {
             return Err(Error::invalid("there is nothing to import"));
         }
-        if start.auto_start {
-            return Err(Error::invalid("further volumes cannot start by themselves yet").hint("start each volume"));
+        if start.sources.len() > MAX_SOURCES {
+            let text = format!("{} files at once, more than {MAX_SOURCES}", start.sources.len());
+            return Err(Error::invalid(text).hint("start them in several calls"));
         }
         let certificate = start.certificate.as_deref().map(Certificate::parse).transpose();
         let mut checked = Vec::new();
@@ -135,19 +149,23 @@ impl Archive {
     ) -> Result<Started> {
         let names: Vec<_> = checked.iter().map(|(source, _)| file_name(self.store_of(source).1).to_owned()).collect();
         let process =
-            self.begin_process("import", &format!("{} → {}", names.join(", "), start.mailbox), &start.by).await?;
+            self.begin_process("import", &format!("{} → {}", listed(&names), start.mailbox), &start.by).await?;
         if checked.iter().any(|(_, outcome)| outcome.is_ok()) {
             self.ensure_mailbox(&start.mailbox, Origin::Import, None).await?;
         }
         let (mut claimed, mut views) = (Vec::new(), Vec::new());
         for ((_, outcome), name) in checked.into_iter().zip(names) {
             let outcome = match outcome {
-                Ok(checked) => self.claim_source(start, certificate, checked, name.clone(), &process.id).await,
+                Ok(checked) => {
+                    let volume = checked.volume.clone();
+                    let import = self.claim_source(start, certificate, checked, name.clone(), &process.id).await;
+                    import.map(|import| (import, volume))
+                }
                 Err(error) => Err(error),
             };
             views.push(match outcome {
-                Ok(import) => {
-                    claimed.push(import.clone());
+                Ok((import, volume)) => {
+                    claimed.push((import.clone(), volume));
                     self.view_import(import).await?
                 }
                 Err(error) => {
@@ -158,7 +176,10 @@ impl Archive {
         }
         // The process knows its parts before any of them can end.
         self.note_parts(&process.id, &views).await?;
-        for import in claimed {
+        if start.auto_start {
+            self.choose_further(&claimed).await?;
+        }
+        for (import, _) in claimed {
             self.send_shards(&import).await?;
         }
         Ok(Started { process: process.id, imports: views })
@@ -172,7 +193,7 @@ impl Archive {
         file: String,
         process: &ProcessId,
     ) -> Result<Import> {
-        let import = self.new_import(start, certificate, &checked, file, process).await?;
+        let import = self.new_import(start, certificate, &checked, (self.sortable_id(), file), process).await?;
         let import = self.claim(import, &checked.volume).await?;
         if let Source::Upload(key) = &import.source {
             self.mark_upload(key, &import.id).await?;
@@ -181,7 +202,7 @@ impl Archive {
     }
 
     /// Notes who reads the upload, so that it is neither changed nor deleted meanwhile.
-    async fn mark_upload(&self, key: &ObjectKey, id: &ImportId) -> Result<()> {
+    pub(super) async fn mark_upload(&self, key: &ObjectKey, id: &ImportId) -> Result<()> {
         let reading = |upload: &mut Upload| {
             upload.import = Some(id.clone());
             Ok(())
@@ -190,7 +211,7 @@ impl Archive {
     }
 
     /// A job for each shard that is not done; one at least, so that somebody closes the import.
-    async fn send_shards(&self, import: &Import) -> Result<()> {
+    pub(super) async fn send_shards(&self, import: &Import) -> Result<()> {
         let open: Vec<u32> = (0..import.shard_count()).filter(|shard| !import.shards_done.contains(shard)).collect();
         for shard in if open.is_empty() { vec![0] } else { open } {
             self.send(&Job::Import { import: import.id.clone(), shard }).await?;
@@ -198,19 +219,18 @@ impl Archive {
         Ok(())
     }
 
-    async fn new_import(
+    pub(super) async fn new_import(
         &self,
         start: &StartImports,
         certificate: Option<&Certificate>,
         checked: &Checked,
-        file: String,
+        (id, file): (String, String),
         process: &ProcessId,
     ) -> Result<Import> {
-        let id = self.sortable_id();
         let verified = checked.volume.verified();
         let header = verified.header();
         Ok(Import {
-            wrapped_key: self.wrap_key(&checked.volume, &id).await?,
+            wrapped_key: self.wrap_key(&checked.volume, &context(&id)).await?,
             id: ImportId(id),
             process: process.clone(),
             source: checked.source.clone(),
@@ -223,6 +243,7 @@ impl Archive {
             export_id: header.export_id.clone(),
             export_name: header.name.clone(),
             volume: header.volume,
+            last: verified.seal().last,
             seal: to_hex(verified.seal_sha256()),
             certificate: certificate.map(|c| to_hex(c.der())).unwrap_or_default(),
             first_mail: verified.first_mail(),
@@ -230,6 +251,7 @@ impl Archive {
             shard_mails: self.sizes.shard_mails,
             shards_done: std::collections::BTreeSet::new(),
             started: self.clock.now(),
+            touched: self.clock.now(),
             finished: None,
             by: start.by.clone(),
             tally: Tally::default(),
@@ -239,29 +261,38 @@ impl Archive {
 
     /// Stores the new import, or takes over the one that was cut off, with the new process, source and key.
     async fn claim(&self, new: Import, volume: &Volume) -> Result<Import> {
+        match self.claim_row(&new).await? {
+            Claimed::New(import) => Ok(import),
+            Claimed::Old(old) => self.take_over(old, &new, volume).await,
+        }
+    }
+
+    /// Stores the new import, unless one of this volume into this mailbox has not ended.
+    pub(super) async fn claim_row(&self, new: &Import) -> Result<Claimed> {
         let live = Live { seal: new.seal.clone(), mailbox: new.mailbox.clone(), import: new.id.clone() };
         match self.add(&live).await {
-            Ok(_) => return Ok(self.add(&new).await?.value),
+            Ok(_) => return Ok(Claimed::New(self.add(new).await?.value)),
             Err(e) if e.kind() != ErrorKind::Conflict => return Err(e),
             Err(_) => {}
         }
         let mut live = self.need::<Live>(&live.id()).await?;
         let old = self.find::<Import>(&live.value.import.0).await?.filter(|old| old.value.finished.is_none());
-        let Some(old) = old else {
-            // A crash came between the row and its import, or between the end of that import and the row's.
-            live.value.import = new.id.clone();
-            self.save(live).await?;
-            return Ok(self.add(&new).await?.value);
-        };
-        self.take_over(old.value, &new, volume).await
+        if let Some(old) = old {
+            return Ok(Claimed::Old(old.value));
+        }
+        // A crash came between the row and its import, or between the end of that import and the row's.
+        live.value.import = new.id.clone();
+        self.save(live).await?;
+        Ok(Claimed::New(self.add(new).await?.value))
     }
 
     async fn take_over(&self, old: Import, new: &Import, volume: &Volume) -> Result<Import> {
-        let wrapped = self.wrap_key(volume, &old.id.0).await?;
+        let wrapped = self.wrap_key(volume, &context(&old.id.0)).await?;
         let go_on = |import: &mut Import| {
             if import.state.ended() {
                 return Err(Error::conflict(format!("import {} is just ending", import.id)).hint("try again soon"));
             }
+            import.touched = new.touched;
             import.process = new.process.clone();
             import.source = new.source.clone();
             import.etag = new.etag.clone();
@@ -282,19 +313,36 @@ impl Archive {
         Ok(import)
     }
 
-    /// Cancels an import; what was imported so far stays and is placed.
+    /// Cancels an import; what was imported so far stays and is placed. No further volume of its export starts by itself.
     pub async fn cancel_import(&self, id: &ImportId) -> Result<ImportView> {
+        let now = self.clock.now();
+        let has_ended = || Error::conflict(format!("import {id} has ended"));
+        let import = self.need::<Import>(&id.0).await?.value;
+        if import.state.ended() {
+            return Err(has_ended());
+        }
+        // Before it is cancelled: afterwards nobody could repeat it.
+        self.forget_choice(&import.export_id).await?;
         let cancel = |import: &mut Import| {
             if import.state.ended() {
-                return Err(Error::conflict(format!("import {id} has ended")));
+                return Err(has_ended());
             }
             import.state = ImportState::Cancelled;
+            import.touched = now;
             Ok(())
         };
         let import = self.update::<Import>(&id.0, cancel).await?.value;
         // The closing runs in a worker: over what is done, as for any other end.
         self.send(&Job::Import { import: id.clone(), shard: 0 }).await?;
         self.view_import(import).await
+    }
+}
+
+/// The names for a title: it is read by people and kept in a row.
+fn listed(names: &[String]) -> String {
+    match names.split_at_checked(TITLE_NAMES) {
+        Some((some, rest)) if !rest.is_empty() => format!("{} and {} more", some.join(", "), rest.len()),
+        _ => names.join(", "),
     }
 }
 

@@ -119,8 +119,10 @@ async fn checkpoint(
     }
     archive.put_slice(lease, &done).await?;
     let next = done.last().map_or(lease.value().next, |entry| entry.number + 1);
+    let now = archive.clock.now();
     lease
         .save(archive, |shard| {
+            shard.touched = now;
             shard.next = next;
             shard.tally = shard.tally.plus(tally);
         })

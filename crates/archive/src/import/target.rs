@@ -18,7 +18,9 @@ pub(super) struct Closing {
     import: ImportId,
     /// The first entry that was not placed yet.
     next: u64,
-    holder: Option<Holder>,
+    /// When it was last moved forward.
+    pub(super) touched: i64,
+    pub(super) holder: Option<Holder>,
 }
 
 impl Record for Closing {
@@ -39,12 +41,16 @@ impl Archive {
     pub(super) async fn take_closing(&self, id: &ImportId) -> Result<Option<Lease<Closing>>> {
         let closing = match self.find::<Closing>(&id.0).await? {
             Some(closing) => closing,
-            None => match self.add(&Closing { import: id.clone(), next: 0, holder: None }).await {
+            None => match self.add(&self.new_closing(id)).await {
                 Err(e) if e.kind() == ErrorKind::Conflict => return Ok(None),
                 added => added?,
             },
         };
         Lease::take(self, closing).await
+    }
+
+    fn new_closing(&self, id: &ImportId) -> Closing {
+        Closing { import: id.clone(), next: 0, touched: self.clock.now(), holder: None }
     }
 
     /// One flat folder per export, a mail once; and the lists of the whole mailbox and of the whole archive. False if the
@@ -73,7 +79,8 @@ impl Archive {
                 lease.renew(self).await?;
                 self.catalog.place(&run, &scope, &keys).await?;
             }
-            lease.save(self, |closing| closing.next = entries.end).await?;
+            let now = self.clock.now();
+            lease.save(self, |closing| (closing.next, closing.touched) = (entries.end, now)).await?;
             let is_last = slices.last().is_none_or(|slice| slice.end() <= entries.end);
             if !is_last && self.clock.boot() >= stop {
                 return Ok(false);

@@ -1,6 +1,9 @@
 //! Imports over the in-memory twins: outcomes, repetition, damage, and a kill at every durable effect.
 
 mod deadline;
+mod events;
+mod further;
+mod size;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,7 +41,8 @@ fn samples() -> Vec<Sample> {
 
 fn world(password: Option<&str>) -> World {
     let memory = Memory::new(1);
-    let mut archive = memory.archive();
+    // Far below the 400 KB that a row of DynamoDB holds.
+    let mut archive = Faults::none().documents_up_to(350 << 10).before(&memory.archive());
     archive.domain = Some(crate::Domain::parse("firma.example").unwrap());
     World { archive, memory, exported: export("mine", &samples(), 100, password) }
 }

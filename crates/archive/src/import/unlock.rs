@@ -40,11 +40,11 @@ impl Archive {
         Ok(None)
     }
 
-    /// The content key for the import's row: only the `Keys` port can open it.
-    pub(super) async fn wrap_key(&self, volume: &Volume, import: &str) -> Result<Option<String>> {
+    /// The content key for a row: only the `Keys` port can open it, under the same context.
+    pub(super) async fn wrap_key(&self, volume: &Volume, context: &str) -> Result<Option<String>> {
         match volume.content_key() {
             None => Ok(None),
-            Some(key) => Ok(Some(to_hex(&self.keys.wrap(key.as_bytes(), &context(import)).await?))),
+            Some(key) => Ok(Some(to_hex(&self.keys.wrap(key.as_bytes(), context).await?))),
         }
     }
 
@@ -54,23 +54,38 @@ impl Archive {
             let text = format!("{} is not the volume that was checked at the start", import.file);
             return Err(Error::conflict(text).code(super::SOURCE_CHANGED).hint("start the import again"));
         }
-        let Some(wrapped) = &import.wrapped_key else {
+        self.unlock_wrapped(verified, import.wrapped_key.as_deref(), &context(&import.id.0)).await
+    }
+
+    /// Opens a verified volume with a key from a row.
+    pub(super) async fn unlock_wrapped(
+        &self,
+        verified: Verified,
+        wrapped: Option<&str>,
+        context: &str,
+    ) -> Result<Volume> {
+        let Some(wrapped) = wrapped else {
             return verified.unlock(Secret::None).map_err(refused);
         };
         let wrapped = bytes_of(wrapped).ok_or_else(|| Error::corrupt("a wrapped key is no hex"))?;
-        let key = self.keys.unwrap(&wrapped, &context(&import.id.0)).await?;
+        let key = self.keys.unwrap(&wrapped, context).await?;
         let key: [u8; 32] = key.try_into().map_err(|_| Error::corrupt("a content key does not have 32 bytes"))?;
         verified.unlock(Secret::ContentKey(&ContentKey::from_bytes(key))).map_err(refused)
     }
 
     /// The certificate that was given at the start.
     pub(super) fn certificate_of(import: &Import) -> Result<Certificate> {
-        let der = bytes_of(&import.certificate).ok_or_else(|| Error::corrupt("a certificate is no hex"))?;
+        Self::parse_certificate(&import.certificate)
+    }
+
+    /// A certificate from a row: DER in hex.
+    pub(super) fn parse_certificate(hex: &str) -> Result<Certificate> {
+        let der = bytes_of(hex).ok_or_else(|| Error::corrupt("a certificate is no hex"))?;
         Certificate::parse(&der).map_err(refused)
     }
 }
 
-fn context(import: &str) -> String {
+pub(super) fn context(import: &str) -> String {
     format!("import {import}")
 }
 

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::Restructured;
 use crate::{
     Archive, ErrorKind, ImportId, ProcessId, Result,
+    import::LOST_SECONDS,
+    job::Job,
     lease::{Holder, Lease, Leased},
     records::Record,
 };
@@ -45,6 +47,20 @@ pub(super) struct Place {
     pub(super) next: u64,
     pub(super) folders: u64,
     pub(super) placements: u64,
+}
+
+/// Somebody waits for a run. The row outlives the job that was sent for it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Asked {
+    process: ProcessId,
+    at: i64,
+}
+
+impl Record for Asked {
+    const KIND: &'static str = "restructure-asked";
+    fn id(&self) -> String {
+        self.process.to_string()
+    }
 }
 
 impl Record for Turn {
@@ -90,6 +106,24 @@ impl Run {
 }
 
 impl Archive {
+    pub(super) async fn ask(&self, process: &ProcessId) -> Result<()> {
+        self.put(Asked { process: process.clone(), at: self.clock.now() }).await?;
+        self.send(&Job::Restructure { process: Some(process.clone()) }).await
+    }
+
+    /// Sends the job of a run again that somebody waits for and that has not ended. One that was not lost after all does
+    /// no harm.
+    pub(crate) async fn wake_restructure(&self) -> Result<()> {
+        for asked in self.all::<Asked>(None).await? {
+            if self.has_ended(&asked.process).await? {
+                self.drop_record::<Asked>(None, &asked.process.0).await?;
+            } else if asked.at + LOST_SECONDS <= self.clock.now() {
+                self.ask(&asked.process).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// None while another worker has it.
     pub(super) async fn take_turn(&self) -> Result<Option<Lease<Turn>>> {
         let turn = match self.find::<Turn>("restructure").await? {

@@ -13,12 +13,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::SeededRandom;
 use crate::{
     Archive, Error, FolderPath, FrontDoor, MailHash, MailboxAddress, MessageRow, PlacementKey, Result,
     job::Job,
     ports::{
         ByteStream, Catalog, Document, Door, DoorServer, ETag, Expect, FolderCount, ObjectKey, ObjectMeta,
-        ObjectWriter, Objects, PutMode, Queue, Recorded, Scope,
+        ObjectWriter, Objects, PutMode, Queue, Random as _, Recorded, Scope,
     },
 };
 
@@ -28,12 +29,34 @@ pub struct Faults {
     left: Arc<AtomicI64>,
     /// The effect takes place, and only its acknowledgement is lost.
     after: bool,
+    /// Documents with more bytes are refused.
+    document_bytes: usize,
+    /// How long others come first.
+    pauses: Option<Arc<SeededRandom>>,
 }
 
 impl Faults {
     /// Fails at the effect `at` (from 0) and at every one after it, as a process does that was killed.
     pub fn at(at: i64, after: bool) -> Self {
-        Self { left: Arc::new(AtomicI64::new(at)), after }
+        Self { left: Arc::new(AtomicI64::new(at)), after, document_bytes: usize::MAX, pauses: None }
+    }
+
+    /// Never fails.
+    pub fn none() -> Self {
+        Self::at(i64::MAX, false)
+    }
+
+    /// Refuses documents with more bytes of JSON, as DynamoDB does from 400 KB on.
+    #[must_use]
+    pub fn documents_up_to(self, document_bytes: usize) -> Self {
+        Self { document_bytes, ..self }
+    }
+
+    /// Lets others come first for a while before each effect: work side by side then mixes in a way that follows from the
+    /// seed.
+    #[must_use]
+    pub fn mixed(self, seed: u64) -> Self {
+        Self { pauses: Some(Arc::new(SeededRandom::new(seed))), ..self }
     }
 
     /// Whether the fault has struck.
@@ -57,6 +80,13 @@ impl Faults {
     }
 
     async fn effect<T>(&self, effect: impl Future<Output = Result<T>>) -> Result<T> {
+        if let Some(random) = &self.pauses {
+            let mut turns = [0];
+            random.fill(&mut turns);
+            for _ in 0..turns[0] % 4 {
+                tokio::task::yield_now().await;
+            }
+        }
         let killed = || Error::unavailable("killed by a test");
         match self.left.fetch_sub(1, Ordering::SeqCst) {
             0 if self.after => {
@@ -80,6 +110,10 @@ impl Catalog for Faulty<dyn Catalog> {
         self.port.load(partition, id).await
     }
     async fn save(&self, partition: &str, id: &str, body: &Value, expect: Expect, expires: Option<i64>) -> Result<u64> {
+        let bytes = body.to_string().len();
+        if bytes > self.faults.document_bytes {
+            return Err(Error::invalid(format!("{partition} {id} has {bytes} bytes, more than a row holds")));
+        }
         self.faults.effect(self.port.save(partition, id, body, expect, expires)).await
     }
     async fn list(&self, partition: &str, after: Option<&str>, limit: usize) -> Result<Vec<Document>> {

@@ -37,9 +37,14 @@ pub struct Exported {
 }
 
 /// Exports the mails as the exporter does: copies within a volume become references.
-#[expect(clippy::expect_used, reason = "a test's fixture")]
 pub fn export(name: &str, mails: &[Sample], per_volume: usize, password: Option<&str>) -> Exported {
-    let random = SeededRandom::new(7);
+    export_again(7, name, mails, per_volume, password)
+}
+
+/// The same with keys of its own, which follow from the seed. All exports have one id, as none should.
+#[expect(clippy::expect_used, reason = "a test's fixture")]
+pub fn export_again(seed: u64, name: &str, mails: &[Sample], per_volume: usize, password: Option<&str>) -> Exported {
+    let random = SeededRandom::new(seed);
     let cost = volume::PasswordCost { memory_kib: 64, passes: 1, lanes: 1 };
     let protection = Protection { password, password_cost: cost, recipients: &[] };
     let id = "0b0e6c1e-0000-4000-8000-000000000001";

@@ -16,7 +16,7 @@ const SNIFFED_BYTES: u64 = 64 << 10;
 const STATE_BYTES: u64 = 256 << 10;
 
 impl Archive {
-    /// Makes a pending upload ready or rejected. Safe to deliver twice, late, or after the file is gone.
+    /// Makes a pending upload ready or rejected, and starts its import if that was chosen for its export. Safe to deliver twice, late, or after the file is gone.
     pub(crate) async fn look_at_upload(&self, key: &ObjectKey) -> Result<()> {
         let Some(record) = self.find::<Upload>(key.as_str()).await? else {
             return self.upload_landed(key).await;
@@ -25,7 +25,7 @@ impl Archive {
             return self.forget_upload(key, &record.value.etag).await;
         };
         if record.value.etag == meta.etag && record.value.state != UploadState::Pending {
-            return Ok(());
+            return self.start_by_itself(record).await;
         }
         if self.is_export_state(key, &meta.etag, meta.size_bytes).await? {
             return self.refuse_state(key, &meta.etag).await;
@@ -53,7 +53,8 @@ impl Archive {
         match self.save(record).await {
             // Replaced or renamed meanwhile: that brought a look of its own.
             Err(e) if e.kind() == ErrorKind::Conflict => Ok(()),
-            saved => saved.map(drop),
+            Err(e) => Err(e),
+            Ok(looked_at) => self.start_by_itself(looked_at).await,
         }
     }
 

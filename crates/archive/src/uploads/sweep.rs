@@ -1,15 +1,18 @@
-//! Sweeping: uploads that nobody told of, records without a file, and what is older than seven days.
+//! Sweeping: uploads that nobody told of, records without a file, what is older than seven days, and work whose job was
+//! lost.
 
 use super::{KEPT_SECONDS, Upload};
 use crate::{
     Archive, ErrorKind, Result,
+    job::Job,
     ports::{ObjectKey, ObjectMeta},
 };
 
 const PAGE: usize = 1000;
 
 impl Archive {
-    /// Looks at the whole upload store, then at the door. The archive itself is never touched by this.
+    /// Looks at the whole upload store, at the work that has not ended, and at the door. Of all that queues and events
+    /// bring, any may be lost: this finds it. The archive itself is never touched by this.
     pub async fn sweep(&self) -> Result<()> {
         let uploads = self.sweep_uploads().await;
         // What is wrong with uploads must not keep a door open that costs by the hour.
@@ -26,6 +29,9 @@ impl Archive {
                 self.sweep_one(object).await?;
             }
         }
+        self.expire_choices().await?;
+        self.wake_imports().await?;
+        self.wake_restructure().await?;
         for upload in self.uploads().await? {
             if self.uploads.head(&upload.key).await?.is_none() {
                 self.forget_upload(&upload.key, &upload.etag).await?;
@@ -44,7 +50,12 @@ impl Archive {
         if arrived + KEPT_SECONDS <= self.clock.now() && !in_use {
             return self.expire(&object).await;
         }
-        self.upload_landed(&object.key).await
+        match record {
+            Some(upload) if upload.etag == object.etag && self.is_left_to_start(&upload).await? => {
+                self.send(&Job::Intake { upload: upload.key }).await
+            }
+            _ => self.upload_landed(&object.key).await,
+        }
     }
 
     async fn expire(&self, object: &ObjectMeta) -> Result<()> {
