@@ -5,8 +5,8 @@ use local::{SystemClock, SystemRandom};
 use crate::{
     client::Client,
     commands::{
-        Outcome, certificate, check, demo, export::Export, folders, grant, group, import, inspect::Inspect, mailbox,
-        mailboxes, mails, mapping, restructure, serve, show, user, verify::Verify,
+        Outcome, certificate, check, demo, doctor, export::Export, folders, grant, group, import, inspect::Inspect,
+        mailbox, mailboxes, mails, mapping, redrive, restructure, serve, show, user, verify::Verify,
     },
     config::{Config, Settings},
     failure::Result,
@@ -61,6 +61,10 @@ pub(crate) enum Command {
     Mapping(mapping::Mapping),
     /// Print the archive's own certificate, for `export --recipient`
     Certificate(certificate::Certificate),
+    /// Look at a deployment on AWS, and say what is wrong with it and how it is put right
+    Doctor(doctor::Doctor),
+    /// Have jobs that were given up on AWS done again, once their cause is mended
+    Redrive(redrive::Redrive),
 }
 
 impl Command {
@@ -82,6 +86,8 @@ impl Command {
         match &self {
             Self::Serve(args) => return serve::run(args, config).await,
             Self::Demo(args) => return demo::run(args, config).await,
+            Self::Doctor(args) => return doctor::run(args, config).await,
+            Self::Redrive(args) => return redrive::run(args, config).await,
             _ => {}
         }
         let client = Client::open(config).await?;
@@ -99,7 +105,7 @@ impl Command {
             Self::Grant(args) => grant::run(args, &client).await,
             Self::Mapping(args) => mapping::run(args, &client).await,
             Self::Certificate(args) => certificate::run(args, &client).await,
-            Self::Export(_) | Self::Verify(_) | Self::Inspect(_) | Self::Serve(_) | Self::Demo(_) => {
+            Self::Export(_) | Self::Verify(_) | Self::Inspect(_) | Self::Serve(_) | Self::Demo(_) | Self::Doctor(_) => {
                 Err(archive::Error::internal("this command needs no archive").into())
             }
         }

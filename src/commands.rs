@@ -3,6 +3,7 @@
 pub(crate) mod certificate;
 pub(crate) mod check;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod folders;
 pub(crate) mod grant;
@@ -14,6 +15,7 @@ pub(crate) mod mailboxes;
 pub(crate) mod mails;
 pub(crate) mod mapping;
 mod outcome;
+pub(crate) mod redrive;
 pub(crate) mod restructure;
 pub(crate) mod serve;
 pub(crate) mod show;

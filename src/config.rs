@@ -59,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) log: Option<String>,
     /// One JSON document on stdout, nothing else.
     pub(crate) json: bool,
+    /// AWS is reached at an address of the caller's, as emulators are.
+    pub(crate) aws_endpoint: bool,
     /// Where this process may make folders of its own for a while.
     pub(crate) temp: PathBuf,
 }
@@ -83,6 +85,7 @@ impl Config {
             upload_quota_bytes: file.upload_quota_bytes,
             log: set("POSTKAHN_LOG")?.or(file.log),
             json: settings.json,
+            aws_endpoint: set("AWS_ENDPOINT_URL")?.or(set("AWS_ENDPOINT_URL_S3")?).is_some(),
             temp: temp_dir(),
         })
     }

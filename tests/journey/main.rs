@@ -5,6 +5,7 @@ mod arrival;
 mod crash;
 mod damage;
 mod demo;
+mod doctor;
 mod failure;
 mod folder;
 mod house;

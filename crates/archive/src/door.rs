@@ -123,13 +123,12 @@ impl Archive {
     /// The door as it is now.
     pub async fn door(&self) -> Result<DoorStatus> {
         let promise = self.find::<Promise>(ID).await?.map(|stored| stored.value);
-        let server = match promise.as_ref().and_then(|promise| promise.server.as_deref()) {
-            Some(id) => self.door.port.status(id).await?,
+        let server = if let Some(id) = promise.as_ref().and_then(|promise| promise.server.as_deref()) {
+            self.door.port.status(id).await?
+        } else {
             // Also one that nobody remembers is shown: it can be reached, and costs.
-            None => {
-                let servers = self.door.port.servers().await?;
-                servers.iter().find(|server| server.serves()).or(servers.first()).cloned()
-            }
+            let servers = self.door.port.servers().await?;
+            servers.iter().find(|server| server.serves()).or(servers.first()).cloned()
         };
         Ok(self.door_status(promise, server))
     }

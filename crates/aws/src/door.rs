@@ -5,7 +5,7 @@ mod host_key;
 use std::sync::Arc;
 
 use archive::{
-    Error, Result,
+    Error, ErrorKind, Result,
     ports::{DoorServer, DoorState, Random},
 };
 use async_trait::async_trait;
@@ -21,7 +21,10 @@ use aws_sdk_transfer::{
 use host_key::HostKey;
 pub(crate) use host_key::{HostKeySecret, same_fingerprint};
 
-use crate::{Clients, DoorSettings, error::from_sdk};
+use crate::{
+    Clients, DoorSettings,
+    error::{from_sdk, kind},
+};
 
 /// The tag by which the servers of a stack are known; its value is the stack's name.
 pub(crate) const TAG: &str = "postkahn";
@@ -36,6 +39,7 @@ const PRICE: &str = "$0.30 an hour, some $220 a month";
 pub struct Door {
     transfer: Client,
     secret: HostKeySecret,
+    random: Arc<dyn Random>,
     stack: String,
     settings: DoorSettings,
 }
@@ -49,7 +53,8 @@ impl Door {
         let secret = set(&settings.host_key_secret).ok_or_else(|| lacks("the secret of the host key"))?;
         Ok(Self {
             transfer: clients.transfer(),
-            secret: HostKeySecret::new(clients.secrets(), secret, random),
+            secret: HostKeySecret::new(clients.secrets(), secret),
+            random,
             stack: stack_of(&login),
             settings,
         })
@@ -99,7 +104,7 @@ impl Door {
     async fn describe(&self, id: &str) -> Result<Option<DescribedServer>> {
         match self.transfer.describe_server().server_id(id).send().await {
             Ok(answer) => Ok(answer.server),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => Ok(None),
+            Err(e) if kind(&e) == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(from_sdk(format_args!("SFTP server {id}"), &e)),
         }
     }
@@ -186,7 +191,7 @@ pub(crate) async fn ours(transfer: &Client, counts: impl Fn(&DescribedServer) ->
             match transfer.describe_server().server_id(id).send().await {
                 Ok(answer) => ours.extend(answer.server.filter(&counts)),
                 // Removed since it was listed.
-                Err(e) if e.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {}
+                Err(e) if kind(&e) == ErrorKind::NotFound => {}
                 Err(e) => return Err(from_sdk(format_args!("SFTP server {id}"), &e)),
             }
         }
@@ -209,16 +214,15 @@ fn state_of(state: Option<&State>) -> DoorState {
 #[async_trait]
 impl archive::ports::Door for Door {
     async fn open(&self) -> Result<DoorServer> {
-        let key = self.secret.load_or_make().await?;
+        let key = self.secret.load_or_make(&*self.random).await?;
         let serving = self.ours().await?.into_iter().map(|server| self.view(&server, Some(key.fingerprint())));
-        let server = match serving.into_iter().find(DoorServer::serves) {
-            Some(server) => server,
-            None => {
-                let made = self.create_server(&key).send().await.map_err(|e| from_sdk("new SFTP server", &e))?;
-                let made = self.describe(made.server_id()).await?;
-                let made = made.ok_or_else(|| Error::unavailable("the SFTP server that was made is not there yet"))?;
-                self.view(&made, Some(key.fingerprint()))
-            }
+        let server = if let Some(server) = serving.into_iter().find(DoorServer::serves) {
+            server
+        } else {
+            let made = self.create_server(&key).send().await.map_err(|e| from_sdk("new SFTP server", &e))?;
+            let made = self.describe(made.server_id()).await?;
+            let made = made.ok_or_else(|| Error::unavailable("the SFTP server that was made is not there yet"))?;
+            self.view(&made, Some(key.fingerprint()))
         };
         self.settle_host_key(&server.id, &key).await?;
         Ok(server)
@@ -247,7 +251,7 @@ impl archive::ports::Door for Door {
         }
         match self.transfer.delete_server().server_id(id).send().await {
             Ok(_) => Ok(true),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => Ok(false),
+            Err(e) if kind(&e) == ErrorKind::NotFound => Ok(false),
             Err(e) => Err(from_sdk(format_args!("SFTP server {id}"), &e)),
         }
     }

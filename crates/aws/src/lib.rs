@@ -6,12 +6,16 @@
 //! | [`Queues`] | `Queue` | SQS |
 //! | [`Scheduler`] | `Schedules` | EventBridge Scheduler |
 //! | [`KmsKeys`] | `Keys` | KMS |
+//! | [`Door`] | `Door` | Transfer Family, Secrets Manager |
+//!
+//! [`doctor`] looks at a whole deployment.
 //!
 //! [`Clients`] holds what they share: region and credentials by the SDK's own chain, time limits, retries, and the
 //! [`Meter`] that counts what each call costs. Nothing here reads a variable of ours: [`Settings`] come in as values.
 
 mod catalog;
 mod clients;
+pub mod doctor;
 mod door;
 mod error;
 mod keys;

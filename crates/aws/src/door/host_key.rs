@@ -1,12 +1,12 @@
 //! The host key, kept in a secret: the same for every server that is ever made, so that clients know it again.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use archive::{Error, Result, ports::Random};
+use archive::{Error, ErrorKind, Result, ports::Random};
 use aws_sdk_secretsmanager::Client;
 use ssh_key::{HashAlg, LineEnding, PrivateKey, private::Ed25519Keypair};
 
-use crate::error::from_sdk;
+use crate::error::{from_sdk, kind};
 
 /// An Ed25519 key when made here.
 #[derive(Clone)]
@@ -56,12 +56,11 @@ pub(crate) fn same_fingerprint(told: Option<&str>, ours: &str) -> bool {
 pub(crate) struct HostKeySecret {
     secrets: Client,
     id: String,
-    random: Arc<dyn Random>,
 }
 
 impl HostKeySecret {
-    pub(crate) fn new(secrets: Client, id: String, random: Arc<dyn Random>) -> Self {
-        Self { secrets, id, random }
+    pub(crate) fn new(secrets: Client, id: String) -> Self {
+        Self { secrets, id }
     }
 
     /// None while the secret has no value yet. `Corrupt` if the value is no key; it stays as it is, for a door must not
@@ -69,17 +68,17 @@ impl HostKeySecret {
     pub(crate) async fn load(&self) -> Result<Option<HostKey>> {
         match self.secrets.get_secret_value().secret_id(&self.id).send().await {
             Ok(answer) => answer.secret_string().map(HostKey::parse).transpose(),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => Ok(None),
+            Err(e) if kind(&e) == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(from_sdk("secret of the host key", &e)),
         }
     }
 
-    pub(crate) async fn load_or_make(&self) -> Result<HostKey> {
+    pub(crate) async fn load_or_make(&self, random: &dyn Random) -> Result<HostKey> {
         if let Some(key) = self.load().await? {
             return Ok(key);
         }
         let mut seed = [0; 32];
-        self.random.fill(&mut seed);
+        random.fill(&mut seed);
         let made = PrivateKey::from(Ed25519Keypair::from_seed(&seed)).to_openssh(LineEnding::LF);
         let made = made.map_err(|e| Error::internal("the host key cannot be written").caused_by(e))?;
         let put = self.secrets.put_secret_value().secret_id(&self.id).secret_string(made.as_str());

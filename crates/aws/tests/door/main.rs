@@ -10,7 +10,10 @@ use archive::{
     ports::{Door as _, DoorState},
     testing::{Memory, SeededRandom, suites},
 };
-use aws::{Clients, Door, DoorSettings, DoorVpc};
+use aws::{
+    Clients, Door, DoorSettings, DoorVpc,
+    doctor::{self, Health, Stack},
+};
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig};
 use aws_sdk_transfer::config::Credentials;
 use fake::{Fake, REGION};
@@ -235,4 +238,62 @@ async fn the_archive_opens_it_repairs_it_and_closes_it() {
     archive.close_door("anna").await.unwrap();
     fake.step();
     assert_eq!(archive.door().await.unwrap().state, DoorState::Closed);
+}
+
+fn stack() -> Stack {
+    let resources = [("HostKey", SECRET), ("LoginFunction", "mail-login")];
+    let resources = resources.map(|(logical, physical)| (logical.to_owned(), physical.to_owned())).into();
+    Stack { name: "mail".into(), status: "CREATE_COMPLETE".into(), resources, ..Stack::default() }
+}
+
+/// What doctor says of door and host key.
+async fn examined(fake: &Fake, stack: &Stack) -> Vec<(&'static str, Health, String)> {
+    let findings = doctor::examine(&clients(fake).await, stack).await.into_iter();
+    let ours = findings.filter(|finding| finding.check.starts_with("door") || finding.check == "host-key");
+    ours.map(|finding| (finding.check, finding.state, finding.says + &finding.fix.unwrap_or_default())).collect()
+}
+
+#[tokio::test]
+async fn doctor_looks_at_the_door() {
+    let (fake, door) = door().await;
+    let closed = examined(&fake, &stack()).await;
+    assert_eq!((closed[0].1, closed[1].1, closed.len()), (Health::Ok, Health::Ok, 2));
+    let opened = door.open().await.unwrap();
+    let open = examined(&fake, &stack()).await;
+    assert!(open.iter().all(|(_, state, _)| *state == Health::Ok), "{open:?}");
+    assert!(open[0].2.contains(&opened.fingerprint.unwrap()), "{open:?}");
+    assert!(open[2].2.contains("is STARTING and asks mail-login"), "{open:?}");
+
+    fake.set_state(&opened.id, "OFFLINE");
+    let offline = examined(&fake, &stack()).await;
+    assert_eq!(offline[2].1, Health::Wrong);
+    assert!(offline[2].2.contains("POST /api/v1/door"), "{offline:?}");
+}
+
+#[tokio::test]
+async fn doctor_names_servers_that_are_too_many_ask_others_or_show_another_key() {
+    let (fake, door) = door().await;
+    door.open().await.unwrap();
+    fake.make(&server_of("mail"));
+    let mut foreign = server_of("mail");
+    foreign["IdentityProviderDetails"]["Function"] = json!("arn:aws:lambda:eu-central-1:123456789012:function:other");
+    fake.make(&foreign);
+    let findings = examined(&fake, &stack()).await;
+    let states: Vec<_> = findings.iter().map(|(_, state, _)| *state).collect();
+    assert_eq!(states, [Health::Ok, Health::Warning, Health::Ok, Health::Wrong, Health::Wrong], "{findings:#?}");
+    assert!(findings[3].2.contains("shows another host key"), "{findings:#?}");
+    assert!(findings[4].2.contains("asks other who may come in, not mail-login"), "{findings:#?}");
+}
+
+#[tokio::test]
+async fn doctor_knows_how_the_door_is_run() {
+    let (fake, door) = door().await;
+    let run_as = |mode: &str| Stack { parameters: [("Door".to_owned(), mode.to_owned())].into(), ..stack() };
+    for mode in ["always", "vpc"] {
+        assert_eq!(examined(&fake, &run_as(mode)).await[1].1, Health::Wrong, "{mode}");
+    }
+    assert_eq!(examined(&fake, &run_as("none")).await[1].1, Health::Ok);
+    door.open().await.unwrap();
+    assert_eq!(examined(&fake, &run_as("always")).await[1].1, Health::Ok);
+    assert_eq!(examined(&fake, &run_as("none")).await[1].1, Health::Warning);
 }
