@@ -3,6 +3,7 @@
 mod deadline;
 mod events;
 mod further;
+mod shards;
 mod size;
 
 use std::{

@@ -1,6 +1,6 @@
 //! Export volumes in memory, for tests of the import.
 
-use std::io::Cursor;
+use std::{collections::HashMap, io::Cursor};
 
 use bytes::Bytes;
 use volume::{Closing, ExportKeys, Metadata, Protection, Totals, VolumeStart, VolumeWriter};
@@ -64,8 +64,11 @@ pub fn export_again(seed: u64, name: &str, mails: &[Sample], per_volume: usize, 
             salt,
         };
         let mut writer = VolumeWriter::new(Cursor::new(Vec::new()), &keys, &start).expect("a volume begins");
-        for (nth, sample) in part.iter().enumerate() {
-            append(&mut writer, sample, part.get(..nth).unwrap_or_default(), totals.mails + 1);
+        let mut seen = HashMap::new();
+        for (sample, number) in part.iter().zip(totals.mails + 1..) {
+            let reference = seen.get(&sample.raw).copied();
+            seen.entry(&sample.raw).or_insert(number);
+            append(&mut writer, sample, reference);
             totals.raw_bytes += sample.raw.len() as u64;
         }
         totals.mails += part.len() as u64;
@@ -79,11 +82,10 @@ pub fn export_again(seed: u64, name: &str, mails: &[Sample], per_volume: usize, 
 }
 
 #[expect(clippy::expect_used, reason = "a test's fixture")]
-fn append(writer: &mut VolumeWriter<Cursor<Vec<u8>>>, sample: &Sample, before: &[Sample], first: u64) {
+fn append(writer: &mut VolumeWriter<Cursor<Vec<u8>>>, sample: &Sample, reference: Option<u64>) {
     let mut frame = Vec::new();
     let sha256 =
         volume::compress(&mut &sample.raw[..], sample.raw.len() as u64, &mut frame).expect("a mail compresses");
-    let reference = before.iter().position(|other| other.raw == sample.raw).map(|at| first + at as u64);
     if reference.is_some() {
         frame.clear();
     }
