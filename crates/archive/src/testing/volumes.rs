@@ -64,10 +64,10 @@ pub fn export_again(seed: u64, name: &str, mails: &[Sample], per_volume: usize, 
             salt,
         };
         let mut writer = VolumeWriter::new(Cursor::new(Vec::new()), &keys, &start).expect("a volume begins");
-        let mut seen = HashMap::new();
+        let mut known = HashMap::new();
         for (sample, number) in part.iter().zip(totals.mails + 1..) {
-            let reference = seen.get(&sample.raw).copied();
-            seen.entry(&sample.raw).or_insert(number);
+            let reference = known.get(&sample.raw).copied();
+            known.entry(&sample.raw).or_insert(number);
             append(&mut writer, sample, reference);
             totals.raw_bytes += sample.raw.len() as u64;
         }
