@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use archive::{
     Archive, Domain, Error, FrontDoor, Result, Sizes, Worker,
     hash::to_hex,
-    ports::{Clock as _, ObjectKey, Objects, Queue, Random, Schedules},
+    ports::{ObjectKey, Objects, Queue, Random, Schedules},
     uploads::Upload,
 };
 use async_trait::async_trait;
