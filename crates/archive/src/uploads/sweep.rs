@@ -11,7 +11,7 @@ use crate::{
 const PAGE: usize = 1000;
 
 impl Archive {
-    /// Looks at the whole upload store, at the work that has not ended, then at the door. Of all that queues and events
+    /// Looks at the whole upload store, at the work that has not ended, and at the door. Of all that queues and events
     /// bring, any may be lost: this finds it. The archive itself is never touched by this.
     pub async fn sweep(&self) -> Result<()> {
         let uploads = self.sweep_uploads().await;

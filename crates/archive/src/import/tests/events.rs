@@ -144,7 +144,10 @@ impl<'a> Storm<'a> {
     fn new(world: &'a World, seed: u64, kills: bool) -> Self {
         let worker = |number: u64| {
             let mixed = Faults::none().mixed(seed * 10 + number).before(&world.archive);
-            Archive { worker: Worker { process: format!("function {number}"), number: 0, alone: false }, ..mixed }
+            Archive {
+                worker: Worker { process: format!("function {number}"), number: 0, alone: false, lease: Worker::LEASE },
+                ..mixed
+            }
         };
         let workers = (0..3).map(worker).collect();
         Self { world, dice: Dice(SeededRandom::new(seed)), workers, deliveries: Vec::new(), kills }
@@ -312,7 +315,10 @@ async fn ten_imports_that_end_together_create_the_schedule_once() {
     let workers: Vec<_> = (0..10)
         .map(|number| {
             let mixed = Faults::none().mixed(number).before(&world.archive);
-            Archive { worker: Worker { process: format!("function {number}"), number: 0, alone: false }, ..mixed }
+            Archive {
+                worker: Worker { process: format!("function {number}"), number: 0, alone: false, lease: Worker::LEASE },
+                ..mixed
+            }
         })
         .collect();
     let turns = workers.iter().zip(&jobs).map(|(worker, job)| Box::pin(job::run(worker, job, Duration::MAX)));

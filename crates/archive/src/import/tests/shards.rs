@@ -11,7 +11,7 @@ const WORKERS: u32 = 4;
 /// Works like one function among several: takes what is due, with short turns, until nothing is.
 async fn work_beside_others(world: &World, number: u32) {
     let mut archive = world.archive.clone();
-    archive.worker = Worker { process: format!("function {number}"), alone: false, ..archive.worker };
+    archive.worker = Worker { process: format!("function {number}"), number: 0, alone: false, lease: Worker::LEASE };
     while let Some(job) = world.memory.queue.take() {
         let deadline = archive.clock.boot() + Duration::from_mins(5);
         job::run(&archive, &job, deadline).await.unwrap();
