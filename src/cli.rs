@@ -105,9 +105,13 @@ impl Command {
             Self::Grant(args) => grant::run(args, &client).await,
             Self::Mapping(args) => mapping::run(args, &client).await,
             Self::Certificate(args) => certificate::run(args, &client).await,
-            Self::Export(_) | Self::Verify(_) | Self::Inspect(_) | Self::Serve(_) | Self::Demo(_) | Self::Doctor(_) => {
-                Err(archive::Error::internal("this command needs no archive").into())
-            }
+            Self::Export(_)
+            | Self::Verify(_)
+            | Self::Inspect(_)
+            | Self::Serve(_)
+            | Self::Demo(_)
+            | Self::Doctor(_)
+            | Self::Redrive(_) => Err(archive::Error::internal("this command needs no archive").into()),
         }
     }
 }
