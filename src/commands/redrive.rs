@@ -1,5 +1,7 @@
 //! `redrive`: jobs that were given up on AWS are done again.
 
+use std::fmt::Write as _;
+
 use aws::{Clients, Queues, doctor::Stack};
 use serde_json::json;
 
@@ -22,7 +24,7 @@ pub(crate) async fn run(args: &Redrive, config: &Config) -> Result<Outcome> {
     let document = json!({ "stack": args.aws, "sent": redriven.sent, "unknown": redriven.unknown });
     let mut text = format!("{} dead letters are sent again\n", redriven.sent);
     if redriven.unknown > 0 {
-        text += &format!("{} are no jobs and stay among the dead letters\n", redriven.unknown);
+        let _ = writeln!(text, "{} are no jobs and stay among the dead letters", redriven.unknown);
     }
     Ok(Outcome::done(document, text))
 }
