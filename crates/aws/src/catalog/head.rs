@@ -81,10 +81,10 @@ impl Head {
             0 => Condition::absent(),
             there => Condition::new("#v = :there", [(":there", number(there))]),
         };
-        table.put(next.item(key(scope))?, Some(condition)).await
+        table.put(next.item(&key(scope))?, Some(condition)).await
     }
 
-    pub(super) fn item(&self, key: Key) -> Result<Item> {
+    pub(super) fn item(&self, key: &Key) -> Result<Item> {
         let mut item = key.item();
         if let Some(path) = &self.path {
             let json = serde_json::to_string(path);
@@ -182,8 +182,8 @@ mod tests {
             runs: vec![run.clone(), Run { keys: 1, ..run }],
             retired: vec![Retired { id: [5; 16], since: -1 }],
         };
-        assert_eq!(Head::parse(&head.item(Key::new("B#a", "F#1")).unwrap()).unwrap(), head);
+        assert_eq!(Head::parse(&head.item(&Key::new("B#a", "F#1")).unwrap()).unwrap(), head);
         let empty = Head { version: 1, ..Head::default() };
-        assert_eq!(Head::parse(&empty.item(key(&Scope::All)).unwrap()).unwrap(), empty);
+        assert_eq!(Head::parse(&empty.item(&key(&Scope::All)).unwrap()).unwrap(), empty);
     }
 }

@@ -1,6 +1,6 @@
 //! Items as DynamoDB has them: attributes taken out and put in, and their size.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Display};
 
 use archive::{Error, Result};
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
@@ -63,7 +63,7 @@ pub(super) fn text(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
-pub(super) fn number(number: impl ToString) -> AttributeValue {
+pub(super) fn number(number: impl Display) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 

@@ -50,7 +50,9 @@ fn due(runs: &[Run]) -> Option<Vec<Run>> {
 /// Writes the keys of all these runs as one.
 async fn merge(table: &Table, scope: &Scope, runs: &[Run]) -> Result<Run> {
     let mut naming = Naming::new(&head::key(scope));
-    runs.iter().for_each(|run| naming.add(&run.id));
+    for run in runs {
+        naming.add(&run.id);
+    }
     let id = naming.id();
     let mut readers: Vec<Reader> = runs.iter().map(|run| Reader::new(run.id)).collect();
     let (mut keys, mut block) = (0, Vec::with_capacity(KEYS_PER_ITEM * ITEMS_PER_READ));

@@ -134,13 +134,12 @@ fn united(rows: &[MessageRow]) -> BTreeMap<MailHash, MessageRow> {
 
 async fn write(table: &Table, row: &MessageRow, at: &[LocationId]) -> Result<Recorded> {
     let item = if at.len() <= MOST_IN_ROW { write_row(table, row, at, false).await? } else { None };
-    let item = match item {
-        Some(item) => item,
-        None => {
-            write_beside(table, &row.hash, at).await?;
-            let item = write_row(table, row, &[], true).await?;
-            item.ok_or_else(|| Error::internal("an update without condition was refused"))?
-        }
+    let item = if let Some(item) = item {
+        item
+    } else {
+        write_beside(table, &row.hash, at).await?;
+        let item = write_row(table, row, &[], true).await?;
+        item.ok_or_else(|| Error::internal("an update without condition was refused"))?
     };
     Ok(Body::parse(&item)?.recorded())
 }

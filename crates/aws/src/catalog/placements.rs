@@ -31,7 +31,7 @@ pub(super) async fn create_folders(table: &Table, mailbox: &MailboxAddress, path
     let missing = wanted.into_iter().zip(keys).filter(|(_, key)| !there.contains_key(key));
     let made = missing.map(|(path, key)| async move {
         let head = Head { path: Some(path), version: 1, ..Head::default() };
-        table.put(head.item(key)?, Some(Condition::absent())).await
+        table.put(head.item(&key)?, Some(Condition::absent())).await
     });
     let made = side_by_side(made.collect()).await?;
     Ok(made.into_iter().filter(|new| *new).count() as u64)

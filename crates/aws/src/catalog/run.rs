@@ -70,7 +70,7 @@ pub(super) async fn read(table: &Table, run: &Id, from: From<'_>, limit: usize) 
         From::At(_) => Range::From(&sort_key),
         From::After(_) => Range::After(&sort_key),
     };
-    table.query(&partition(run), range, limit).await?.into_iter().map(Block::parse).collect()
+    table.query(&partition(run), range, limit).await?.iter().map(Block::parse).collect()
 }
 
 #[derive(Clone, Copy)]
@@ -96,10 +96,10 @@ pub(super) async fn delete(table: &Table, run: &Id) -> Result<()> {
 }
 
 impl Block {
-    fn parse(item: Item) -> Result<Self> {
-        let stored = need_bytes(&item, KEYS)?.to_vec();
-        let keys = decode(&stored).ok_or_else(|| damaged(&item, KEYS))?;
-        Ok(Self { key: Key::of(&item)?, keys, stored })
+    fn parse(item: &Item) -> Result<Self> {
+        let stored = need_bytes(item, KEYS)?.to_vec();
+        let keys = decode(&stored).ok_or_else(|| damaged(item, KEYS))?;
+        Ok(Self { key: Key::of(item)?, keys, stored })
     }
 
     /// Writes the block with other flags; false if somebody else changed it meanwhile.

@@ -14,7 +14,7 @@ use archive::{Error, Result, ports::Random};
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
-    operation::put_item::PutItemError,
+    operation::{delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError},
     types::{
         AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure,
         WriteRequest,
@@ -145,7 +145,9 @@ impl Table {
                 self.meter.units(0.0, write_units(size_bytes(&item)));
                 Ok(Some(item))
             }
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
                 self.meter.units(0.0, 1.0);
                 Ok(None)
             }
@@ -174,7 +176,9 @@ impl Table {
                 self.meter.units(0.0, write_units(answer.attributes.as_ref().map_or(0, size_bytes)));
                 Ok(Some(answer.attributes.is_some()))
             }
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+            Err(error)
+                if error.as_service_error().is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
+            {
                 self.meter.units(0.0, 1.0);
                 Ok(None)
             }
