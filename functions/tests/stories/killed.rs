@@ -14,7 +14,7 @@ use crate::{
 fn a_function_killed_in_mid_shard_goes_on() {
     let story = exported(150, 3_000, &[]);
     // The lease of a function that is gone ends with its time.
-    let stack = Stack::start(Plan { import_time: Duration::from_secs(8), ..Plan::default() });
+    let stack = Stack::start(&Plan { import_time: Duration::from_secs(8), ..Plan::default() });
     let office = Office::open(&stack);
     office.upload(&story);
     let ids = office.start(&story);

@@ -1,5 +1,5 @@
 //! The stories of the product on AWS: the real function binaries on stand-ins for its services.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on ends there, and says why")]
 
 #[path = "../../../tests/journey/arrival.rs"]
 mod arrival;

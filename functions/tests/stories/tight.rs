@@ -9,8 +9,8 @@ use crate::{
 
 #[test]
 fn five_seconds_and_256_megabytes() {
-    let story = exported(3_000, 200, &[]);
-    let stack = Stack::start(Plan { import_time: Duration::from_secs(5), ..Plan::default() });
+    let story = exported(6_000, 200, &[]);
+    let stack = Stack::start(&Plan { import_time: Duration::from_secs(5), ..Plan::default() });
     let office = Office::open(&stack);
     let imports = office.import(&story);
     let told = &stack.function("import").told;
