@@ -42,7 +42,7 @@ impl Server {
         Self { process, http, sftp, fingerprint, first_password }
     }
 
-    fn kept_password(&self, story: &Story) -> Option<String> {
+    fn kept_password(story: &Story) -> Option<String> {
         fs::read_to_string(story.data().join("initial-admin-password")).ok().map(|text| text.trim_end().to_owned())
     }
 
@@ -106,7 +106,7 @@ impl Half for Machine<'_> {
     }
 
     fn first_password(&self) -> Option<String> {
-        self.server.kept_password(self.story)
+        Server::kept_password(self.story)
     }
 
     fn key(&self) -> String {
@@ -135,7 +135,7 @@ fn an_export_comes_in_by_sftp_and_becomes_mailboxes() {
     let server = Server::start(&story);
     let kept = story.data().join("initial-admin-password");
     assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(server.kept_password(&story), server.first_password);
+    assert_eq!(Server::kept_password(&story), server.first_password);
     let sftp = Sftp::new(&story);
     arrival::an_export_comes_in_and_becomes_mailboxes(&Machine { story: &story, server: &server, sftp: &sftp }, &story);
     assert!(sftp.fingerprint().contains(&server.fingerprint));

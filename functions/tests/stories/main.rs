@@ -3,6 +3,8 @@
 
 #[path = "../../../tests/journey/arrival.rs"]
 mod arrival;
+mod bill;
+mod cost;
 mod events;
 mod faults;
 mod killed;
