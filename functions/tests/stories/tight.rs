@@ -9,7 +9,7 @@ use crate::{
 
 #[test]
 fn five_seconds_and_256_megabytes() {
-    let story = exported(4_000, 200, &[]);
+    let story = exported(5_000, 200, &[]);
     let stack = Stack::start(&Plan { import_time: Duration::from_secs(5), ..Plan::default() });
     let office = Office::open(&stack);
     let imports = office.import(&story);

@@ -41,6 +41,11 @@ impl<'a> Recording<'a> {
         self.places.contains_key(hash)
     }
 
+    /// Rows that wait for the end of the step.
+    pub(super) fn rows(&self) -> u32 {
+        u32::try_from(self.rows.len()).unwrap_or(u32::MAX)
+    }
+
     pub(super) fn locations(&self) -> usize {
         self.rows.iter().map(|(_, row)| row.locations.len()).sum()
     }

@@ -27,6 +27,9 @@ pub(super) type Proven = HashMap<u64, Result<(MailHash, u64), String>>;
 /// So many locations make a step: a mail may have thousands.
 const STEP_LOCATIONS: usize = 100_000;
 
+/// What a row may take to be written, at the end of the step: a small function writes a thousand in a second.
+const ROW_TIME: Duration = Duration::from_millis(1);
+
 /// Does one step and moves the shard forward; `stop` (boot clock) ends it early, after at least one batch.
 pub(super) async fn run(
     archive: &Archive,
@@ -43,7 +46,8 @@ pub(super) async fn run(
     while let Some(batch) = reader.next().await? {
         lease.renew(archive).await?;
         add(archive, volume, located, &mut recording, proven, batch).await?;
-        if archive.clock.boot() >= stop || recording.locations() >= STEP_LOCATIONS {
+        let written = archive.clock.boot().saturating_add(ROW_TIME.saturating_mul(recording.rows()));
+        if written >= stop || recording.locations() >= STEP_LOCATIONS {
             break;
         }
     }
