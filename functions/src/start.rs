@@ -142,10 +142,14 @@ fn bucket(name: &str, settings: &Settings, clients: &Clients) -> Bucket {
 }
 
 fn door(settings: &Settings, clients: &Clients, random: &Arc<dyn Random>) -> Result<FrontDoor> {
+    // Without a door too: a server that stands from an earlier setting must be found and closed.
     match &settings.door {
-        Some(door) if door.mode != archive::DoorMode::None => {
+        Some(door) if door.login_function.is_some() => {
             let port = Arc::new(Door::new(clients, door.clone(), random.clone())?);
             Ok(FrontDoor { mode: door.mode, port })
+        }
+        Some(door) if door.mode != archive::DoorMode::None => {
+            Err(Error::invalid("the SFTP door cannot be made: the login function is not set"))
         }
         _ => Ok(FrontDoor::none()),
     }
