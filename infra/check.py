@@ -3,6 +3,8 @@
 import json
 import sys
 
+import rights as by_function
+from rights import listed
 from stack import INFRA, load, translate
 
 # Actions for which AWS knows no ARN.
@@ -29,7 +31,7 @@ class Stack:
             yield mapping, function, mapping["EventSourceArn"]["Fn::GetAtt"][0]
 
     def statements(self):
-        """Each statement that gives something to a role, with where it stands."""
+        """Each statement of a role, with where it stands."""
         documents = [(name, p["PolicyDocument"]) for name, p in self.of("IAM::ManagedPolicy").items()]
         for name, role in self.of("IAM::Role").items():
             documents += [(name, policy["PolicyDocument"]) for policy in role.get("Policies", [])]
@@ -50,10 +52,6 @@ class Stack:
                 if whole and refused and statement["Effect"] == "Deny" and statement["Principal"] == "*":
                     return statement["Action"] in ("s3:*", "sqs:*")
         return False
-
-
-def listed(value):
-    return value if isinstance(value, list) else [value]
 
 
 def environment(stack):
@@ -98,6 +96,44 @@ def rights(stack):
         for arn in role.get("ManagedPolicyArns", []):
             if arn.get("Ref") not in stack.of("IAM::ManagedPolicy"):
                 yield f"{name}: a managed policy that is not ours"
+
+
+def rights_file(stack):
+    """The tests compare what the functions send with rights.json, so it must be what the template says."""
+    granted, written = by_function.granted(stack.resources), json.loads(by_function.FILE.read_text())
+    if granted.keys() != written.keys():
+        yield f"functions {sorted(granted)}, but rights.json has {sorted(written)}"
+    for name in granted.keys() & written.keys():
+        for action in sorted(set(granted[name]) ^ set(written[name])):
+            where = "missing in" if action in granted[name] else "only in"
+            yield f"{name}: {action} is {where} rights.json, which infra/rights.py writes"
+
+
+def s3_only(stack):
+    """Where content keys are not unwrapped, the key that wraps them serves the buckets and nothing else."""
+    for where, statement in stack.statements():
+        role, _, sid = where.partition(".")
+        on_key = {"Fn::GetAtt": ["WrapKey", "Arn"]} in listed(statement["Resource"])
+        if not on_key or (role in ("IntakeRole", "ImportRole") and sid in ("Wrap", "Unwrap")):
+            continue
+        shut = {"StringEquals": {"kms:ViaService": {"Fn::Sub": "s3.${AWS::Region}.amazonaws.com"}}}
+        if set(listed(statement["Action"])) - {"kms:Encrypt"} and statement.get("Condition") != shut:
+            yield f"{where}: opens content keys"
+
+
+def markers(stack):
+    """Markers show the states of uploads: only the function that looks at them writes them, and it writes nothing else."""
+    wanted = {"IntakeRole": ("Allow", "*"), "UploaderRole": ("Deny", "*/")}
+    for role, (effect, folder) in wanted.items():
+        names = [{"Fn::Sub": f"${{UploadsBucket.Arn}}/{folder}({state}) *"} for state in ("Pending", "Rejected")]
+        about = [s for where, s in stack.statements() if where == f"{role}.Markers"]
+        if [(s["Effect"], s["Action"], s["Resource"]) for s in about] != [(effect, "s3:PutObject", names)]:
+            yield f"{role}: {effect} of markers is not what it was"
+    for where, statement in stack.statements():
+        targets = [r["Fn::Sub"] for r in listed(statement["Resource"]) if isinstance(r, dict) and "Fn::Sub" in r]
+        writes = "s3:PutObject" in listed(statement["Action"]) and any("${UploadsBucket.Arn}" in t for t in targets)
+        if writes and where not in ("IntakeRole.Markers", "UploaderRole.Files", "UploaderRole.Markers"):
+            yield f"{where}: writes uploads"
 
 
 def passed_roles(stack):
@@ -246,7 +282,7 @@ def doors(stack):
             yield f"{where} may act on SFTP servers that are not ours"
 
 
-CHECKS = [environment, functions, rights, passed_roles, queues, buckets, kept, keys, sources, front, doors]
+CHECKS = [environment, functions, rights, rights_file, s3_only, markers, passed_roles, queues, buckets, kept, keys, sources, front, doors]
 
 
 def faults(template):

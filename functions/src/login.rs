@@ -112,6 +112,7 @@ fn policy(landing: &Landing, user: &str) -> Result<Value> {
                 "Condition": { "StringLike": { "s3:prefix": [user, format!("{user}/*")] } },
             },
             { "Sid": "FindBucket", "Effect": "Allow", "Action": "s3:GetBucketLocation", "Resource": bucket },
+            // Markers of ours cannot be written: the role denies it for every home.
             {
                 "Sid": "UseHome",
                 "Effect": "Allow",
