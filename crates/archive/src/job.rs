@@ -83,7 +83,8 @@ pub fn verdict(outcome: &Result<()>, attempts: u32) -> Verdict {
     let Err(error) = outcome else { return Verdict::Done };
     let back_off = Duration::from_secs(1 << attempts.min(10)).min(MAX_DELAY);
     match error.kind() {
-        ErrorKind::Conflict => Verdict::Retry(Duration::from_secs(1)),
+        // Soon, and a little later each time: SQS gives up after so many deliveries.
+        ErrorKind::Conflict => Verdict::Retry(Duration::from_secs(u64::from(attempts.clamp(1, 30)))),
         ErrorKind::Unavailable => Verdict::Retry(back_off),
         ErrorKind::Internal if attempts < MAX_ATTEMPTS => Verdict::Retry(back_off),
         ErrorKind::Invalid | ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Corrupt | ErrorKind::Internal => {

@@ -54,13 +54,21 @@ impl Archive {
         Ok(self.all::<Waiting>(None).await?.len() as u64)
     }
 
-    /// Runs a schedule's job now.
+    /// Runs a schedule's job now: a run of restructure is asked for, a sweep is done before this answers.
     pub async fn run_schedule(&self, id: &str, by: &str) -> Result<ProcessId> {
-        let known = self.schedules.list().await?.into_iter().any(|schedule| schedule.id == id);
-        if !known {
-            return Err(Error::not_found(format!("schedule {id:?} does not exist")));
+        let found = self.schedules.list().await?.into_iter().find(|schedule| schedule.id == id);
+        let schedule = found.ok_or_else(|| Error::not_found(format!("schedule {id:?} does not exist")))?;
+        match schedule.job {
+            Job::Sweep => self.sweep_now(by).await,
+            _ => self.start_restructure(by).await,
         }
-        self.start_restructure(by).await
+    }
+
+    async fn sweep_now(&self, by: &str) -> Result<ProcessId> {
+        let process = self.begin_process("sweep", "delete what has expired, find what was lost", by).await?.id;
+        let swept = self.sweep().await.map(|()| json!({}));
+        self.end_process(&process, ProcessState::Finished, swept).await?;
+        Ok(process)
     }
 
     /// Works through the queue of reports in the order of their imports.

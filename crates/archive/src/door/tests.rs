@@ -207,6 +207,28 @@ async fn an_archive_without_a_door_closes_what_an_earlier_setting_left() {
 }
 
 #[tokio::test]
+async fn a_sweep_where_no_door_can_be_seen_forgets_none() {
+    let (memory, archive) = world();
+    archive.open_door(7, "anna").await.unwrap();
+    memory.clock.advance(Duration::from_hours(1));
+    Archive { door: FrontDoor::none(), ..archive.clone() }.sweep().await.unwrap();
+    archive.sweep().await.unwrap();
+    assert_eq!(archive.door().await.unwrap().state, DoorState::Open);
+}
+
+#[tokio::test]
+async fn the_sweep_is_run_by_hand_as_its_schedule_runs_it() {
+    let (memory, archive) = world();
+    archive.schedules.create("sweep", 60, &crate::job::Job::Sweep).await.unwrap();
+    archive.open_door(1, "anna").await.unwrap();
+    memory.clock.advance(2 * DAY);
+    let process = archive.run_schedule("sweep", "anna").await.unwrap();
+    let process = archive.process(&process).await.unwrap();
+    assert_eq!((process.kind.as_str(), process.state), ("sweep", crate::process::ProcessState::Finished));
+    assert_eq!(memory.door.servers().await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn the_own_server_is_a_door_that_stands() {
     let (_, archive) = world();
     let port = Arc::new(StandingDoor::at("127.0.0.1", 2022, "SHA256:abc"));
