@@ -27,6 +27,9 @@ use crate::{
 
 /// The only place of a function's disk that it may write to.
 const SCRATCH: &str = "/tmp";
+/// A step is cut to so many mails for each second that there is. What a step has read it must write, one row a mail,
+/// in the third of the time that is kept for it; one that does not come to its end is done again from its beginning.
+const STEP_MAILS_A_SECOND: u64 = 50;
 /// A lease outlives the invocation that holds it by so much at most.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -50,11 +53,12 @@ impl Started {
         Ok(Self { function: environment.function(), archive, settings, clients })
     }
 
-    /// The archive for one invocation: its leases end with it.
+    /// The archive for one invocation: its leases end with it, and no step is larger than its time.
     pub fn archive_until(&self, deadline: Duration) -> Archive {
         let mut archive = self.archive.clone();
         let left = deadline.saturating_sub(archive.clock.boot());
         archive.worker.lease = (left + GRACE).min(Worker::LEASE);
+        archive.sizes.step_mails = archive.sizes.step_mails.min(left.as_secs().max(1) * STEP_MAILS_A_SECOND);
         archive
     }
 

@@ -4,13 +4,14 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use crate::{
     steps::{Office, exported},
-    support::{Plan, Stack},
+    support::{Faults, Plan, Stack},
 };
 
 #[test]
 fn five_seconds_and_256_megabytes() {
-    let story = exported(3_000, 200, &[]);
-    let stack = Stack::start(Plan { import_time: Duration::from_secs(5), ..Plan::default() });
+    let story = exported(1_500, 200, &[]);
+    let (import_time, faults) = (Duration::from_secs(5), Some(Faults::slow(Duration::from_millis(50))));
+    let stack = Stack::start(Plan { import_time, faults, ..Plan::default() });
     let office = Office::open(&stack);
     let imports = office.import(&story);
     let told = &stack.function("import").told;
