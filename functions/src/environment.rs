@@ -204,7 +204,7 @@ mod tests {
                 for read in [with, empty] {
                     match read {
                         Ok(environment) => {
-                            assert!(MAY_BE_EMPTY.contains(missing) && environment.get(missing).is_none())
+                            assert!(MAY_BE_EMPTY.contains(missing) && environment.get(missing).is_none());
                         }
                         Err(error) => {
                             let text = error.to_string();

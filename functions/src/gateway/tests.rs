@@ -18,9 +18,10 @@ fn request(method: &str, path: &str, more: &Value) -> GatewayRequest {
 }
 
 fn body(response: &GatewayResponse) -> Vec<u8> {
-    match response.is_base64_encoded {
-        true => BASE64_STANDARD.decode(&response.body).unwrap(),
-        false => response.body.clone().into_bytes(),
+    if response.is_base64_encoded {
+        BASE64_STANDARD.decode(&response.body).unwrap()
+    } else {
+        response.body.clone().into_bytes()
     }
 }
 

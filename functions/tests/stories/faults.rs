@@ -12,7 +12,7 @@ use crate::{
 fn one_request_in_twenty_fails() {
     let story = exported(60, 2_000, &[]);
     let faults = Faults::every(20);
-    let stack = Stack::start(Plan { faults: Some(faults.clone()), ..Plan::default() });
+    let stack = Stack::start(&Plan { faults: Some(faults.clone()), ..Plan::default() });
     let office = Office::open(&stack);
     let imports = office.import(&story);
     office.assert_whole(&story, &imports);

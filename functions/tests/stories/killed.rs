@@ -13,7 +13,7 @@ fn a_function_killed_in_mid_shard_goes_on() {
     let story = exported(150, 3_000, &[]);
     // The lease of a function that is gone ends with its time.
     let (import_time, faults) = (Duration::from_secs(6), Some(Faults::slow(Duration::from_millis(40))));
-    let stack = Stack::start(Plan { import_time, faults, ..Plan::default() });
+    let stack = Stack::start(&Plan { import_time, faults, ..Plan::default() });
     let office = Office::open(&stack);
     office.upload(&story);
     let ids = office.start(&story);

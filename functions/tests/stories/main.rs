@@ -1,5 +1,6 @@
 //! The stories of the product on AWS: the real function binaries on stand-ins for its services.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+#![expect(clippy::print_stderr, reason = "what was played says what went wrong, to whoever reads a failed test")]
 
 #[path = "../../../tests/journey/arrival.rs"]
 mod arrival;

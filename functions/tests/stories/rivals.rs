@@ -11,7 +11,7 @@ fn four_imports_of_one_export_at_once() {
     // Copies in other volumes: what two bring at the same time is one mail.
     let story = exported(150, 64_000, &["--volume-size", "1MiB"]);
     assert!(story.volumes().len() >= 4, "{:?}", story.volumes());
-    let stack = Stack::start(Plan { importers: 4, ..Plan::default() });
+    let stack = Stack::start(&Plan { importers: 4, ..Plan::default() });
     let office = Office::open(&stack);
     let imports = office.import(&story);
     // All of them end at about the same time, and each would make the schedule.

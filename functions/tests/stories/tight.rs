@@ -11,7 +11,7 @@ use crate::{
 fn five_seconds_and_256_megabytes() {
     let story = exported(1_500, 200, &[]);
     let (import_time, faults) = (Duration::from_secs(5), Some(Faults::slow(Duration::from_millis(25))));
-    let stack = Stack::start(Plan { import_time, faults, ..Plan::default() });
+    let stack = Stack::start(&Plan { import_time, faults, ..Plan::default() });
     let office = Office::open(&stack);
     let imports = office.import(&story);
     let told = &stack.function("import").told;

@@ -15,7 +15,7 @@ use crate::{
 #[test]
 fn an_export_comes_in_and_becomes_mailboxes() {
     let story = exported(30, 2_000, &[]);
-    let stack = Stack::start(Plan::default());
+    let stack = Stack::start(&Plan::default());
     arrival::an_export_comes_in_and_becomes_mailboxes(&stack, &story);
 }
 
@@ -27,7 +27,7 @@ fn the_schedule_recreates_the_structure() {
     let large = [b"Subject: large\r\n\r\n".as_slice(), &large].concat();
     story.add("anna@example.org/Exchange/Posteingang", 99, &large);
     story.export(&[]);
-    let stack = Stack::start(Plan::default());
+    let stack = Stack::start(&Plan::default());
     let office = Office::open(&stack);
     assert_eq!(stack.tick(), []);
     let imports = office.import(&story);
@@ -56,7 +56,7 @@ fn the_schedule_recreates_the_structure() {
 #[test]
 fn what_is_no_volume_is_rejected_and_deleted_by_hand() {
     let story = exported(3, 500, &[]);
-    let stack = Stack::start(Plan::default());
+    let stack = Stack::start(&Plan::default());
     let office = Office::open(&stack);
     let certificate = fs::read(story.certificate()).unwrap();
     for (name, bytes) in
@@ -67,7 +67,7 @@ fn what_is_no_volume_is_rejected_and_deleted_by_hand() {
         assert_eq!(upload["state"], "rejected", "{upload}");
         assert!(upload["reason"].is_string());
         let id = upload["id"].as_str().unwrap();
-        let id: String = id.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let id = id.bytes().fold(String::new(), |escaped, byte| escaped + &format!("%{byte:02X}"));
         let (status, _) = stack.ask("DELETE", &format!("/uploads/{id}"), &office.admin, &Value::Null);
         assert!(matches!(status, 200 | 204), "{status}");
     }

@@ -32,7 +32,7 @@ impl Default for Plan {
             imports: Manner::default(),
             tasks: Manner::default(),
             importers: 1,
-            import_time: Duration::from_secs(60),
+            import_time: Duration::from_mins(1),
             faults: None,
         }
     }
@@ -48,11 +48,11 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    pub(crate) fn start(plan: Plan) -> Self {
+    pub(crate) fn start(plan: &Plan) -> Self {
         let runtime = Runtime::new().unwrap();
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("key.pub"), format!("{KEY} clara@example.org\n")).unwrap();
-        let (made, functions, gateway) = runtime.block_on(set_up(&plan, folder.path()));
+        let (made, functions, gateway) = runtime.block_on(set_up(plan, folder.path()));
         Self { runtime, made, functions, gateway: gateway.to_string(), folder }
     }
 
@@ -175,7 +175,7 @@ async fn set_up(plan: &Plan, folder: &Path) -> Parts {
             if !known.contains_key(address) {
                 known.insert(address.clone(), faults.clone().before(address.clone()).await);
             }
-            *address = known[address].clone();
+            address.clone_from(&known[address]);
         }
     }
     let values = values(&made.settings);
@@ -183,7 +183,7 @@ async fn set_up(plan: &Plan, folder: &Path) -> Parts {
         let (time, at_a_time) = match name {
             "import" => (plan.import_time, plan.importers),
             "http" => (Duration::from_secs(30), 4),
-            _ => (Duration::from_secs(60), 1),
+            _ => (Duration::from_mins(1), 1),
         };
         let own = needs.iter().map(|need| ((*need).to_owned(), values.get(need).cloned().unwrap_or_default()));
         let of_lambda = [
