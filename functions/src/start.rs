@@ -27,6 +27,11 @@ use crate::{
 
 /// The only place of a function's disk that it may write to.
 const SCRATCH: &str = "/tmp";
+/// A step is cut to so many mails for each second that there is. What a step has read it must write, one row a mail,
+/// in the third of the time that is kept for it; one that does not come to its end is done again from its beginning.
+const STEP_MAILS_A_SECOND: u64 = 50;
+/// Likewise for what is read at once: a copy of a mail costs two requests of its own.
+const BATCH_MAILS_A_SECOND: u64 = 5;
 /// A lease outlives the invocation that holds it by so much at most.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -50,11 +55,15 @@ impl Started {
         Ok(Self { function: environment.function(), archive, settings, clients })
     }
 
-    /// The archive for one invocation: its leases end with it.
+    /// The archive for one invocation: its leases end with it, and no step is larger than its time.
     pub fn archive_until(&self, deadline: Duration) -> Archive {
         let mut archive = self.archive.clone();
         let left = deadline.saturating_sub(archive.clock.boot());
+        let seconds = left.as_secs().max(1);
         archive.worker.lease = (left + GRACE).min(Worker::LEASE);
+        archive.sizes.step_mails = archive.sizes.step_mails.min(seconds * STEP_MAILS_A_SECOND);
+        let batch = usize::try_from(seconds * BATCH_MAILS_A_SECOND).unwrap_or(usize::MAX);
+        archive.sizes.batch_mails = archive.sizes.batch_mails.min(batch);
         archive
     }
 

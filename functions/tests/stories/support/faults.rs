@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{
@@ -22,18 +23,28 @@ use hyper_util::{
 };
 use tokio::net::TcpListener;
 
-/// One request in so many fails, in turn: it is throttled, it fails on the other side, or it is done and the answer is
-/// lost on its way back.
+/// Every request takes a while, and one in so many fails, in turn: it is throttled, it fails on the other side, or it is
+/// done and the answer is lost on its way back.
 #[derive(Debug)]
 pub(crate) struct Faults {
     every: usize,
+    slow: Duration,
     count: AtomicUsize,
     pub(crate) made: AtomicUsize,
 }
 
 impl Faults {
     pub(crate) fn every(every: usize) -> Arc<Self> {
-        Arc::new(Self { every, count: AtomicUsize::new(0), made: AtomicUsize::new(0) })
+        Self::new(every, Duration::ZERO)
+    }
+
+    /// No request fails, and each takes so much longer: stand-ins on one's own machine are too fast for some stories.
+    pub(crate) fn slow(slow: Duration) -> Arc<Self> {
+        Self::new(usize::MAX, slow)
+    }
+
+    fn new(every: usize, slow: Duration) -> Arc<Self> {
+        Arc::new(Self { every, slow, count: AtomicUsize::new(0), made: AtomicUsize::new(0) })
     }
 
     fn next(&self) -> Option<usize> {
@@ -50,7 +61,9 @@ impl Faults {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (faults, client, emulator) = (self.clone(), client.clone(), emulator.clone());
-                let service = service_fn(move |request| pass(request, faults.next(), client.clone(), emulator.clone()));
+                let service = service_fn(move |request| {
+                    pass(request, faults.slow, faults.next(), client.clone(), emulator.clone())
+                });
                 tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
             }
         });
@@ -61,10 +74,12 @@ impl Faults {
 /// An error ends the connection without an answer.
 async fn pass(
     request: Request<Incoming>,
+    slow: Duration,
     fault: Option<usize>,
     client: Client<HttpConnector, Full<Bytes>>,
     emulator: String,
 ) -> io::Result<Response<Body>> {
+    tokio::time::sleep(slow).await;
     let (mut head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     match fault {

@@ -1,11 +1,11 @@
 //! A function: as many processes as invocations at a time, kept for the next ones, as Lambda does.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     path::PathBuf,
     process::Command,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -22,7 +22,8 @@ pub(crate) struct Function {
     pub(crate) time: Duration,
     idle: Mutex<Vec<Instance>>,
     room: Arc<Semaphore>,
-    at_work: Mutex<BTreeSet<u32>>,
+    /// Process ids, and since when they are at work.
+    at_work: Mutex<BTreeMap<u32, Instant>>,
     pub(crate) told: Arc<Told>,
 }
 
@@ -72,7 +73,7 @@ impl Function {
             None => Instance::start(&self.program, &self.environment, self.told.clone()).await,
         };
         let id = instance.id().unwrap_or_default();
-        self.at_work.lock().unwrap().insert(id);
+        self.at_work.lock().unwrap().insert(id, Instant::now());
         let outcome = instance.invoke(payload, self.time).await;
         self.at_work.lock().unwrap().remove(&id);
         if matches!(outcome, Outcome::Answer(_) | Outcome::Failed(_)) {
@@ -82,9 +83,14 @@ impl Function {
         outcome
     }
 
+    /// Whether a process has been at its invocation for so long.
+    pub(crate) fn at_work_for(&self, time: Duration) -> bool {
+        self.at_work.lock().unwrap().values().any(|begun| begun.elapsed() >= time)
+    }
+
     /// Kills every process that is at work just now; answers how many.
     pub(crate) fn kill(&self) -> usize {
-        let at_work: Vec<_> = self.at_work.lock().unwrap().iter().map(u32::to_string).collect();
+        let at_work: Vec<_> = self.at_work.lock().unwrap().keys().map(u32::to_string).collect();
         let killed = at_work.iter().filter(|id| Command::new("kill").args(["-9", id]).status().unwrap().success());
         killed.count()
     }
