@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use crate::{
     steps::{Office, exported},
-    support::{Faults, Plan, Stack},
+    support::{Plan, Stack},
 };
 
 #[test]
