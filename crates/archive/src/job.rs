@@ -100,7 +100,8 @@ mod tests {
     #[test]
     fn what_may_pass_is_tried_again_and_what_cannot_is_put_aside() {
         assert_eq!(verdict(&Ok(()), 1), Verdict::Done);
-        assert_eq!(verdict(&Err(Error::conflict("row")), u32::MAX), Verdict::Retry(Duration::from_secs(1)));
+        assert_eq!(verdict(&Err(Error::conflict("row")), 1), Verdict::Retry(Duration::from_secs(1)));
+        assert_eq!(verdict(&Err(Error::conflict("row")), u32::MAX), Verdict::Retry(Duration::from_secs(30)));
         assert_eq!(verdict(&Err(Error::unavailable("disk")), 3), Verdict::Retry(Duration::from_secs(8)));
         assert_eq!(verdict(&Err(Error::unavailable("disk")), u32::MAX), Verdict::Retry(MAX_DELAY));
         assert!(matches!(verdict(&Err(Error::internal("x")), 1), Verdict::Retry(_)));
