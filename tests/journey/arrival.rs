@@ -116,7 +116,7 @@ pub(crate) fn until<T>(what: &str, ask: impl Fn() -> Option<T>) -> T {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(began.elapsed() < Duration::from_mins(4), "{what} took too long");
+        assert!(began.elapsed() < Duration::from_secs(90), "{what} took too long");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
