@@ -47,7 +47,7 @@ mod view;
 
 pub use date::{DateDefect, parse_date};
 pub use defects::{Defect, Defects};
-pub use message_date::{DateSource, MessageDate, message_date};
+pub use message_date::{DateSource, FallbackDate, MessageDate, message_date};
 pub use scan::{Field, HEADER_LIMIT_BYTES, HeaderScan, scan_headers};
 pub use sniff::{looks_like_mail, looks_like_mbox};
 pub use summary::{Summary, summarize};

@@ -36,6 +36,15 @@ impl DateSource {
     }
 }
 
+/// What stands in for the message date of a mail that says none itself, in Unix seconds UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FallbackDate {
+    /// The time of the file, or of the member of a ZIP.
+    File(i64),
+    /// The time of the `From ` line in an mbox.
+    FromLine(i64),
+}
+
 /// The message date: the first valid one of the sources, never "now".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MessageDate {
@@ -48,7 +57,7 @@ pub struct MessageDate {
 }
 
 /// Takes the first valid date of X-MailStore-Date, X-OriginalArrivalTime, Date, the topmost Received that has one,
-/// and `file_time` (Unix seconds UTC).
+/// and the fallback.
 ///
 /// ```
 /// let scan = mail::scan_headers(b"Date: 31 Feb 2023 10:00:00 +0000\nReceived: by a; 2 Jan 2023 10:00:00 +0000\n\n", true);
@@ -56,7 +65,7 @@ pub struct MessageDate {
 /// assert_eq!(date.source, Some(mail::DateSource::Received));
 /// assert_eq!(date.defects.iter().collect::<Vec<_>>(), ["date_invalid"]);
 /// ```
-pub fn message_date(headers: &HeaderScan, file_time: Option<i64>) -> MessageDate {
+pub fn message_date(headers: &HeaderScan, fallback: Option<FallbackDate>) -> MessageDate {
     let mut defects = Defects::NONE;
     let dates = headers
         .all("X-MailStore-Date")
@@ -73,7 +82,7 @@ pub fn message_date(headers: &HeaderScan, file_time: Option<i64>) -> MessageDate
                 .filter_map(|field| received_date(&field.value))
                 .map(|date| (DateSource::Received, parse_date(date))),
         )
-        .chain(file_time.map(|seconds| (DateSource::File, file_date(seconds))));
+        .chain(fallback.map(fallback_date));
     for (source, date) in dates {
         match date {
             Ok(seconds) => return MessageDate { seconds: Some(seconds), source: Some(source), defects },
@@ -83,8 +92,12 @@ pub fn message_date(headers: &HeaderScan, file_time: Option<i64>) -> MessageDate
     MessageDate { defects, ..MessageDate::default() }
 }
 
-fn file_date(seconds: i64) -> Result<i64, DateDefect> {
-    if in_years(seconds) { Ok(seconds) } else { Err(DateDefect::Invalid) }
+fn fallback_date(fallback: FallbackDate) -> (DateSource, Result<i64, DateDefect>) {
+    let (source, seconds) = match fallback {
+        FallbackDate::File(seconds) => (DateSource::File, seconds),
+        FallbackDate::FromLine(seconds) => (DateSource::FromLine, seconds),
+    };
+    (source, if in_years(seconds) { Ok(seconds) } else { Err(DateDefect::Invalid) })
 }
 
 /// What stands after the last semicolon (RFC 5322, 3.6.7) that is in no comment and no quoted string.

@@ -23,6 +23,7 @@
 //! # }
 //! ```
 
+mod content;
 mod emlx;
 mod file;
 mod flag;
@@ -30,15 +31,19 @@ mod found;
 mod kind;
 mod layout;
 mod name;
+mod place;
 mod recognise;
 mod walk;
+mod whole;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use content::{Content, FileContent, read_full_at};
 pub use flag::Flag;
-pub use found::{Found, MailFile};
+pub use found::Found;
 pub use layout::{Layout, UnknownLayout};
+pub use place::Place;
 pub use walk::Source;
 
 /// What a source is told besides its root.
@@ -64,7 +69,7 @@ pub enum SourceError {
 }
 
 /// The outcome of one file. Every file has exactly one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Item {
     Mail(Found),
     /// Named, and no failure.

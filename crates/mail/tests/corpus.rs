@@ -27,7 +27,7 @@ fn every_file_of_the_corpus_is_read() {
         let start = Instant::now();
         let view = view(&raw, &Limits::default());
         let scan = scan_headers(&raw, true);
-        message_date(&scan, found.file_time);
+        message_date(&scan, found.fallback_date);
         let summary = summarize(&raw, true);
         assert_eq!((&summary.subject, &summary.from), (&view.subject, &view.from), "{}", found.key);
         assert_eq!(view.headers.len(), scan.fields.len(), "{}", found.key);

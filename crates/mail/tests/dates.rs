@@ -1,7 +1,7 @@
 //! Dates as they occur in mails, each with what it means.
 
 use mail::DateDefect::{Empty, Format, Invalid, Zone};
-use mail::{DateDefect, DateSource, message_date, parse_date, scan_headers};
+use mail::{DateDefect, DateSource, FallbackDate, message_date, parse_date, scan_headers};
 
 /// 2023-01-02T10:00:00Z
 const AT: i64 = 1_672_653_600;
@@ -188,8 +188,9 @@ fn of_two_dates_the_first_valid_one_counts() {
 #[test]
 fn a_file_time_comes_last_and_within_bounds() {
     let scan = scan_headers(b"Subject: x\n\n", true);
-    assert_eq!(message_date(&scan, Some(AT)).source, Some(DateSource::File));
-    assert_eq!(message_date(&scan, Some(i64::MAX)).seconds, None);
+    assert_eq!(message_date(&scan, Some(FallbackDate::File(AT))).source, Some(DateSource::File));
+    assert_eq!(message_date(&scan, Some(FallbackDate::FromLine(AT))).source, Some(DateSource::FromLine));
+    assert_eq!(message_date(&scan, Some(FallbackDate::File(i64::MAX))).seconds, None);
     for source in ["x-mailstore-date", "x-originalarrivaltime", "date", "received", "file", "from-line"] {
         assert_eq!(DateSource::parse(source).unwrap().as_str(), source);
     }

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
+use mail::FallbackDate;
 use mail::source::{Flag, Found, Item, Layout, Options, SourceError, open};
 use tempfile::TempDir;
 
@@ -69,8 +70,9 @@ fn directories_are_the_location() {
     .map(|(key, location)| (key.to_owned(), vec![location.into_iter().map(str::to_owned).collect()]))
     .collect();
     assert_eq!(found, meant);
-    assert_eq!(walk(root.path(), Layout::Mailstore), walk(root.path(), Layout::Eml));
-    assert_eq!(walk(root.path(), Layout::Auto), walk(root.path(), Layout::Eml));
+    for layout in [Layout::Mailstore, Layout::Auto] {
+        assert_eq!(outcomes(root.path(), layout), outcomes(root.path(), Layout::Eml));
+    }
 }
 
 #[test]
@@ -191,14 +193,14 @@ fn a_file_that_changes_is_not_read_as_if_it_had_not() {
     let found = mails(root.path());
     assert_eq!(found[0].size_bytes, MAIL.len() as u64);
     assert!(found[0].read(3).is_err());
-    fs::write(&found[0].path, "longer than it was before\n").unwrap();
+    fs::write(root.path().join(&found[0].key), "longer than it was before\n").unwrap();
     assert!(found[0].open().is_err());
     let mut file = found[1].open().unwrap();
     let mut some = [0; 4];
     file.read_exact(&mut some).unwrap();
-    fs::write(&found[1].path, "x").unwrap();
+    fs::write(root.path().join(&found[1].key), "x").unwrap();
     assert!(file.read_to_end(&mut Vec::new()).is_err());
-    fs::remove_file(&found[2].path).unwrap();
+    fs::remove_file(root.path().join(&found[2].key)).unwrap();
     assert!(found[2].open().is_err());
 }
 
@@ -211,8 +213,8 @@ fn the_time_of_the_file_is_kept() {
     };
     set("1.eml", std::time::UNIX_EPOCH + std::time::Duration::new(1_672_653_600, 900_000_000));
     set("2.eml", std::time::UNIX_EPOCH - std::time::Duration::from_millis(1_500));
-    let times: Vec<_> = mails(root.path()).iter().map(|found| found.file_time).collect();
-    assert_eq!(times, [Some(1_672_653_600), Some(-2)]);
+    let times: Vec<_> = mails(root.path()).iter().map(|found| found.fallback_date).collect();
+    assert_eq!(times, [Some(FallbackDate::File(1_672_653_600)), Some(FallbackDate::File(-2))]);
 }
 
 #[test]
@@ -275,11 +277,11 @@ mod unix {
     fn a_mail_swapped_for_a_link_or_pipe_is_not_read() {
         let root = tree(&[("1.eml", MAIL), ("2.eml", MAIL), ("other", MAIL)]);
         let found = mails(root.path());
-        fs::remove_file(&found[0].path).unwrap();
-        symlink("other", &found[0].path).unwrap();
+        fs::remove_file(root.path().join("1.eml")).unwrap();
+        symlink("other", root.path().join("1.eml")).unwrap();
         assert!(found[0].open().is_err());
-        fs::remove_file(&found[1].path).unwrap();
-        assert!(std::process::Command::new("mkfifo").arg(&found[1].path).status().unwrap().success());
+        fs::remove_file(root.path().join("2.eml")).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(root.path().join("2.eml")).status().unwrap().success());
         assert!(found[1].open().is_err());
     }
 

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::UNIX_EPOCH;
 
 use mail::source::Found;
 use mail::{HEADER_LIMIT_BYTES, message_date, scan_headers};
@@ -133,7 +132,7 @@ impl Reader<'_> {
     }
 
     fn second_attempt(&self, found: &Found) -> Result<Prepared, Failure> {
-        let result = look_again(found).map_err(Trouble::Source).and_then(|found| self.attempt(&found));
+        let result = found.look_again().map_err(Trouble::Source).and_then(|found| self.attempt(&found));
         result.map_err(|trouble| match trouble {
             Trouble::Target(error) => self.spool_failed(error),
             Trouble::Source(error) => match self.root.check() {
@@ -194,7 +193,7 @@ fn trouble(error: WriteError) -> Trouble {
 }
 
 fn metadata(found: &Found, sha256: [u8; 32], start: &[u8], is_whole: bool) -> Metadata {
-    let date = message_date(&scan_headers(start, is_whole), found.file_time);
+    let date = message_date(&scan_headers(start, is_whole), found.fallback_date);
     Metadata {
         sha256,
         size_bytes: found.size_bytes,
@@ -206,22 +205,6 @@ fn metadata(found: &Found, sha256: [u8; 32], start: &[u8], is_whole: bool) -> Me
         source_key: Some(found.key.clone()),
         reference: None,
     }
-}
-
-/// The mail with the size and time that its file has now, where the file is the mail.
-fn look_again(found: &Found) -> io::Result<Found> {
-    if found.offset != 0 || found.size_bytes != found.file_bytes {
-        return Ok(found.clone());
-    }
-    let facts = found.path.symlink_metadata()?;
-    if facts.len() == 0 {
-        return Err(io::Error::other("empty"));
-    }
-    let file_time = facts.modified().ok().and_then(|time| match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_secs()).ok(),
-        Err(_) => found.file_time,
-    });
-    Ok(Found { size_bytes: facts.len(), file_bytes: facts.len(), file_time, ..found.clone() })
 }
 
 fn reason(error: &io::Error) -> String {

@@ -1,41 +1,53 @@
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::fmt::Debug;
+use std::io::{self, Read};
+use std::sync::Arc;
 
 use super::Flag;
-use super::file::{modified, open_regular};
+use super::whole::WholeFile;
+use crate::FallbackDate;
 
 /// A mail that was found and not yet read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Found {
-    /// The path below the root, separated by `/`: bad bytes as `\xNN`, a literal `\` as `\\`.
+    /// Names the mail in its source, and no other one. A file: its path below the root, separated by `/`, bad bytes as
+    /// `\xNN`, a literal `\` as `\\`. In a container: the container's key, `//` (which no path has) and where in it the
+    /// mail lies, which begins with a number that no other mail of that container has.
     pub key: String,
-    pub path: PathBuf,
-    /// Path segments, the first is the user archive.
+    /// Path segments, the first is the user archive. One at least.
     pub locations: Vec<Vec<String>>,
+    /// Sorted, each once.
     pub flags: Vec<Flag>,
-    /// Where the mail begins in its file.
-    pub offset: u64,
+    /// Of the raw mail, as [`Found::open`] delivers it.
     pub size_bytes: u64,
-    /// Length of the whole file when it was found.
-    pub file_bytes: u64,
-    /// The file's modification time, Unix seconds UTC.
-    pub file_time: Option<i64>,
+    /// The message date of a mail that says none itself.
+    pub fallback_date: Option<FallbackDate>,
+    /// Where in its container the mail lies: the byte offset of its `From ` line in an mbox, the member path in a ZIP.
+    /// None for a file that is a mail.
+    pub locator: Option<String>,
+    pub(super) origin: Origin,
+}
+
+/// Where the bytes come from.
+#[derive(Clone, Debug)]
+pub(super) enum Origin {
+    File(WholeFile),
+    Member(Arc<dyn Member>),
+}
+
+/// One mail of a container.
+pub(super) trait Member: Debug + Send + Sync {
+    /// The raw mail: exactly its [`Found::size_bytes`], or an error at the end.
+    fn open(&self) -> io::Result<Box<dyn Read + Send>>;
 }
 
 impl Found {
-    /// Opens the mail for reading: never through a link, never what is no regular file, never one whose size is
-    /// another than when it was found. A file that changes while it is read ends in an error too.
-    pub fn open(&self) -> io::Result<MailFile> {
-        let (mut file, metadata) = open_regular(&self.path)?;
-        if metadata.len() != self.file_bytes {
-            return Err(changed());
+    /// Opens the raw mail for reading: never through a link, never what is no regular file, never a file whose size is
+    /// another than when it was found. What changes while it is read ends in an error too.
+    pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        match &self.origin {
+            Origin::File(file) => Ok(Box::new(file.open(self.size_bytes)?)),
+            Origin::Member(member) => member.open(),
         }
-        if self.offset > 0 {
-            file.seek(SeekFrom::Start(self.offset))?;
-        }
-        let as_opened = (metadata.len(), modified(&metadata));
-        Ok(MailFile { file, left: self.size_bytes, as_opened })
     }
 
     /// Reads the whole mail; one larger than `limit_bytes` is an error.
@@ -47,34 +59,13 @@ impl Found {
         self.open()?.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
-}
 
-/// The bytes of one mail, read as a stream.
-#[derive(Debug)]
-pub struct MailFile {
-    file: File,
-    left: u64,
-    as_opened: (u64, Option<i64>),
-}
-
-impl Read for MailFile {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 {
-            let metadata = self.file.metadata()?;
-            let unchanged = (metadata.len(), modified(&metadata)) == self.as_opened;
-            return if unchanged { Ok(0) } else { Err(changed()) };
+    /// The mail as it lies there now, where a file is the mail; else as it was found.
+    /// The error `empty` says that nothing is left of it.
+    pub fn look_again(&self) -> io::Result<Self> {
+        match &self.origin {
+            Origin::File(file) => file.look_again(self),
+            Origin::Member(_) => Ok(self.clone()),
         }
-        let room = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let window = buffer.get_mut(..room).unwrap_or_default();
-        let count = self.file.read(window)?;
-        if count == 0 && room > 0 {
-            return Err(changed());
-        }
-        self.left = self.left.saturating_sub(count as u64);
-        Ok(count)
     }
-}
-
-fn changed() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "changed while it was read")
 }

@@ -5,10 +5,13 @@ use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::file::{modified, open_regular};
+use super::file::open_regular;
+use super::found::Origin;
 use super::kind::{Kind, by_content, helper, helper_directory, is_always_mail, is_emlx};
 use super::name::{key_part, segment};
+use super::whole::{WholeFile, file_date};
 use super::{Found, Item, Options, SourceError, emlx};
+use crate::FallbackDate;
 
 /// A source being walked: an iterator over its items, in byte order of their names.
 /// Holds the names of the directories between the root and the current file, nothing else.
@@ -96,13 +99,12 @@ impl Source {
         let location = if entry.segments.is_empty() { vec![self.user_archive.clone()] } else { entry.segments };
         Found {
             key: entry.key,
-            path: entry.path,
             locations: vec![location],
             flags: extent.flags,
-            offset: extent.offset,
             size_bytes: extent.size_bytes,
-            file_bytes: extent.file_bytes,
-            file_time: extent.file_time,
+            fallback_date: extent.date,
+            locator: None,
+            origin: Origin::File(WholeFile { path: entry.path, offset: extent.offset, file_bytes: extent.file_bytes }),
         }
     }
 }
@@ -141,7 +143,7 @@ struct Extent {
     offset: u64,
     size_bytes: u64,
     file_bytes: u64,
-    file_time: Option<i64>,
+    date: Option<FallbackDate>,
     flags: Vec<super::Flag>,
 }
 
@@ -189,8 +191,8 @@ fn look_at_emlx(path: &Path) -> io::Result<Seen> {
 }
 
 fn whole(metadata: &Metadata) -> Extent {
-    let file_time = modified(metadata);
-    Extent { offset: 0, size_bytes: metadata.len(), file_bytes: metadata.len(), file_time, flags: Vec::new() }
+    let date = file_date(metadata);
+    Extent { offset: 0, size_bytes: metadata.len(), file_bytes: metadata.len(), date, flags: Vec::new() }
 }
 
 /// What is neither file nor directory is never opened: links may loop, pipes block, devices act.

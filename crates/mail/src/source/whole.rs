@@ -1,0 +1,78 @@
+//! A file that is one mail, or holds one behind a length line.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::PathBuf;
+
+use super::Found;
+use super::content::changed;
+use super::file::{modified, open_regular};
+use super::found::Origin;
+use crate::FallbackDate;
+
+/// Where a file lies, and what it was like when it was found.
+#[derive(Clone, Debug)]
+pub(super) struct WholeFile {
+    pub(super) path: PathBuf,
+    /// Where the mail begins.
+    pub(super) offset: u64,
+    pub(super) file_bytes: u64,
+}
+
+impl WholeFile {
+    pub(super) fn open(&self, size_bytes: u64) -> io::Result<MailFile> {
+        let (mut file, metadata) = open_regular(&self.path)?;
+        if metadata.len() != self.file_bytes {
+            return Err(changed());
+        }
+        if self.offset > 0 {
+            file.seek(SeekFrom::Start(self.offset))?;
+        }
+        let as_opened = (metadata.len(), modified(&metadata));
+        Ok(MailFile { file, left: size_bytes, as_opened })
+    }
+
+    /// The mail with the size and time that its file has now; the counted bytes of an emlx stay.
+    pub(super) fn look_again(&self, found: &Found) -> io::Result<Found> {
+        if self.offset != 0 || found.size_bytes != self.file_bytes {
+            return Ok(found.clone());
+        }
+        let metadata = self.path.symlink_metadata()?;
+        if metadata.len() == 0 {
+            return Err(io::Error::other("empty"));
+        }
+        let origin = Origin::File(Self { file_bytes: metadata.len(), ..self.clone() });
+        Ok(Found { size_bytes: metadata.len(), fallback_date: file_date(&metadata), origin, ..found.clone() })
+    }
+}
+
+/// The date that a mail without one takes from its file.
+pub(super) fn file_date(metadata: &Metadata) -> Option<FallbackDate> {
+    modified(metadata).map(FallbackDate::File)
+}
+
+/// The bytes of one mail, read as a stream.
+#[derive(Debug)]
+pub(super) struct MailFile {
+    file: File,
+    left: u64,
+    as_opened: (u64, Option<i64>),
+}
+
+impl Read for MailFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            let metadata = self.file.metadata()?;
+            let unchanged = (metadata.len(), modified(&metadata)) == self.as_opened;
+            return if unchanged { Ok(0) } else { Err(changed()) };
+        }
+        let room = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let window = buffer.get_mut(..room).unwrap_or_default();
+        let count = self.file.read(window)?;
+        if count == 0 && room > 0 {
+            return Err(changed());
+        }
+        self.left = self.left.saturating_sub(count as u64);
+        Ok(count)
+    }
+}
