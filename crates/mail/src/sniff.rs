@@ -63,7 +63,8 @@ pub(crate) fn holds_separator(bytes: &[u8]) -> bool {
     })
 }
 
-fn is_separator(rest: &[u8]) -> bool {
+/// True if a line with a time and the beginning of a field follow. The line is known to begin with `From `.
+pub(crate) fn is_separator(rest: &[u8]) -> bool {
     let mut lines = Lines::new(rest, 0, false).map(|line| line.text(rest));
     let (Some(line), Some(next)) = (lines.next(), lines.next()) else { return false };
     let has_time = line

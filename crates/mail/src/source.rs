@@ -30,6 +30,7 @@ mod flag;
 mod found;
 mod kind;
 mod layout;
+mod mbox;
 mod name;
 mod place;
 mod recognise;
@@ -43,6 +44,7 @@ pub use content::{Content, FileContent, read_full_at};
 pub use flag::Flag;
 pub use found::Found;
 pub use layout::{Layout, UnknownLayout};
+pub use mbox::Mbox;
 pub use place::Place;
 pub use walk::Source;
 

@@ -1,0 +1,167 @@
+//! Where one mail of an mbox ends and the next begins.
+//!
+//! There is no standard; RFC 4155 describes what most write. A separator is a line `From `, with a time in it, after a
+//! blank line and before a header field: so a line of prose that begins with the word does not split. Where a
+//! Content-Length leads exactly to the next separator or to the end, it rules (mboxcl, mboxcl2).
+
+use std::io;
+use std::sync::Arc;
+
+use super::lines::{is_quoted, line_end};
+use super::window::Window;
+use crate::sniff::{SEPARATOR_BYTES, is_separator};
+use crate::source::content::Content;
+use crate::{HEADER_LIMIT_BYTES, HeaderScan, scan_headers};
+
+/// Read at once. A reader over a network makes a request of each.
+const WINDOW_BYTES: usize = 1 << 20;
+const FROM: &[u8] = b"From ";
+/// CR, LF and [`FROM`].
+const AFTER_BLANK_BYTES: usize = 7;
+
+/// One mail of an mbox.
+#[derive(Debug)]
+pub(super) struct Span {
+    /// Where its `From ` line begins.
+    pub(super) from_at: u64,
+    /// The beginning of that line.
+    pub(super) from_line: Vec<u8>,
+    /// The mail as it lies there, quoted.
+    pub(super) start: u64,
+    pub(super) end: u64,
+    /// How many lines matching `^>+From ` it has; none if a Content-Length rules.
+    pub(super) quoted: u64,
+    pub(super) header: HeaderScan,
+}
+
+/// Goes through an mbox from its beginning, which is a `From ` line whatever follows.
+#[derive(Debug)]
+pub(super) struct Splitter {
+    window: Window,
+    /// Where the next `From ` line begins.
+    next: Option<u64>,
+}
+
+/// What the lines of the current mail were so far.
+struct Reading {
+    at: u64,
+    /// Where the line before began, if it was blank.
+    blank_at: Option<u64>,
+    quoted: u64,
+    /// The header, until it has ended.
+    head: Vec<u8>,
+    header: Option<HeaderScan>,
+}
+
+/// Where a mail ends, and the next one begins if there is one.
+struct End {
+    end: u64,
+    next: Option<u64>,
+}
+
+impl Splitter {
+    pub(super) fn new(content: Arc<dyn Content>) -> Self {
+        let next = (content.size_bytes() > 0).then_some(0);
+        Self { window: Window::new(content, WINDOW_BYTES), next }
+    }
+
+    pub(super) fn content(&self) -> &Arc<dyn Content> {
+        self.window.content()
+    }
+
+    /// The offset of the mail that [`Splitter::next_span`] would read.
+    pub(super) fn position(&self) -> Option<u64> {
+        self.next
+    }
+
+    /// Gives up on what is left.
+    pub(super) fn end(&mut self) {
+        self.next = None;
+    }
+
+    pub(super) fn next_span(&mut self) -> io::Result<Option<Span>> {
+        let Some(from_at) = self.next else { return Ok(None) };
+        let start = line_end(&mut self.window, from_at)?;
+        let from_line = self.bytes(from_at, start, SEPARATOR_BYTES)?;
+        let head = Vec::new();
+        let mut mail = Reading { at: start, blank_at: None, quoted: 0, head, header: None };
+        let end = loop {
+            if let Some(end) = self.line(&mut mail)? {
+                break end;
+            }
+        };
+        self.next = end.next;
+        let Reading { quoted, head, header, .. } = mail;
+        let header = header.unwrap_or_else(|| scan_headers(&head, false));
+        Ok(Some(Span { from_at, from_line, start, end: end.end, quoted, header }))
+    }
+
+    /// Steps over one line, or says that the mail ends before it.
+    fn line(&mut self, mail: &mut Reading) -> io::Result<Option<End>> {
+        let at = mail.at;
+        let ahead = self.window.at(at, SEPARATOR_BYTES)?;
+        let ahead = ahead.get(..SEPARATOR_BYTES).unwrap_or(ahead);
+        if ahead.is_empty() {
+            if mail.header.is_none() {
+                mail.header = Some(scan_headers(&mail.head, true));
+            }
+            return Ok(Some(End { end: mail.blank_at.unwrap_or(at), next: None }));
+        }
+        if let Some(blank_at) = mail.blank_at.filter(|_| ahead.starts_with(FROM) && is_separator(ahead)) {
+            return Ok(Some(End { end: blank_at, next: Some(at) }));
+        }
+        let is_blank = ahead.starts_with(b"\n") || ahead.starts_with(b"\r\n");
+        mail.quoted = mail.quoted.saturating_add(u64::from(is_quoted(&mut self.window, at)?));
+        let next = line_end(&mut self.window, at)?;
+        mail.at = next;
+        mail.blank_at = is_blank.then_some(at);
+        if mail.header.is_some() {
+            return Ok(None);
+        }
+        let room = HEADER_LIMIT_BYTES.saturating_sub(mail.head.len());
+        let piece = self.bytes(at, next, room)?;
+        mail.head.extend_from_slice(&piece);
+        if !is_blank && mail.head.len() < HEADER_LIMIT_BYTES {
+            return Ok(None);
+        }
+        let header = scan_headers(&mail.head, is_blank);
+        let end = if is_blank { self.by_length(&header, next)? } else { None };
+        mail.quoted = if end.is_some() { 0 } else { mail.quoted };
+        mail.head = Vec::new();
+        mail.header = Some(header);
+        Ok(end)
+    }
+
+    /// Where the mail ends by its Content-Length, if that holds true: behind it there is nothing more, or a blank line
+    /// (which some count in) and then nothing or a `From ` line.
+    fn by_length(&self, header: &HeaderScan, body: u64) -> io::Result<Option<End>> {
+        let Some(field) = header.first("Content-Length") else { return Ok(None) };
+        let length = std::str::from_utf8(field.value.trim_ascii()).ok().and_then(|digits| digits.parse::<u64>().ok());
+        let size = self.window.end();
+        let Some(end) = length.and_then(|length| body.checked_add(length)).filter(|end| *end <= size) else {
+            return Ok(None);
+        };
+        let behind = self.window.peek(end, AFTER_BLANK_BYTES)?;
+        let ends_or_goes_on = |rest: &[u8]| rest.is_empty() || rest.starts_with(FROM);
+        for blank in [&b"\n"[..], b"\r\n"] {
+            if behind.strip_prefix(blank).is_some_and(ends_or_goes_on) {
+                let next = end.saturating_add(blank.len() as u64);
+                return Ok(Some(End { end, next: Some(next).filter(|next| *next < size) }));
+            }
+        }
+        if behind.is_empty() {
+            return Ok(Some(End { end, next: None }));
+        }
+        let before = self.window.peek(end.saturating_sub(3), 3)?;
+        let blank = if before.ends_with(b"\n\r\n") { 2 } else { u64::from(before.ends_with(b"\n\n")) };
+        let counted_in = behind.starts_with(FROM) && blank > 0;
+        Ok(counted_in.then_some(End { end: end.saturating_sub(blank), next: Some(end) }))
+    }
+
+    /// The bytes of a range, at most `limit` of them.
+    fn bytes(&mut self, start: u64, end: u64, limit: usize) -> io::Result<Vec<u8>> {
+        let length = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX).min(limit);
+        let bytes = self.window.at(start, length)?;
+        Ok(bytes.get(..length).unwrap_or(bytes).to_vec())
+    }
+}
