@@ -1,7 +1,8 @@
-//! Where mails lie: directories that are walked in a fixed order, one [`Item`] per file.
+//! Where mails lie: directories that are walked in a fixed order, and containers in them; one [`Item`] for each file
+//! that is no container, and for each mail of one.
 //!
-//! Built are `mailstore` and `eml`: trees of directories with one mail a file. `auto` knows the other layouts when it
-//! meets them and says so before anything is read.
+//! A mail is found first and read later, from any thread. What is found is the same in every walk as long as nothing
+//! changes. Containers are read over [`Content`] alone, so that they may lie on an object store as well.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,10 +31,14 @@ mod flag;
 mod found;
 mod kind;
 mod layout;
+mod look;
+mod maildir;
 mod mbox;
 mod name;
+mod names;
 mod place;
 mod recognise;
+mod utf7;
 mod walk;
 mod whole;
 
@@ -70,7 +75,7 @@ pub enum SourceError {
     },
 }
 
-/// The outcome of one file. Every file has exactly one.
+/// The outcome of one file, or of one mail in a container. Each has exactly one.
 #[derive(Clone, Debug)]
 pub enum Item {
     Mail(Found),
@@ -91,11 +96,9 @@ pub enum Item {
 /// item, never a file left out.
 pub fn open(root: &Path, layout: Layout, options: &Options) -> Result<Source, SourceError> {
     match layout {
-        Layout::Mailstore | Layout::Eml => {}
+        Layout::Mailstore | Layout::Eml | Layout::Maildir | Layout::Mbox => {}
         Layout::Auto => recognise::refuse_unbuilt(root)?,
-        Layout::Maildir | Layout::Mbox | Layout::Zip => {
-            return Err(SourceError::NotBuilt { layout, path: root.to_owned() });
-        }
+        Layout::Zip => return Err(SourceError::NotBuilt { layout, path: root.to_owned() }),
     }
-    Source::new(root, options)
+    Source::new(root, layout, options)
 }

@@ -1,7 +1,7 @@
 //! The bytes of a container: an mbox or a ZIP, wherever it lies.
 
 use std::fmt::Debug;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
 
@@ -46,7 +46,11 @@ impl FileContent {
     /// Opens a regular file. A link, a pipe, a socket or a device is an error, and does not block.
     pub fn open(path: &Path) -> io::Result<Self> {
         let (file, metadata) = open_regular(path)?;
-        Ok(Self { file, as_opened: (metadata.len(), modified(&metadata)) })
+        Ok(Self::new(file, &metadata))
+    }
+
+    pub(super) fn new(file: File, metadata: &Metadata) -> Self {
+        Self { file, as_opened: (metadata.len(), modified(metadata)) }
     }
 }
 

@@ -64,16 +64,18 @@ pub(super) fn helper_directory(name: &OsStr) -> Option<&'static str> {
     }
 }
 
-/// Tells a file of another name than `.eml` by its content: an mbox is one that begins with a `From ` line and is named
-/// so, or holds a second one after a blank line.
-pub(super) fn by_content(file: &mut File, name: &OsStr) -> io::Result<Kind> {
+/// True for a file that says by its name that it is an mbox, and is one if it begins so.
+pub(super) fn is_mbox_name(name: &OsStr) -> bool {
+    matches!(extension(name).as_deref(), Some("mbox" | "mbx"))
+}
+
+/// Tells a file of another name than `.eml` by its content: an mbox is one that begins with a `From ` line and is said to
+/// be one, or holds a second one after a blank line.
+pub(super) fn by_content(file: &mut File, name: &OsStr, said_mbox: bool) -> io::Result<Kind> {
     let mut prefix = Vec::new();
     file.by_ref().take(SNIFF_BYTES as u64).read_to_end(&mut prefix)?;
-    if prefix.starts_with(b"From ") {
-        let named = matches!(extension(name).as_deref(), Some("mbox" | "mbx"));
-        if named || holds_second_from_line(&prefix, file)? {
-            return Ok(Kind::Mbox);
-        }
+    if prefix.starts_with(b"From ") && (said_mbox || holds_second_from_line(&prefix, file)?) {
+        return Ok(Kind::Mbox);
     }
     if looks_like_mail(&prefix) {
         return Ok(Kind::Mail);

@@ -13,6 +13,17 @@ pub(super) fn key_part(name: &OsStr) -> String {
     text(name, true)
 }
 
+/// The name of a folder that lies in one file: only `.mbox` and `.mbx` are cut off.
+pub(super) fn stem(name: &OsStr) -> String {
+    let shown = segment(name);
+    match extension(name).as_deref() {
+        Some(tail @ ("mbox" | "mbx")) => {
+            shown.get(..shown.len().saturating_sub(tail.len() + 1)).unwrap_or_default().to_owned()
+        }
+        _ => shown,
+    }
+}
+
 /// The extension in lower case, without the dot; none for `.eml` alone, which is a hidden file without one.
 pub(super) fn extension(name: &OsStr) -> Option<String> {
     let bytes = name.as_encoded_bytes();
@@ -38,7 +49,7 @@ fn text(name: &OsStr, escape: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{extension, key_part, segment};
+    use super::{extension, key_part, segment, stem};
     use std::ffi::OsStr;
 
     #[test]
@@ -47,6 +58,8 @@ mod tests {
         assert_eq!(extension(OsStr::new("b.eml.gz")).as_deref(), Some("gz"));
         assert_eq!(extension(OsStr::new("c")), None);
         assert_eq!(extension(OsStr::new("d.")).as_deref(), Some(""));
+        let stems = ["a.b.MBOX", "c.mbx", "mail.2003", ".mbox", "d.mbox.mbox"].map(|name| stem(OsStr::new(name)));
+        assert_eq!(stems, ["a.b", "c", "mail.2003", ".mbox", "d.mbox"]);
     }
 
     #[cfg(unix)]

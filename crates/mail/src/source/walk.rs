@@ -1,110 +1,169 @@
 //! The walk: depth first, names in byte order, so that two walks of one tree are equal.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, FileType, Metadata};
+use std::ffi::OsStr;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::file::open_regular;
 use super::found::Origin;
-use super::kind::{Kind, by_content, helper, helper_directory, is_always_mail, is_emlx};
-use super::name::{key_part, segment};
-use super::whole::{WholeFile, file_date};
-use super::{Found, Item, Options, SourceError, emlx};
-use crate::FallbackDate;
+use super::kind::{helper, helper_directory};
+use super::look::{Extent, Seen, look_at};
+use super::maildir;
+use super::name::{key_part, segment, stem};
+use super::names::{EntryKind, Names};
+use super::whole::WholeFile;
+use super::{Content, Found, Item, Layout, Mbox, Options, Place, SourceError};
+
+/// Why nothing is a mail that a directory within `cur` or `new` holds.
+const TOO_DEEP: &str = "in a directory within cur/ or new/, where a Maildir has none";
 
 /// A source being walked: an iterator over its items, in byte order of their names.
 /// Holds the names of the directories between the root and the current file, nothing else.
 #[derive(Debug)]
 pub struct Source {
-    user_archive: String,
+    layout: Layout,
+    /// The mails of a user's Maildir itself lie in the folder `INBOX`.
+    has_inbox: bool,
     open: Vec<Directory>,
     /// A root that is a file, until it was yielded.
-    single: Option<PathBuf>,
+    single: Option<Entry>,
+    /// The mbox that is being read.
+    container: Option<Mbox>,
 }
 
 #[derive(Debug)]
 struct Directory {
     path: PathBuf,
-    /// With a `/` at the end, but for the root.
-    key: String,
-    segments: Vec<String>,
+    /// Its key is empty for the root.
+    place: Place,
+    role: Role,
+    is_in_maildir: bool,
     /// Why nothing in here is a mail.
     helper: Option<&'static str>,
-    names: std::vec::IntoIter<(OsString, FileType)>,
-    /// The reading of the directory broke off.
-    broken: Option<io::Error>,
+    names: Names,
+}
+
+/// A file or directory that the walk has come to.
+#[derive(Debug)]
+struct Entry {
+    path: PathBuf,
+    place: Place,
+    role: Role,
+    helper: Option<&'static str>,
+}
+
+/// What a directory is to the layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Tree,
+    Maildir,
+    /// `cur` or `new` of a Maildir.
+    Items,
 }
 
 impl Source {
-    pub(super) fn new(root: &Path, options: &Options) -> Result<Self, SourceError> {
+    pub(super) fn new(root: &Path, layout: Layout, options: &Options) -> Result<Self, SourceError> {
         let failed = |error| SourceError::Root { path: root.to_owned(), error };
         let metadata = fs::metadata(root).map_err(failed)?;
-        let mut source = Self { user_archive: options.user_archive.clone(), open: Vec::new(), single: None };
+        let user_archive = options.user_archive.clone();
+        let mut place = Place { key: String::new(), segments: Vec::new(), user_archive };
+        let mut source = Self { layout, has_inbox: false, open: Vec::new(), single: None, container: None };
         if metadata.is_dir() {
-            let (names, broken) = sorted_names(root).map_err(failed)?;
-            let (key, segments) = (String::new(), Vec::new());
-            source.open.push(Directory { path: root.to_owned(), key, segments, helper: None, names, broken });
+            let names = Names::read(root).map_err(failed)?;
+            let is_maildir = root_is_maildir(root, layout);
+            let role = if is_maildir { Role::Maildir } else { Role::Tree };
+            source.has_inbox = is_maildir || layout == Layout::Maildir;
+            if is_maildir || layout == Layout::Mbox {
+                place.segments.push(place.user_archive.clone());
+            }
+            let path = root.to_owned();
+            source.open.push(Directory { path, place, role, is_in_maildir: is_maildir, helper: None, names });
         } else {
-            source.single = Some(fs::canonicalize(root).map_err(failed)?);
+            let path = fs::canonicalize(root).map_err(failed)?;
+            place.key = key_part(path.file_name().unwrap_or_default());
+            source.single = Some(Entry { path, place, role: Role::Tree, helper: None });
         }
         Ok(source)
     }
 
-    fn enter(&mut self, entry: Entry, name: &OsStr) -> Option<Item> {
-        let (names, broken) = match sorted_names(&entry.path) {
-            Ok(read) => read,
-            Err(error) => return Some(Item::Skipped { source: entry.key, reason: reason(&error) }),
+    fn entry(&mut self, name: &OsStr, kind: EntryKind) -> Option<Item> {
+        let top = self.open.last()?;
+        let slash = if top.place.key.is_empty() { "" } else { "/" };
+        let key = format!("{}{slash}{}", top.place.key, key_part(name));
+        let path = top.path.join(name);
+        if kind == EntryKind::Directory {
+            return self.enter(path, key, name);
+        }
+        let place = top.place.below(key, []);
+        let entry = Entry { path, place, role: top.role, helper: top.helper };
+        self.file(entry, name, kind)
+    }
+
+    fn enter(&mut self, path: PathBuf, key: String, name: &OsStr) -> Option<Item> {
+        let names = match Names::read(&path) {
+            Ok(names) => names,
+            Err(error) => return Some(Item::Skipped { source: key, reason: reason(&error) }),
         };
-        let mut segments = entry.segments;
-        segments.push(segment(name));
-        let helper = entry.helper.or_else(|| helper_directory(name));
-        let key = format!("{}/", entry.key);
-        self.open.push(Directory { path: entry.path, key, segments, helper, names, broken });
+        let top = self.open.last()?;
+        let role = self.role(top, &path, name);
+        let place = top.place.below(key, self.segments(top, role, name));
+        let too_deep = (top.role == Role::Items).then_some(TOO_DEEP);
+        let helper = top.helper.or(too_deep).or_else(|| helper_directory(name));
+        let is_in_maildir = top.is_in_maildir || role == Role::Maildir;
+        self.open.push(Directory { path, place, role, is_in_maildir, helper, names });
         None
     }
 
-    fn entry(&mut self, name: &OsStr, file_type: FileType) -> Option<Item> {
-        let top = self.open.last()?;
-        let entry = Entry {
-            path: top.path.join(name),
-            key: format!("{}{}", top.key, key_part(name)),
-            segments: top.segments.clone(),
-            helper: top.helper,
+    fn role(&self, top: &Directory, path: &Path, name: &OsStr) -> Role {
+        let is_maildir = match self.layout {
+            Layout::Maildir => maildir::has_place_for_items(path),
+            Layout::Auto if top.is_in_maildir => maildir::has_place_for_items(path) || maildir::is_maildir(path),
+            Layout::Auto => maildir::is_maildir(path),
+            Layout::Mailstore | Layout::Eml | Layout::Mbox | Layout::Zip => false,
         };
-        if file_type.is_dir() {
-            return self.enter(entry, name);
-        }
-        Some(self.file(entry, name, Some(file_type)))
-    }
-
-    fn file(&self, entry: Entry, name: &OsStr, file_type: Option<FileType>) -> Item {
-        let not_mail = |reason: &str, source| Item::NotMail { source, reason: reason.to_owned() };
-        if let Some(kind) = file_type.and_then(special) {
-            return not_mail(kind, entry.key);
-        }
-        if let Some(kind) = entry.helper.or_else(|| helper(name)) {
-            return not_mail(kind, entry.key);
-        }
-        match look_at(&entry.path, name) {
-            Ok(Seen::Mail(extent)) => Item::Mail(self.found(entry, extent)),
-            Ok(Seen::Not(what)) => not_mail(what, entry.key),
-            Ok(Seen::Empty) => Item::Skipped { source: entry.key, reason: "empty".to_owned() },
-            Ok(Seen::Broken(what)) => Item::Skipped { source: entry.key, reason: what.to_owned() },
-            Err(error) => Item::Skipped { source: entry.key, reason: reason(&error) },
+        if top.role == Role::Maildir && maildir::holds_items(name) {
+            Role::Items
+        } else if is_maildir && top.role != Role::Items {
+            Role::Maildir
+        } else {
+            Role::Tree
         }
     }
 
-    fn found(&self, entry: Entry, extent: Extent) -> Found {
-        let location = if entry.segments.is_empty() { vec![self.user_archive.clone()] } else { entry.segments };
-        Found {
-            key: entry.key,
-            locations: vec![location],
-            flags: extent.flags,
-            size_bytes: extent.size_bytes,
-            fallback_date: extent.date,
-            locator: None,
-            origin: Origin::File(WholeFile { path: entry.path, offset: extent.offset, file_bytes: extent.file_bytes }),
+    /// What a directory adds to the locations of its mails.
+    fn segments(&self, top: &Directory, role: Role, name: &OsStr) -> Vec<String> {
+        let is_user_archive = top.place.segments.is_empty();
+        let plus = role == Role::Maildir && name.as_encoded_bytes().starts_with(b".");
+        if role == Role::Items {
+            let is_inbox = self.has_inbox && top.place.segments.len() == 1;
+            is_inbox.then(|| "INBOX".to_owned()).into_iter().collect()
+        } else if !is_user_archive && (top.is_in_maildir || plus || self.layout == Layout::Maildir) {
+            maildir::folder(name)
+        } else {
+            vec![segment(name)]
+        }
+    }
+
+    /// The outcome of a file; none yet if it is a container, whose mails have their own.
+    fn file(&mut self, entry: Entry, name: &OsStr, kind: EntryKind) -> Option<Item> {
+        let not_mail = |reason: &str, source| Some(Item::NotMail { source, reason: reason.to_owned() });
+        let skipped = |reason, source| Some(Item::Skipped { source, reason });
+        let key = entry.place.key.clone();
+        if let Some(what) = special(kind).or(entry.helper).or_else(|| helper(name)) {
+            return not_mail(what, key);
+        }
+        match look_at(&entry.path, name, self.layout, entry.role) {
+            Ok(Seen::Mail(extent)) => Some(Item::Mail(found(entry, extent))),
+            Ok(Seen::Mbox(content)) => {
+                let content: Arc<dyn Content> = Arc::new(content);
+                self.container = Some(Mbox::new(content, entry.place, stem(name)));
+                None
+            }
+            Ok(Seen::Not(what)) => not_mail(what, key),
+            Ok(Seen::Empty) => skipped("empty".to_owned(), key),
+            Ok(Seen::Broken(what)) => skipped(what.to_owned(), key),
+            Err(error) => skipped(reason(&error), key),
         }
     }
 }
@@ -113,113 +172,64 @@ impl Iterator for Source {
     type Item = Item;
 
     fn next(&mut self) -> Option<Item> {
-        if let Some(path) = self.single.take() {
-            let name = path.file_name().unwrap_or_default().to_owned();
-            let entry = Entry { key: key_part(&name), path, segments: Vec::new(), helper: None };
-            return Some(self.file(entry, &name, None));
-        }
         loop {
-            let top = self.open.last_mut()?;
-            if let Some((name, file_type)) = top.names.next() {
-                if let Some(item) = self.entry(&name, file_type) {
-                    return Some(item);
-                }
-            } else if let Some(Directory { key, broken: Some(error), .. }) = self.open.pop() {
-                return Some(Item::Skipped { source: key, reason: reason(&error) });
+            if let Some(item) = self.container.as_mut().and_then(Iterator::next) {
+                return Some(item);
+            }
+            self.container = None;
+            let item = if let Some(entry) = self.single.take() {
+                let name = entry.path.file_name().unwrap_or_default().to_owned();
+                let kind = fs::symlink_metadata(&entry.path).map_or(EntryKind::File, |facts| facts.file_type().into());
+                self.file(entry, &name, kind)
+            } else if let Some((name, kind)) = self.open.last_mut()?.names.next() {
+                self.entry(&name, kind)
+            } else {
+                self.open.pop().and_then(Directory::broken)
+            };
+            if item.is_some() {
+                return item;
             }
         }
     }
 }
 
-struct Entry {
-    path: PathBuf,
-    key: String,
-    segments: Vec<String>,
-    helper: Option<&'static str>,
-}
-
-/// Where the bytes of a mail lie in a file, and what is known of them without reading.
-struct Extent {
-    offset: u64,
-    size_bytes: u64,
-    file_bytes: u64,
-    date: Option<FallbackDate>,
-    flags: Vec<super::Flag>,
-}
-
-enum Seen {
-    Mail(Extent),
-    Not(&'static str),
-    Empty,
-    Broken(&'static str),
-}
-
-/// Opens only what its name does not tell: a tree of `.eml` is walked without opening a file.
-fn look_at(path: &Path, name: &OsStr) -> io::Result<Seen> {
-    let metadata = fs::symlink_metadata(path)?;
-    if let Some(kind) = special(metadata.file_type()) {
-        return Ok(Seen::Not(kind));
+impl Directory {
+    /// The outcome of names that could not be read.
+    fn broken(self) -> Option<Item> {
+        let source = if self.place.key.is_empty() { ".".to_owned() } else { self.place.key };
+        self.names.broken.map(|error| Item::Skipped { source: format!("{source}/"), reason: reason(&error) })
     }
-    if metadata.len() == 0 {
-        return Ok(Seen::Empty);
-    }
-    if is_emlx(name) {
-        return look_at_emlx(path);
-    }
-    if is_always_mail(name) {
-        return Ok(Seen::Mail(whole(&metadata)));
-    }
-    let (mut file, metadata) = open_regular(path)?;
-    Ok(match by_content(&mut file, name)? {
-        Kind::Mail => Seen::Mail(whole(&metadata)),
-        Kind::Mbox => Seen::Not("an mbox, which this layout does not read"),
-        Kind::Zip => Seen::Not("a zip archive, which this layout does not read"),
-        Kind::Other(what) => Seen::Not(what),
-    })
 }
 
-fn look_at_emlx(path: &Path) -> io::Result<Seen> {
-    let (mut file, metadata) = open_regular(path)?;
-    Ok(match emlx::read(&mut file, metadata.len())? {
-        Some(emlx) if emlx.size_bytes == 0 => Seen::Empty,
-        Some(emlx) => {
-            let file = whole(&metadata);
-            Seen::Mail(Extent { offset: emlx.offset, size_bytes: emlx.size_bytes, flags: emlx.flags, ..file })
-        }
-        None => Seen::Broken("emlx without a true length line"),
-    })
+fn found(entry: Entry, extent: Extent) -> Found {
+    let location = entry.place.location();
+    Found {
+        key: entry.place.key,
+        locations: vec![location],
+        flags: extent.flags,
+        size_bytes: extent.size_bytes,
+        fallback_date: extent.date,
+        locator: None,
+        origin: Origin::File(WholeFile { path: entry.path, offset: extent.offset, file_bytes: extent.file_bytes }),
+    }
 }
 
-fn whole(metadata: &Metadata) -> Extent {
-    let date = file_date(metadata);
-    Extent { offset: 0, size_bytes: metadata.len(), file_bytes: metadata.len(), date, flags: Vec::new() }
+fn root_is_maildir(root: &Path, layout: Layout) -> bool {
+    let is_maildir = match layout {
+        Layout::Maildir => maildir::has_place_for_items,
+        Layout::Auto => maildir::is_maildir,
+        Layout::Mailstore | Layout::Eml | Layout::Mbox | Layout::Zip => return false,
+    };
+    is_maildir(root) || maildir::holds_folders(root, is_maildir)
 }
 
 /// What is neither file nor directory is never opened: links may loop, pipes block, devices act.
-fn special(file_type: FileType) -> Option<&'static str> {
-    if file_type.is_symlink() {
-        Some("a symbolic link, which is not followed")
-    } else if file_type.is_file() || file_type.is_dir() {
-        None
-    } else {
-        Some("a pipe, socket or device")
+pub(super) fn special(kind: EntryKind) -> Option<&'static str> {
+    match kind {
+        EntryKind::Link => Some("a symbolic link, which is not followed"),
+        EntryKind::Special => Some("a pipe, socket or device"),
+        EntryKind::File | EntryKind::Directory => None,
     }
-}
-
-type Names = (std::vec::IntoIter<(OsString, FileType)>, Option<io::Error>);
-
-/// The names in a directory in byte order, and the error that ended the reading before its end.
-pub(super) fn sorted_names(path: &Path) -> io::Result<Names> {
-    let mut names = Vec::new();
-    let mut broken = None;
-    for entry in fs::read_dir(path)? {
-        match entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?))) {
-            Ok(name) => names.push(name),
-            Err(error) => broken = Some(error),
-        }
-    }
-    names.sort_unstable_by(|left, right| left.0.as_encoded_bytes().cmp(right.0.as_encoded_bytes()));
-    Ok((names.into_iter(), broken))
 }
 
 fn reason(error: &io::Error) -> String {

@@ -1,0 +1,108 @@
+//! What a file is to a layout, and where in it its mail lies.
+
+use std::ffi::OsStr;
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::Path;
+
+use super::file::open_regular;
+use super::kind::{Kind, by_content, is_always_mail, is_emlx, is_mbox_name};
+use super::walk::{Role, special};
+use super::whole::file_date;
+use super::{FileContent, Flag, Layout, emlx, maildir};
+use crate::FallbackDate;
+
+/// Where the bytes of a mail lie in a file, and what is known of them without reading.
+pub(super) struct Extent {
+    pub(super) offset: u64,
+    pub(super) size_bytes: u64,
+    pub(super) file_bytes: u64,
+    pub(super) date: Option<FallbackDate>,
+    pub(super) flags: Vec<Flag>,
+}
+
+pub(super) enum Seen {
+    Mail(Extent),
+    Mbox(FileContent),
+    Not(&'static str),
+    Empty,
+    Broken(&'static str),
+}
+
+/// Opens only what its name does not tell: a tree of `.eml` is walked without opening a file.
+pub(super) fn look_at(path: &Path, name: &OsStr, layout: Layout, role: Role) -> io::Result<Seen> {
+    let metadata = fs::symlink_metadata(path)?;
+    if let Some(kind) = special(metadata.file_type().into()) {
+        return Ok(Seen::Not(kind));
+    }
+    if role != Role::Items && (role == Role::Maildir || layout == Layout::Maildir) && maildir::is_server_file(name) {
+        return Ok(Seen::Not("a helper file of a mail server"));
+    }
+    if role != Role::Items && layout == Layout::Maildir {
+        return Ok(Seen::Not("in neither cur/ nor new/ of a Maildir"));
+    }
+    if metadata.len() == 0 {
+        return Ok(Seen::Empty);
+    }
+    if layout == Layout::Mbox && is_always_mail(name) {
+        return Ok(Seen::Not("a single mail, which this layout does not read"));
+    }
+    let seen = if is_emlx(name) {
+        look_at_emlx(path)?
+    } else if is_always_mail(name) {
+        Seen::Mail(whole(&metadata))
+    } else {
+        look_into(path, name, layout, role)?
+    };
+    Ok(match seen {
+        Seen::Mail(extent) if role == Role::Items => {
+            Seen::Mail(Extent { flags: either(extent.flags, maildir::flags(name)), ..extent })
+        }
+        other => other,
+    })
+}
+
+fn look_into(path: &Path, name: &OsStr, layout: Layout, role: Role) -> io::Result<Seen> {
+    let (mut file, metadata) = open_regular(path)?;
+    let is_named_so = layout == Layout::Mbox || is_mbox_name(name) || is_in_package(path);
+    Ok(match by_content(&mut file, name, is_named_so)? {
+        // One file of a Maildir is one mail, whatever it looks like.
+        Kind::Mail | Kind::Mbox if role == Role::Items => Seen::Mail(whole(&metadata)),
+        Kind::Mbox if matches!(layout, Layout::Auto | Layout::Mbox) => Seen::Mbox(FileContent::new(file, &metadata)),
+        Kind::Mbox => Seen::Not("an mbox, which this layout does not read"),
+        Kind::Mail if layout == Layout::Mbox => Seen::Not("a single mail, which this layout does not read"),
+        Kind::Mail => Seen::Mail(whole(&metadata)),
+        Kind::Zip => Seen::Not("a zip archive, which this layout does not read"),
+        Kind::Other(what) => Seen::Not(what),
+    })
+}
+
+/// Apple's package is a directory `NAME.mbox` with the file `mbox` in it.
+fn is_in_package(path: &Path) -> bool {
+    let package = path.parent().and_then(Path::file_name);
+    path.file_name().is_some_and(|name| name == "mbox") && package.is_some_and(is_mbox_name)
+}
+
+fn look_at_emlx(path: &Path) -> io::Result<Seen> {
+    let (mut file, metadata) = open_regular(path)?;
+    Ok(match emlx::read(&mut file, metadata.len())? {
+        Some(emlx) if emlx.size_bytes == 0 => Seen::Empty,
+        Some(emlx) => {
+            let file = whole(&metadata);
+            Seen::Mail(Extent { offset: emlx.offset, size_bytes: emlx.size_bytes, flags: emlx.flags, ..file })
+        }
+        None => Seen::Broken("emlx without a true length line"),
+    })
+}
+
+fn whole(metadata: &Metadata) -> Extent {
+    let date = file_date(metadata);
+    Extent { offset: 0, size_bytes: metadata.len(), file_bytes: metadata.len(), date, flags: Vec::new() }
+}
+
+fn either(mut flags: Vec<Flag>, more: Vec<Flag>) -> Vec<Flag> {
+    flags.extend(more);
+    flags.sort_unstable();
+    flags.dedup();
+    flags
+}

@@ -1,0 +1,121 @@
+//! Maildirs: directories with `cur`, `new` and `tmp`, one mail a file, flags in its name. Folders are directories within,
+//! named `.Folder.Sub` (Maildir++) or nested.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+
+use super::Flag;
+use super::file::open_regular;
+use super::kind::{Kind, by_content, is_always_mail};
+use super::name::segment;
+use super::names::{EntryKind, Names};
+use super::utf7;
+
+/// The letters behind `:2,`.
+const LETTERS: [(u8, Flag); 5] =
+    [(b'S', Flag::Seen), (b'R', Flag::Answered), (b'F', Flag::Flagged), (b'P', Flag::Forwarded), (b'D', Flag::Draft)];
+/// Where a file system allows no colon, another mark stands there.
+const MARKS: [&[u8]; 3] = [b":2,", b";2,", b"!2,"];
+/// Beginnings of the names that mail servers give their own files in a Maildir.
+const SERVER_FILES: [&str; 6] = ["dovecot", "courier", "maildirfolder", "maildirsize", "subscriptions", "cyrus."];
+
+/// True for the directories of a Maildir that hold mails.
+pub(super) fn holds_items(name: &OsStr) -> bool {
+    name == "cur" || name == "new"
+}
+
+/// True if a directory that lies in a Maildir, or is said to be one, has a place for mails.
+pub(super) fn has_place_for_items(path: &Path) -> bool {
+    ["cur", "new"].iter().any(|name| is_real_directory(&path.join(name)))
+}
+
+/// Tells a Maildir by its content. It has `cur`, `new` and `tmp`, of which empty ones get lost on the way. Folders of
+/// those names occur among e-mail files too, so the names of the files decide: in a Maildir they are no `.eml`, and read
+/// ones end in `:2,FLAGS`.
+pub(super) fn is_maildir(path: &Path) -> bool {
+    let there = ["cur", "new", "tmp"].iter().filter(|name| is_real_directory(&path.join(name))).count();
+    let is_item = |directory: &Path, name: &OsStr| {
+        let likely = there >= 2 || is_unique_name(name);
+        marked(name).is_some() || (likely && !is_always_mail(name) && is_mail(&directory.join(name), name))
+    };
+    let holds_item = |directory: &Path| {
+        // Without sorting: the first one that is found decides.
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        entries
+            .filter(|entry| entry.file_type().is_ok_and(|file_type| file_type.is_file()))
+            .any(|entry| is_item(directory, &entry.file_name()))
+    };
+    let directories = ["cur", "new"].map(|name| path.join(name));
+    directories.iter().filter(|directory| is_real_directory(directory)).any(|directory| holds_item(directory))
+}
+
+/// True if folders of Maildir++ lie in a directory: then it is a Maildir whose own `cur` and `new` were lost.
+pub(super) fn holds_folders(path: &Path, is_folder: impl Fn(&Path) -> bool) -> bool {
+    let names = Names::read(path).unwrap_or_default();
+    names
+        .filter(|(name, kind)| *kind == EntryKind::Directory && name.as_encoded_bytes().starts_with(b"."))
+        .any(|(name, _)| is_folder(&path.join(name)))
+}
+
+/// The path segments that a directory within a Maildir stands for.
+pub(super) fn folder(name: &OsStr) -> Vec<String> {
+    let shown = segment(name);
+    let decoded = |part: &str| utf7::decode(part).unwrap_or_else(|| part.to_owned());
+    let Some(path) = shown.strip_prefix('.') else { return vec![decoded(&shown)] };
+    let parts: Vec<String> = path.split('.').filter(|part| !part.is_empty()).map(decoded).collect();
+    if parts.is_empty() { vec![shown] } else { parts }
+}
+
+pub(super) fn flags(name: &OsStr) -> Vec<Flag> {
+    let letters = marked(name).unwrap_or_default();
+    LETTERS.iter().filter(|(letter, _)| letters.contains(letter)).map(|(_, flag)| *flag).collect()
+}
+
+/// True for the files that a mail server keeps beside `cur` and `new`.
+pub(super) fn is_server_file(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| SERVER_FILES.iter().any(|start| name.starts_with(start)))
+}
+
+/// What stands behind the last mark.
+fn marked(name: &OsStr) -> Option<&[u8]> {
+    let bytes = name.as_encoded_bytes();
+    let behind = |mark: &&[u8]| memchr::memmem::rfind(bytes, mark).map(|at| at.saturating_add(mark.len()));
+    bytes.get(MARKS.iter().filter_map(behind).max()?..)
+}
+
+/// A name as delivery makes it: seconds, a dot, something unique, a dot, the host.
+fn is_unique_name(name: &OsStr) -> bool {
+    let mut parts = name.as_encoded_bytes().splitn(3, |byte| *byte == b'.');
+    let seconds = parts.next().is_some_and(|part| part.len() >= 9 && part.iter().all(u8::is_ascii_digit));
+    seconds && parts.filter(|part| !part.is_empty()).count() == 2
+}
+
+fn is_mail(path: &Path, name: &OsStr) -> bool {
+    open_regular(path).and_then(|(mut file, _)| by_content(&mut file, name, false)).is_ok_and(|kind| kind == Kind::Mail)
+}
+
+fn is_real_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::{Flag, flags, folder, is_unique_name};
+
+    #[test]
+    fn names_of_files_and_folders() {
+        assert_eq!(flags(OsStr::new("1.a:2,FS")), [Flag::Seen, Flag::Flagged]);
+        assert_eq!(flags(OsStr::new("1.a;2,DPRTab")), [Flag::Answered, Flag::Forwarded, Flag::Draft]);
+        assert_eq!(flags(OsStr::new("1.a,S=12:2,")), []);
+        assert_eq!(flags(OsStr::new("S.R")), []);
+        assert_eq!(folder(OsStr::new(".Entw&APw-rfe.R&D.a&AC4-b")), ["Entwürfe", "R&D", "a.b"]);
+        assert_eq!(folder(OsStr::new("v1.2")), ["v1.2"]);
+        assert_eq!(folder(OsStr::new(".a..Büro")), ["a", "Büro"]);
+        assert_eq!(folder(OsStr::new("...")), ["..."]);
+        assert!(is_unique_name(OsStr::new("1204680122.27c448.host,S=1")));
+        assert!(!is_unique_name(OsStr::new("2023.01.txt")));
+    }
+}

@@ -1,0 +1,100 @@
+//! A mixed tree: each place is told apart by its content.
+
+use mail::source::{Flag, Layout};
+
+use crate::place::*;
+
+const ONE: &str = "From a Mon Jan  2 10:00:00 2023\nSubject: 1\n\n1\n\n";
+const LABELLED: &str = "From a Mon Jan  2 10:00:00 2023\nX-Gmail-Labels: Inbox,Work/2023\nSubject: 1\n\n1\n\n";
+
+#[test]
+fn each_place_follows_its_own_row() {
+    let two = ONE.repeat(2);
+    let root = tree(&[
+        ("a/b/c.mbox", ONE),
+        ("a/b/x.eml", MAIL),
+        ("a/b/Inbox", &two),
+        ("a/b/one", ONE),
+        ("c.MBX", ONE),
+        ("top.eml", MAIL),
+        ("takeout/Mail/All mail.mbox", LABELLED),
+        ("labels.mbox", LABELLED),
+        ("jane/cur/1204680122.M1.host:2,S", MAIL),
+        ("jane/old.mbox", ONE),
+        ("apple/Work.mbox/mbox", ONE),
+        ("apple/Work.mbox/table_of_contents", "\u{1}\u{2}"),
+        ("apple/Home.mbox/Messages/1.emlx", "17\nSubject: x\n\nbody\n"),
+        ("apple/Home.mbox/Messages/2.partial.emlx", "17        \nSubject: x\n\nbody\n<plist/>"),
+        ("apple/Home.mbox/Info.plist", "<?xml version=\"1.0\"?>"),
+        ("empty.mbox", ""),
+        ("newline.mbox", "\n"),
+    ]);
+    assert_eq!(
+        places(root.path(), Layout::Auto),
+        [
+            "a/b/Inbox//0 = a > b > Inbox",
+            "a/b/Inbox//47 = a > b > Inbox",
+            "a/b/c.mbox//0 = a > b > c",
+            "a/b/one = a > b",
+            "a/b/x.eml = a > b",
+            "- apple/Home.mbox/Info.plist",
+            "apple/Home.mbox/Messages/1.emlx = apple > Home.mbox > Messages",
+            "apple/Home.mbox/Messages/2.partial.emlx = apple > Home.mbox > Messages",
+            "apple/Work.mbox/mbox//0 = apple > Work.mbox > mbox",
+            "- apple/Work.mbox/table_of_contents",
+            "c.MBX//0 = USER > c",
+            "! empty.mbox: empty",
+            "jane/cur/1204680122.M1.host:2,S = jane",
+            "jane/old.mbox//0 = jane > old",
+            "labels.mbox//0 = USER > Inbox | USER > Work > 2023",
+            "- newline.mbox",
+            "takeout/Mail/All mail.mbox//0 = takeout > Mail > Inbox | takeout > Mail > Work > 2023",
+            "top.eml = USER",
+        ]
+    );
+}
+
+#[test]
+fn what_the_root_itself_is_follows_its_own_row() {
+    let root = tree(&[("x/Box.mbox", ONE), ("x/labels.mbox", LABELLED), ("x/1.eml", MAIL), ("x/single", ONE)]);
+    let of = |name: &str, layout| places(&root.path().join(name), layout);
+    for layout in [Layout::Auto, Layout::Mbox] {
+        assert_eq!(of("x/Box.mbox", layout), ["Box.mbox//0 = USER > Box"]);
+        assert_eq!(of("x/labels.mbox", layout), ["labels.mbox//0 = USER > Inbox | USER > Work > 2023"]);
+    }
+    assert_eq!(of("x/1.eml", Layout::Auto), ["1.eml = USER"]);
+    assert_eq!(of("x/single", Layout::Auto), ["single = USER"]);
+    assert_eq!(of("x/single", Layout::Mbox), ["single//0 = USER > single"]);
+}
+
+#[test]
+fn the_layout_mbox_reads_nothing_else() {
+    let root = tree(&[
+        ("a/b/Inbox", ONE),
+        ("a/b/c.v1.mbox", ONE),
+        ("a/1.eml", MAIL),
+        ("a/mail", MAIL),
+        ("a/Inbox.msf", "// <!-- <mdb:mork:z v=\"1.4\"/> -->\n"),
+        ("z", ""),
+    ]);
+    assert_eq!(
+        places(root.path(), Layout::Mbox),
+        [
+            "- a/1.eml",
+            "- a/Inbox.msf",
+            "a/b/Inbox//0 = USER > a > b > Inbox",
+            "a/b/c.v1.mbox//0 = USER > a > b > c.v1",
+            "- a/mail",
+            "! z: empty",
+        ]
+    );
+}
+
+#[test]
+fn an_apple_package_keeps_its_flags() {
+    let plist = "<plist><dict><key>flags</key><integer>1</integer></dict></plist>";
+    let root = tree(&[("A.mbox/Messages/1.partial.emlx", &format!("17\n{MAIL}{plist}"))]);
+    let found = mails(root.path(), Layout::Auto);
+    assert_eq!(found[0].flags, [Flag::Seen]);
+    assert_eq!(found[0].read(100).unwrap(), MAIL.as_bytes());
+}

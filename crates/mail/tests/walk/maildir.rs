@@ -1,0 +1,137 @@
+//! Maildirs, as a layout and within a mixed tree.
+
+use mail::source::{Flag, Layout};
+
+use crate::place::*;
+
+const DOVECOT: Files = &[
+    ("cur/1204680122.M1.host:2,S", MAIL),
+    ("cur/1204680123.M2.host,S=17,W=20:2,FRS", MAIL),
+    ("new/1204680124.M3.host", MAIL),
+    ("tmp/1204680125.M4.host", "Subj"),
+    ("dovecot-uidlist", "3 V1 N3 Gab\n1 :1204680122.M1.host\n"),
+    ("dovecot-uidvalidity.4b5c", ""),
+    ("subscriptions", "V\t2\n\nINBOX\n"),
+    (".Sent/cur/1204680126.M5.host:2,", MAIL),
+    (".Sent/maildirfolder", ""),
+    (".Entw&APw-rfe.2023.R&D/new/1204680127.M6.host", MAIL),
+    (".Büro/cur/1204680128.M7.host;2,D", MAIL),
+    ("Kunden/M&APw-ller/cur/1204680129.M8.host", MAIL),
+    (".Empty/cur/1204680130.M9.host:2,", ""),
+    ("cur/notes.txt", "not a mail\n"),
+    ("cur/sub/1204680131.Ma.host", MAIL),
+];
+
+#[test]
+fn a_maildir_has_an_inbox_and_folders() {
+    let root = tree(DOVECOT);
+    let mut found = places(root.path(), Layout::Maildir);
+    found.sort();
+    let mut meant: Vec<&str> = vec![
+        "cur/1204680122.M1.host:2,S = USER > INBOX",
+        "cur/1204680123.M2.host,S=17,W=20:2,FRS = USER > INBOX",
+        "- cur/notes.txt",
+        "- cur/sub/1204680131.Ma.host",
+        "new/1204680124.M3.host = USER > INBOX",
+        "- tmp/1204680125.M4.host",
+        "- dovecot-uidlist",
+        "- dovecot-uidvalidity.4b5c",
+        "- subscriptions",
+        ".Sent/cur/1204680126.M5.host:2, = USER > Sent",
+        "- .Sent/maildirfolder",
+        ".Entw&APw-rfe.2023.R&D/new/1204680127.M6.host = USER > Entwürfe > 2023 > R&D",
+        ".Büro/cur/1204680128.M7.host;2,D = USER > Büro",
+        "Kunden/M&APw-ller/cur/1204680129.M8.host = USER > Kunden > Müller",
+        "! .Empty/cur/1204680130.M9.host:2,: empty",
+    ];
+    meant.sort_unstable();
+    assert_eq!(found, meant);
+    let mut auto = places(root.path(), Layout::Auto);
+    auto.sort();
+    assert_eq!(auto, meant, "what --from itself is follows its own row");
+}
+
+#[test]
+fn flags_are_those_of_the_name() {
+    let root = tree(DOVECOT);
+    let flags: Vec<_> = mails(root.path(), Layout::Maildir).into_iter().map(|found| found.flags).collect();
+    let several = vec![Flag::Seen, Flag::Answered, Flag::Flagged];
+    let none = Vec::new;
+    assert_eq!(flags, [vec![Flag::Draft], none(), none(), none(), vec![Flag::Seen], several, none()]);
+}
+
+#[test]
+fn a_directory_of_maildirs_has_a_user_archive_each() {
+    let root = tree(&[
+        ("jane/cur/1204680122.M1.host:2,S", MAIL),
+        ("jane/.Sent.Old/cur/1204680123.M1.host:2,S", MAIL),
+        ("joe/Maildir/new/1204680124.M1.host", MAIL),
+        ("joe/Maildir/.Sent/cur/1204680125.M1.host", MAIL),
+        ("r&AOQ-/cur/1204680126.M1.host:2,", MAIL),
+        ("readme.txt", "hello\n"),
+    ]);
+    assert_eq!(
+        places(root.path(), Layout::Maildir),
+        [
+            "jane/.Sent.Old/cur/1204680123.M1.host:2,S = jane > Sent > Old",
+            "jane/cur/1204680122.M1.host:2,S = jane > INBOX",
+            "joe/Maildir/.Sent/cur/1204680125.M1.host = joe > Maildir > Sent",
+            "joe/Maildir/new/1204680124.M1.host = joe > Maildir",
+            "r&AOQ-/cur/1204680126.M1.host:2, = r&AOQ- > INBOX",
+            "- readme.txt",
+        ]
+    );
+    assert_eq!(
+        places(root.path(), Layout::Auto),
+        [
+            "jane/.Sent.Old/cur/1204680123.M1.host:2,S = jane > Sent > Old",
+            "jane/cur/1204680122.M1.host:2,S = jane",
+            "joe/Maildir/.Sent/cur/1204680125.M1.host = joe > Maildir > Sent",
+            "joe/Maildir/new/1204680124.M1.host = joe > Maildir",
+            "r&AOQ-/cur/1204680126.M1.host:2, = r&AOQ-",
+            "- readme.txt",
+        ]
+    );
+}
+
+#[test]
+fn a_maildir_may_have_lost_its_empty_directories() {
+    let root = tree(&[(".Sent/cur/1204680122.M1.host:2,S", MAIL)]);
+    for layout in [Layout::Maildir, Layout::Auto] {
+        assert_eq!(places(root.path(), layout), [".Sent/cur/1204680122.M1.host:2,S = USER > Sent"]);
+    }
+    let only_new = tree(&[("jane/new/1204680122.M1.host", MAIL)]);
+    assert_eq!(places(only_new.path(), Layout::Auto), ["jane/new/1204680122.M1.host = jane"]);
+}
+
+#[test]
+fn one_file_of_a_maildir_is_one_mail() {
+    let two = "From a Mon Jan  2 10:00:00 2023\nSubject: 1\n\n1\n\nFrom a Mon Jan  2 10:00:00 2023\nSubject: 2\n\n2\n";
+    let root = tree(&[("cur/1204680122.M1.host:2,S", two)]);
+    for layout in [Layout::Maildir, Layout::Auto] {
+        let found = mails(root.path(), layout);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].read(1 << 20).unwrap(), two.as_bytes());
+    }
+}
+
+#[test]
+fn folders_of_email_files_may_have_any_name() {
+    let root = tree(&[
+        ("a/cur/1.eml", MAIL),
+        ("a/new/2.EML", MAIL),
+        ("a/new/x.txt", "no mail"),
+        ("a/3.eml", MAIL),
+        ("b/new/1204680122.M1.host.eml", MAIL),
+    ]);
+    assert_eq!(
+        places(root.path(), Layout::Auto),
+        [
+            "a/3.eml = a",
+            "a/cur/1.eml = a > cur",
+            "a/new/2.EML = a > new",
+            "- a/new/x.txt",
+            "b/new/1204680122.M1.host.eml = b > new",
+        ]
+    );
+}
