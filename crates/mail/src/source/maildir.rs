@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Flag;
 use super::file::open_regular;
@@ -15,6 +15,8 @@ use super::utf7;
 /// The letters behind `:2,`.
 const LETTERS: [(u8, Flag); 5] =
     [(b'S', Flag::Seen), (b'R', Flag::Answered), (b'F', Flag::Flagged), (b'P', Flag::Forwarded), (b'D', Flag::Draft)];
+/// All letters that are standard, in the order of the alphabet; T is for what will be deleted.
+const RENAMED: [char; 6] = ['D', 'F', 'P', 'R', 'S', 'T'];
 /// Where a file system allows no colon, another mark stands there.
 const MARKS: [&[u8]; 3] = [b":2,", b";2,", b"!2,"];
 /// Beginnings of the names that mail servers give their own files in a Maildir.
@@ -65,6 +67,24 @@ pub(super) fn folder(name: &OsStr) -> Vec<String> {
     let Some(path) = shown.strip_prefix('.') else { return vec![decoded(&shown)] };
     let parts: Vec<String> = path.split('.').filter(|part| !part.is_empty()).map(decoded).collect();
     if parts.is_empty() { vec![shown] } else { parts }
+}
+
+/// Where a file of a Maildir is now that a reader has moved it from `new` to `cur`, or given it other flags: both rename
+/// it. Letters stand in the order of the alphabet, so that few names are possible.
+pub(super) fn renamed(path: &Path) -> Option<PathBuf> {
+    let (name, items) = (path.file_name()?, path.parent().filter(|items| items.file_name().is_some_and(holds_items))?);
+    let bytes = name.as_encoded_bytes();
+    let mark = MARKS.into_iter().find(|mark| memchr::memmem::rfind(bytes, mark).is_some()).unwrap_or(b":2,");
+    let base_len = memchr::memmem::rfind(bytes, mark).unwrap_or(bytes.len());
+    let base = name.to_str()?.get(..base_len)?;
+    let mark = std::str::from_utf8(mark).ok()?;
+    let cur = items.parent()?.join("cur");
+    (0..1_u8 << RENAMED.len())
+        .map(|chosen| {
+            let letters = RENAMED.iter().enumerate().filter(|(at, _)| chosen >> at & 1 == 1).map(|(_, letter)| letter);
+            cur.join(format!("{base}{mark}{}", letters.collect::<String>()))
+        })
+        .find(|path| path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()))
 }
 
 pub(super) fn flags(name: &OsStr) -> Vec<Flag> {

@@ -2,12 +2,12 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::Found;
 use super::content::changed;
 use super::file::{modified, open_regular};
 use super::found::Origin;
+use super::{Found, maildir};
 use crate::FallbackDate;
 
 /// Where a file lies, and what it was like when it was found.
@@ -32,17 +32,23 @@ impl WholeFile {
         Ok(MailFile { file, left: size_bytes, as_opened })
     }
 
-    /// The mail with the size and time that its file has now; the counted bytes of an emlx stay.
+    /// The mail with the size and time that its file has now, under the name that a Maildir gave it meanwhile. The counted
+    /// bytes of an emlx stay.
     pub(super) fn look_again(&self, found: &Found) -> io::Result<Found> {
         if self.offset != 0 || found.size_bytes != self.file_bytes {
             return Ok(found.clone());
         }
-        let metadata = self.path.symlink_metadata()?;
+        let is_there = self.path.symlink_metadata().is_ok();
+        let moved = if is_there { None } else { maildir::renamed(&self.path) };
+        let flags = moved.as_deref().and_then(Path::file_name).map_or_else(|| found.flags.clone(), maildir::flags);
+        let path = moved.unwrap_or_else(|| self.path.clone());
+        let metadata = path.symlink_metadata()?;
         if metadata.len() == 0 {
             return Err(io::Error::other("empty"));
         }
-        let origin = Origin::File(Self { file_bytes: metadata.len(), ..self.clone() });
-        Ok(Found { size_bytes: metadata.len(), fallback_date: file_date(&metadata), origin, ..found.clone() })
+        let origin = Origin::File(Self { path, offset: 0, file_bytes: metadata.len() });
+        let (size_bytes, fallback_date) = (metadata.len(), file_date(&metadata));
+        Ok(Found { flags, size_bytes, fallback_date, origin, ..found.clone() })
     }
 }
 

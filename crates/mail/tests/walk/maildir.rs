@@ -1,5 +1,7 @@
 //! Maildirs, as a layout and within a mixed tree.
 
+use std::fs;
+
 use mail::source::{Flag, Layout};
 
 use crate::place::*;
@@ -134,4 +136,26 @@ fn folders_of_email_files_may_have_any_name() {
             "b/new/1204680122.M1.host.eml = b > new",
         ]
     );
+}
+
+#[test]
+fn a_mail_that_is_renamed_while_it_waits_is_found_again() {
+    let root = tree(&[("new/1204680122.M1.host", MAIL), ("cur/1204680123.M1.host:2,S", MAIL)]);
+    let found = mails(root.path(), Layout::Maildir);
+    let rename = |from: &str, to: &str| fs::rename(root.path().join(from), root.path().join(to)).unwrap();
+    rename("new/1204680122.M1.host", "cur/1204680122.M1.host:2,RS");
+    rename("cur/1204680123.M1.host:2,S", "cur/1204680123.M1.host:2,");
+    let again: Vec<_> = found.iter().map(|found| found.look_again().unwrap()).collect();
+    assert_eq!(
+        again.iter().map(|found| &found.key).collect::<Vec<_>>(),
+        found.iter().map(|found| &found.key).collect::<Vec<_>>()
+    );
+    assert_eq!(
+        again.iter().map(|found| found.flags.as_slice()).collect::<Vec<_>>(),
+        [&[][..], &[Flag::Seen, Flag::Answered]]
+    );
+    assert!(found.iter().all(|found| found.read(100).is_err()));
+    assert!(again.iter().all(|found| found.read(100).unwrap() == MAIL.as_bytes()));
+    fs::remove_dir_all(root.path().join("cur")).unwrap();
+    assert!(found.iter().all(|found| found.look_again().is_err()));
 }
