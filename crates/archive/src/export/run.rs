@@ -178,8 +178,9 @@ pub(super) fn open_source(options: &ExportOptions) -> Result<Source> {
     }
     let told = mail::source::Options { user_archive: options.user_archive().to_owned() };
     mail::source::open(&options.from, options.layout, &told).map_err(|error| match &error {
-        SourceError::NotBuilt { .. } => Error::invalid(error.to_string())
-            .hint("built are mailstore and eml: take the other mails out of the source, or convert them to EML"),
+        SourceError::NotBuilt { .. } => {
+            Error::invalid(error.to_string()).hint("unpack the ZIP, or take it out of the source")
+        }
         SourceError::Root { .. } => Error::not_found(error.to_string()).hint("--from names a directory or a file"),
     })
 }

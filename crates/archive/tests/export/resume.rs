@@ -176,9 +176,6 @@ fn a_source_that_was_never_there_leaves_nothing_behind() {
     let options = ExportOptions { from: place.dir.path().join("missing"), ..place.options() };
     assert_eq!(kind(run(&options)), ErrorKind::NotFound);
     assert!(!place.target().exists());
-    let unbuilt = ExportOptions { layout: Layout::Mbox, ..place.options() };
-    assert_eq!(kind(run(&unbuilt)), ErrorKind::Invalid);
-    assert!(!place.target().exists());
 }
 
 #[test]
