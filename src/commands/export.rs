@@ -37,7 +37,7 @@ pub(crate) struct Export {
     /// The name of the export: its files begin with it
     #[arg(long)]
     name: String,
-    /// How the mails lie: auto, mailstore, eml, maildir, mbox or zip (built are mailstore and eml)
+    /// How the mails lie: auto, mailstore, eml, maildir, mbox or zip
     #[arg(long, default_value = "auto")]
     layout: String,
     /// The user archive of mails that lie in none [default: the export's name]

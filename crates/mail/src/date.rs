@@ -123,6 +123,11 @@ impl Civil {
     }
 }
 
+/// Unix seconds of year, month and day, and of hour, minute and second, in UTC; none if there is no such time.
+pub(crate) fn civil_seconds([year, month, day]: [i64; 3], [hour, minute, second]: [i64; 3]) -> Option<i64> {
+    Civil { year, month, day, hour, minute, second }.seconds(0).ok()
+}
+
 fn is_leap(year: i64) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }

@@ -12,7 +12,7 @@
 //! std::fs::create_dir_all(root.path().join("jane/Inbox"))?;
 //! std::fs::write(root.path().join("jane/Inbox/1.eml"), "Subject: hi\n\nhello\n")?;
 //!
-//! let options = Options { user_archive: "export".into() };
+//! let options = Options::new("export", root.path());
 //! for item in open(root.path(), Layout::Eml, &options)? {
 //!     if let Item::Mail(found) = item {
 //!         assert_eq!(found.key, "jane/Inbox/1.eml");
@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+mod container;
 mod content;
 mod emlx;
 mod file;
@@ -37,14 +38,15 @@ mod mbox;
 mod name;
 mod names;
 mod place;
-mod recognise;
 mod utf7;
 mod walk;
 mod whole;
+mod zip;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use container::{Container, ContainerError, ContainerKind};
 pub use content::{Content, FileContent, read_full_at};
 pub use flag::Flag;
 pub use found::Found;
@@ -52,20 +54,30 @@ pub use layout::{Layout, UnknownLayout};
 pub use mbox::Mbox;
 pub use place::Place;
 pub use walk::Source;
+pub use zip::{UnknownZipEncoding, ZipEncoding, ZipError, ZipItems};
 
 /// What a source is told besides its root.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The user archive of mails that lie in none. Not empty.
     pub user_archive: String,
+    /// The code page of names in a ZIP that do not say theirs.
+    pub zip_encoding: ZipEncoding,
+    /// A directory for files without a name: an mbox in a ZIP is unpacked there, as it is read at random.
+    pub scratch: PathBuf,
+}
+
+impl Options {
+    /// With the usual code page.
+    pub fn new(user_archive: impl Into<String>, scratch: impl Into<PathBuf>) -> Self {
+        let (user_archive, scratch) = (user_archive.into(), scratch.into());
+        Self { user_archive, zip_encoding: ZipEncoding::default(), scratch }
+    }
 }
 
 /// Why a source cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The caller's mistake: nothing was read.
-    #[error("{path}: the layout {layout} is not built yet", path = .path.display())]
-    NotBuilt { layout: Layout, path: PathBuf },
     /// The root is not there, or cannot be read.
     #[error("{path}: {error}", path = .path.display())]
     Root {
@@ -92,13 +104,6 @@ pub enum Item {
 }
 
 /// Opens a source. `root` is a directory, or one file; it may itself be reached through a link.
-/// In the layout `auto` the whole tree is looked at first, so that a layout that is not built is an error before any
-/// item, never a file left out.
 pub fn open(root: &Path, layout: Layout, options: &Options) -> Result<Source, SourceError> {
-    match layout {
-        Layout::Mailstore | Layout::Eml | Layout::Maildir | Layout::Mbox => {}
-        Layout::Auto => recognise::refuse_unbuilt(root)?,
-        Layout::Zip => return Err(SourceError::NotBuilt { layout, path: root.to_owned() }),
-    }
     Source::new(root, layout, options)
 }

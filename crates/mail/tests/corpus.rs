@@ -19,7 +19,7 @@ fn corpus() -> Option<PathBuf> {
 #[test]
 fn every_file_of_the_corpus_is_read() {
     let Some(root) = corpus() else { return };
-    let options = Options { user_archive: "corpus".into() };
+    let options = Options::new("corpus", tempfile::env::temp_dir());
     let (mut mails, mut failed) = (0, Vec::new());
     for item in open(&root, Layout::Eml, &options).unwrap() {
         let Item::Mail(found) = item else { continue };
@@ -43,7 +43,7 @@ fn every_file_of_the_corpus_is_read() {
 #[test]
 fn truncations_of_small_corpus_files_never_panic() {
     let Some(root) = corpus() else { return };
-    let options = Options { user_archive: "corpus".into() };
+    let options = Options::new("corpus", tempfile::env::temp_dir());
     for item in open(&root.join("stalwart-mail-parser"), Layout::Eml, &options).unwrap() {
         let Item::Mail(found) = item else { continue };
         let raw = found.read(1 << 30).unwrap();

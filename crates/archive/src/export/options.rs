@@ -217,6 +217,12 @@ impl ExportOptions {
         self.user_archive.as_deref().unwrap_or(self.name.as_str())
     }
 
+    /// Where the source may lay files without a name: the target, or what it will be made in.
+    pub(super) fn scratch(&self) -> PathBuf {
+        let there = self.to.ancestors().find(|path| path.is_dir());
+        there.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+    }
+
     pub(super) fn chosen(&self) -> Result<ChosenOptions> {
         let from = std::path::absolute(&self.from)
             .map_err(|error| Error::invalid(format!("{}: no path", self.from.display())).caused_by(error))?;

@@ -250,7 +250,7 @@ mod tests {
     use mail::source::{Found, Item, Layout, Options, open};
 
     fn found(folder: &std::path::Path) -> Found {
-        let options = Options { user_archive: "x".into() };
+        let options = Options::new("x", folder);
         let item = open(folder, Layout::Eml, &options).unwrap().next();
         let Some(Item::Mail(found)) = item else { panic!("{item:?}") };
         found

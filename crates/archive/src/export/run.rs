@@ -1,6 +1,6 @@
 //! One run of an export, from its keys to its report.
 
-use mail::source::{Found, Source, SourceError};
+use mail::source::{Found, Source};
 use serde::{Deserialize, Serialize};
 use volume::{ExportKeys, ExportState, Protection, Totals, WriteError};
 
@@ -176,13 +176,9 @@ pub(super) fn open_source(options: &ExportOptions) -> Result<Source> {
         return Err(Error::invalid(format!("{}: neither a directory nor a file", options.from.display()))
             .hint("--from names a directory or a file"));
     }
-    let told = mail::source::Options { user_archive: options.user_archive().to_owned() };
-    mail::source::open(&options.from, options.layout, &told).map_err(|error| match &error {
-        SourceError::NotBuilt { .. } => {
-            Error::invalid(error.to_string()).hint("unpack the ZIP, or take it out of the source")
-        }
-        SourceError::Root { .. } => Error::not_found(error.to_string()).hint("--from names a directory or a file"),
-    })
+    let told = mail::source::Options::new(options.user_archive(), options.scratch());
+    mail::source::open(&options.from, options.layout, &told)
+        .map_err(|error| Error::not_found(error.to_string()).hint("--from names a directory or a file"))
 }
 
 /// The sink of the pipeline: seals mails in order and counts everything.

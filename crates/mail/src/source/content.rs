@@ -2,8 +2,9 @@
 
 use std::fmt::Debug;
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::file::{modified, open_regular};
 
@@ -70,13 +71,47 @@ impl Content for FileContent {
 }
 
 #[cfg(unix)]
-fn read_file_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+pub(super) fn read_file_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
 }
 
 #[cfg(windows)]
-fn read_file_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+pub(super) fn read_file_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}
+
+/// A stretch of a content, read once from its beginning to its end. An error if the content changed meanwhile.
+#[derive(Debug)]
+pub(super) struct ContentReader {
+    content: Arc<dyn Content>,
+    at: u64,
+    left: u64,
+}
+
+impl ContentReader {
+    pub(super) fn new(content: Arc<dyn Content>, at: u64, size_bytes: u64) -> Self {
+        Self { content, at, left: size_bytes }
+    }
+
+    pub(super) fn whole(content: &Arc<dyn Content>) -> Self {
+        Self::new(Arc::clone(content), 0, content.size_bytes())
+    }
+}
+
+impl Read for ContentReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return self.content.verify_unchanged().map(|()| 0);
+        }
+        let room = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let count = self.content.read_at(buffer.get_mut(..room).unwrap_or_default(), self.at)?;
+        if count == 0 && room > 0 {
+            return Err(changed());
+        }
+        self.at = self.at.saturating_add(count as u64);
+        self.left = self.left.saturating_sub(count as u64);
+        Ok(count)
+    }
 }
 
 pub(super) fn changed() -> io::Error {

@@ -29,6 +29,19 @@ pub(super) fn read(file: &mut File, file_bytes: u64) -> io::Result<Option<Emlx>>
     Ok(Some(Emlx { offset, size_bytes, flags: flags(&plist) }))
 }
 
+/// As [`read`], from what can only be read from its beginning to its end.
+pub(super) fn read_through(stream: &mut impl Read, stream_bytes: u64) -> io::Result<Option<Emlx>> {
+    let mut head = Vec::new();
+    stream.by_ref().take(LENGTH_LINE_BYTES as u64).read_to_end(&mut head)?;
+    let Some((offset, size_bytes)) = length_line(&head) else { return Ok(None) };
+    let Some(end) = offset.checked_add(size_bytes).filter(|end| *end <= stream_bytes) else { return Ok(None) };
+    io::copy(&mut stream.by_ref().take(end.saturating_sub(head.len() as u64)), &mut io::sink())?;
+    let mut plist = usize::try_from(end).ok().and_then(|end| head.get(end..)).unwrap_or_default().to_vec();
+    stream.by_ref().take(PLIST_LIMIT_BYTES).read_to_end(&mut plist)?;
+    io::copy(stream, &mut io::sink())?;
+    Ok(Some(Emlx { offset, size_bytes, flags: flags(&plist) }))
+}
+
 fn length_line(head: &[u8]) -> Option<(u64, u64)> {
     let end = memchr::memchr(b'\n', head)?;
     let digits = std::str::from_utf8(head.get(..end)?).ok()?.trim();

@@ -1,7 +1,6 @@
 //! What a file is, told from its name and its first bytes.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{self, Read};
 
 use super::name::extension;
@@ -18,9 +17,9 @@ pub(super) enum Kind {
     Other(&'static str),
 }
 
-const MAGIC: [(&[u8], &str); 12] = [
-    (b"PK\x03\x04", "a zip archive"),
-    (b"PK\x05\x06", "an empty zip archive"),
+const ZIP_MAGIC: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
+
+const MAGIC: [(&[u8], &str); 10] = [
     (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "an Outlook item or another OLE file"),
     (b"\x1F\x8B", "gzip data"),
     (b"!BDN", "an Outlook store (pst)"),
@@ -69,9 +68,14 @@ pub(super) fn is_mbox_name(name: &OsStr) -> bool {
     matches!(extension(name).as_deref(), Some("mbox" | "mbx"))
 }
 
+/// True for a file that says by its name that it is a ZIP. Others that begin so are documents and programs, mostly.
+pub(super) fn is_zip_name(name: &OsStr) -> bool {
+    extension(name).as_deref() == Some("zip")
+}
+
 /// Tells a file of another name than `.eml` by its content: an mbox is one that begins with a `From ` line and is said to
 /// be one, or holds a second one after a blank line.
-pub(super) fn by_content(file: &mut File, name: &OsStr, said_mbox: bool) -> io::Result<Kind> {
+pub(super) fn by_content(file: &mut impl Read, name: &OsStr, said_mbox: bool) -> io::Result<Kind> {
     let mut prefix = Vec::new();
     file.by_ref().take(SNIFF_BYTES as u64).read_to_end(&mut prefix)?;
     if prefix.starts_with(b"From ") && (said_mbox || holds_second_from_line(&prefix, file)?) {
@@ -81,8 +85,8 @@ pub(super) fn by_content(file: &mut File, name: &OsStr, said_mbox: bool) -> io::
         return Ok(Kind::Mail);
     }
     let what = MAGIC.iter().find(|(magic, _)| prefix.starts_with(magic)).map(|(_, what)| *what);
-    let zip = prefix.starts_with(b"PK\x03\x04") || prefix.starts_with(b"PK\x05\x06");
-    if zip && extension(name).as_deref() == Some("zip") {
+    // One that extracts itself begins as a program.
+    if is_zip_name(name) || ZIP_MAGIC.iter().any(|magic| prefix.starts_with(magic)) {
         return Ok(Kind::Zip);
     }
     Ok(Kind::Other(what.unwrap_or("the first line is no header field")))

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::file::open_regular;
-use super::kind::{Kind, by_content, is_always_mail, is_emlx, is_mbox_name};
+use super::kind::{Kind, by_content, is_always_mail, is_emlx, is_mbox_name, is_zip_name};
 use super::walk::{Role, special};
 use super::whole::file_date;
 use super::{FileContent, Flag, Layout, emlx, maildir};
@@ -24,13 +24,14 @@ pub(super) struct Extent {
 pub(super) enum Seen {
     Mail(Extent),
     Mbox(FileContent),
+    Zip(FileContent),
     Not(&'static str),
     Empty,
     Broken(&'static str),
 }
 
 /// Opens only what its name does not tell: a tree of `.eml` is walked without opening a file.
-pub(super) fn look_at(path: &Path, name: &OsStr, layout: Layout, role: Role) -> io::Result<Seen> {
+pub(super) fn look_at(path: &Path, name: &OsStr, layout: Layout, role: Role, is_root: bool) -> io::Result<Seen> {
     let metadata = fs::symlink_metadata(path)?;
     if let Some(kind) = special(metadata.file_type().into()) {
         return Ok(Seen::Not(kind));
@@ -44,7 +45,7 @@ pub(super) fn look_at(path: &Path, name: &OsStr, layout: Layout, role: Role) -> 
     if metadata.len() == 0 {
         return Ok(Seen::Empty);
     }
-    if layout == Layout::Mbox && is_always_mail(name) {
+    if matches!(layout, Layout::Mbox | Layout::Zip) && is_always_mail(name) {
         return Ok(Seen::Not("a single mail, which this layout does not read"));
     }
     let seen = if is_emlx(name) {
@@ -52,7 +53,7 @@ pub(super) fn look_at(path: &Path, name: &OsStr, layout: Layout, role: Role) -> 
     } else if is_always_mail(name) {
         Seen::Mail(whole(&metadata))
     } else {
-        look_into(path, name, layout, role)?
+        look_into(path, name, layout, role, is_root)?
     };
     Ok(match seen {
         Seen::Mail(extent) if role == Role::Items => {
@@ -62,7 +63,7 @@ pub(super) fn look_at(path: &Path, name: &OsStr, layout: Layout, role: Role) -> 
     })
 }
 
-fn look_into(path: &Path, name: &OsStr, layout: Layout, role: Role) -> io::Result<Seen> {
+fn look_into(path: &Path, name: &OsStr, layout: Layout, role: Role, is_root: bool) -> io::Result<Seen> {
     let (mut file, metadata) = open_regular(path)?;
     let is_named_so = layout == Layout::Mbox || is_mbox_name(name) || is_in_package(path);
     Ok(match by_content(&mut file, name, is_named_so)? {
@@ -70,8 +71,14 @@ fn look_into(path: &Path, name: &OsStr, layout: Layout, role: Role) -> io::Resul
         Kind::Mail | Kind::Mbox if role == Role::Items => Seen::Mail(whole(&metadata)),
         Kind::Mbox if matches!(layout, Layout::Auto | Layout::Mbox) => Seen::Mbox(FileContent::new(file, &metadata)),
         Kind::Mbox => Seen::Not("an mbox, which this layout does not read"),
-        Kind::Mail if layout == Layout::Mbox => Seen::Not("a single mail, which this layout does not read"),
+        Kind::Mail if matches!(layout, Layout::Mbox | Layout::Zip) => {
+            Seen::Not("a single mail, which this layout does not read")
+        }
         Kind::Mail => Seen::Mail(whole(&metadata)),
+        Kind::Zip if !is_root && !is_zip_name(name) => Seen::Not("a zip archive"),
+        Kind::Zip if matches!(layout, Layout::Auto | Layout::Zip) => Seen::Zip(FileContent::new(file, &metadata)),
+        // One that extracts itself, under any name.
+        Kind::Other(_) if is_root && layout == Layout::Zip => Seen::Zip(FileContent::new(file, &metadata)),
         Kind::Zip => Seen::Not("a zip archive, which this layout does not read"),
         Kind::Other(what) => Seen::Not(what),
     })

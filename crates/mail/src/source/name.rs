@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 
 /// A path segment: byte for byte, bad bytes as `\xNN`.
 pub(super) fn segment(name: &OsStr) -> String {
-    text(name, false)
+    shown(name.as_encoded_bytes(), false)
 }
 
 /// A part of a source key: as a segment, and a literal `\` written `\\`, so that no two names have one key.
 pub(super) fn key_part(name: &OsStr) -> String {
-    text(name, true)
+    shown(name.as_encoded_bytes(), true)
 }
 
 /// The name of a folder that lies in one file: only `.mbox` and `.mbx` are cut off.
@@ -24,6 +24,13 @@ pub(super) fn stem(name: &OsStr) -> String {
     }
 }
 
+/// The name of an archive without `.zip`, which counts as a directory.
+pub(super) fn zip_stem(name: &OsStr) -> String {
+    let shown = segment(name);
+    let cut = extension(name).filter(|tail| tail == "zip").map_or(0, |tail| tail.len() + 1);
+    shown.get(..shown.len().saturating_sub(cut)).unwrap_or_default().to_owned()
+}
+
 /// The extension in lower case, without the dot; none for `.eml` alone, which is a hidden file without one.
 pub(super) fn extension(name: &OsStr) -> Option<String> {
     let bytes = name.as_encoded_bytes();
@@ -31,9 +38,10 @@ pub(super) fn extension(name: &OsStr) -> Option<String> {
     bytes.get(dot.checked_add(1)?..).map(|tail| String::from_utf8_lossy(tail).to_ascii_lowercase())
 }
 
-fn text(name: &OsStr, escape: bool) -> String {
+/// Bytes as text; `escape` also doubles a literal `\`.
+pub(super) fn shown(name: &[u8], escape: bool) -> String {
     let mut shown = String::new();
-    for chunk in name.as_encoded_bytes().utf8_chunks() {
+    for chunk in name.utf8_chunks() {
         if escape {
             shown.push_str(&chunk.valid().replace('\\', "\\\\"));
         } else {

@@ -6,14 +6,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::container::Items;
 use super::found::Origin;
 use super::kind::{helper, helper_directory};
 use super::look::{Extent, Seen, look_at};
 use super::maildir;
-use super::name::{key_part, segment, stem};
+use super::name::{key_part, segment, stem, zip_stem};
 use super::names::{EntryKind, Names};
 use super::whole::WholeFile;
-use super::{Content, Found, Item, Layout, Mbox, Options, Place, SourceError};
+use super::{Content, FileContent, Found, Item, Layout, Mbox, Options, Place, SourceError, ZipError, ZipItems};
 
 /// Why nothing is a mail that a directory within `cur` or `new` holds.
 const TOO_DEEP: &str = "in a directory within cur/ or new/, where a Maildir has none";
@@ -28,8 +29,9 @@ pub struct Source {
     open: Vec<Directory>,
     /// A root that is a file, until it was yielded.
     single: Option<Entry>,
-    /// The mbox that is being read.
-    container: Option<Mbox>,
+    /// The mbox or ZIP that is being read.
+    container: Option<Items>,
+    options: Options,
 }
 
 #[derive(Debug)]
@@ -68,7 +70,14 @@ impl Source {
         let metadata = fs::metadata(root).map_err(failed)?;
         let user_archive = options.user_archive.clone();
         let mut place = Place { key: String::new(), segments: Vec::new(), user_archive };
-        let mut source = Self { layout, has_inbox: false, open: Vec::new(), single: None, container: None };
+        let mut source = Self {
+            layout,
+            has_inbox: false,
+            open: Vec::new(),
+            single: None,
+            container: None,
+            options: options.clone(),
+        };
         if metadata.is_dir() {
             let names = Names::read(root).map_err(failed)?;
             let is_maildir = root_is_maildir(root, layout);
@@ -153,17 +162,36 @@ impl Source {
         if let Some(what) = special(kind).or(entry.helper).or_else(|| helper(name)) {
             return not_mail(what, key);
         }
-        match look_at(&entry.path, name, self.layout, entry.role) {
+        let is_root = self.open.is_empty();
+        match look_at(&entry.path, name, self.layout, entry.role, is_root) {
             Ok(Seen::Mail(extent)) => Some(Item::Mail(found(entry, extent))),
             Ok(Seen::Mbox(content)) => {
                 let content: Arc<dyn Content> = Arc::new(content);
-                self.container = Some(Mbox::new(content, entry.place, stem(name)));
+                self.container = Some(Items::Mbox(Mbox::new(content, entry.place, stem(name))));
                 None
+            }
+            Ok(Seen::Zip(content)) => {
+                let directory = (!is_root).then(|| zip_stem(name));
+                self.enter_zip(content, entry.place.below(key, directory))
             }
             Ok(Seen::Not(what)) => not_mail(what, key),
             Ok(Seen::Empty) => skipped("empty".to_owned(), key),
             Ok(Seen::Broken(what)) => skipped(what.to_owned(), key),
             Err(error) => skipped(reason(&error), key),
+        }
+    }
+}
+
+impl Source {
+    fn enter_zip(&mut self, content: FileContent, place: Place) -> Option<Item> {
+        let key = place.key.clone();
+        match ZipItems::open(Arc::new(content), place, &self.options) {
+            Ok(items) => {
+                self.container = Some(Items::Zip(Box::new(items)));
+                None
+            }
+            Err(error @ ZipError::NotZip) => Some(Item::NotMail { source: key, reason: error.to_string() }),
+            Err(error) => Some(Item::Skipped { source: key, reason: error.to_string() }),
         }
     }
 }

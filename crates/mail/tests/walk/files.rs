@@ -92,21 +92,6 @@ fn each_file_has_one_outcome() {
 }
 
 #[test]
-fn auto_says_what_is_not_built() {
-    let root = tree(&[("a/x.eml", MAIL), ("a/b.zip", "PK\u{3}\u{4}")]);
-    match open(root.path(), Layout::Auto, &options()) {
-        Err(SourceError::NotBuilt { layout, path }) => {
-            assert_eq!((layout, path), (Layout::Zip, root.path().join("a/b.zip")));
-        }
-        other => panic!("{other:?}"),
-    }
-    let refused = open(root.path(), Layout::Zip, &options()).unwrap_err();
-    assert!(refused.to_string().contains("the layout zip is not built yet"));
-    let harmless = tree(&[("a/new/1.eml", MAIL), ("a/b.docx", "PK\u{3}\u{4}"), ("__MACOSX/x.zip", "PK\u{3}\u{4}")]);
-    assert_eq!(walk(harmless.path(), Layout::Auto).len(), 3);
-}
-
-#[test]
 fn a_root_may_be_one_file_and_must_be_there() {
     let root = tree(&[("a/x.eml", MAIL), ("a/y.png", "no")]);
     let found = mails(&root.path().join("a/x.eml"), Layout::Eml);

@@ -22,7 +22,7 @@ pub(crate) fn tree(files: Files) -> TempDir {
 }
 
 pub(crate) fn options() -> Options {
-    Options { user_archive: "USER".into() }
+    Options::new("USER", tempfile::env::temp_dir())
 }
 
 pub(crate) fn walk(root: &Path, layout: Layout) -> Vec<Item> {

@@ -1,0 +1,132 @@
+//! ZIP archives: one item for each entry of the central directory, which alone says what is in the archive.
+//!
+//! Entries are told apart by their number, as two may have one name. Nothing is unpacked to a path: a name is a location.
+//! What an entry unpacks to is bounded, by the directory's word for it, by its own size and by that of the archive.
+
+mod directory;
+mod encoding;
+mod end;
+mod entry;
+mod inflate;
+mod member;
+mod name;
+mod spool;
+mod survey;
+mod time;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use encoding::{UnknownZipEncoding, ZipEncoding};
+
+use super::{Content, Item, Mbox, Options, Place};
+use directory::Directory;
+use end::End;
+use survey::Survey;
+
+/// Deflate packs no more than 1,032 bytes into one; what other methods pack better is no mail.
+const MAX_RATIO: u64 = 1_100;
+/// Exempt from [`MAX_RATIO`]: harmless, and a large attachment of zeros packed by bzip2 may be a mail.
+const HARMLESS_BYTES: u64 = 16 << 20;
+
+/// Why an archive, or the rest of it, cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ZipError {
+    /// By its first bytes it is none either.
+    #[error("not a zip archive")]
+    NotZip,
+    #[error("a zip archive without an end record: it was cut off")]
+    NoEnd,
+    #[error("a zip archive with several end records of which each may be the right one")]
+    Ambiguous,
+    #[error("a zip archive whose directory is damaged after {entries} entries")]
+    Directory { entries: u64 },
+    #[error("a zip archive with millions of entries that do not lie in their order")]
+    Scattered,
+    #[error("unreadable: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// The items of one ZIP archive, in the order of its directory.
+#[derive(Debug)]
+pub struct ZipItems {
+    archive: Arc<Archive>,
+    end: End,
+    survey: Survey,
+    directory: Directory,
+    /// What may still be unpacked.
+    budget_bytes: u64,
+    has_ended: bool,
+    /// The entry that is being read, if it is an mbox.
+    mbox: Option<Mbox>,
+}
+
+/// What all entries share.
+#[derive(Debug)]
+struct Archive {
+    content: Arc<dyn Content>,
+    /// What lies in front of the archive.
+    prefix_bytes: u64,
+    place: Place,
+    encoding: ZipEncoding,
+    scratch: PathBuf,
+}
+
+impl ZipItems {
+    /// Finds the directory and looks through it once. `place` is that of the archive: directories within it come behind.
+    pub fn open(content: Arc<dyn Content>, place: Place, options: &Options) -> Result<Self, ZipError> {
+        let end = end::locate(&*content)?;
+        let survey = survey::survey(&content, &end, options.zip_encoding)?;
+        let directory = Directory::new(Arc::clone(&content), end.directory.clone());
+        let budget_bytes = content.size_bytes().saturating_mul(MAX_RATIO).saturating_add(HARMLESS_BYTES);
+        let archive = Archive {
+            content,
+            prefix_bytes: end.prefix_bytes,
+            place,
+            encoding: options.zip_encoding,
+            scratch: options.scratch.clone(),
+        };
+        Ok(Self { archive: Arc::new(archive), end, survey, directory, budget_bytes, has_ended: false, mbox: None })
+    }
+
+    /// The item that says that there is less than the archive says, if so.
+    fn ended(&mut self, error: Option<ZipError>) -> Option<Item> {
+        self.has_ended = true;
+        let found = self.survey.entries;
+        let counted = self.end.counted;
+        // Writers without ZIP64 store the count modulo 65,536, and other counts were seen that are too small.
+        let reason = match error {
+            Some(ZipError::Directory { .. }) if found == counted => return None,
+            Some(error) => error.to_string(),
+            None if found >= counted => return None,
+            None => format!("a zip archive that says it has {counted} entries, of which {found} are there"),
+        };
+        Some(Item::Skipped { source: self.archive.place.key.clone(), reason })
+    }
+}
+
+impl Iterator for ZipItems {
+    type Item = Item;
+
+    fn next(&mut self) -> Option<Item> {
+        loop {
+            if let Some(item) = self.mbox.as_mut().and_then(Iterator::next) {
+                return Some(item);
+            }
+            self.mbox = None;
+            if self.has_ended {
+                return None;
+            }
+            match self.directory.next() {
+                Ok(Some(record)) => {
+                    if let Some(item) = self.entry(&record) {
+                        return Some(item);
+                    }
+                }
+                Ok(None) => return self.ended(None),
+                Err(error) => return self.ended(Some(error)),
+            }
+        }
+    }
+}

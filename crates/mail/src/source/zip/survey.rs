@@ -1,0 +1,118 @@
+//! What must be known of all entries before the first one is read.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::ZipError;
+use super::directory::{Directory, Record};
+use super::encoding::ZipEncoding;
+use super::end::End;
+use crate::source::content::Content;
+
+/// Entries that do not lie one after the other are sorted in memory, 16 bytes each.
+const MAX_SCATTERED: usize = 2_000_000;
+/// A local header without name and extra field.
+const LOCAL_HEADER_BYTES: u64 = 30;
+
+/// One look through the whole directory.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    pub(super) entries: u64,
+    /// No name has a slash, so that `\` separates.
+    pub(super) has_backslashes: bool,
+    /// Local headers of entries that share bytes with another one. Such archives are bombs, or show one content to one
+    /// reader and another one to the next.
+    pub(super) overlapping: HashSet<u64>,
+}
+
+/// Walks the directory once, and once more if its entries do not lie in its order.
+pub(super) fn survey(content: &Arc<dyn Content>, end: &End, encoding: ZipEncoding) -> Result<Survey, ZipError> {
+    let mut survey = Survey { has_backslashes: true, ..Survey::default() };
+    let mut is_in_order = true;
+    let mut last = 0..0;
+    each(content, end, |record| {
+        survey.entries = survey.entries.saturating_add(1);
+        if survey.has_backslashes {
+            survey.has_backslashes = !record.name.decode(encoding).contains(&b'/');
+        }
+        let taken = taken(&record);
+        is_in_order &= last.end <= taken.start;
+        last = taken;
+        Ok(())
+    })?;
+    if !is_in_order {
+        survey.overlapping = overlapping(content, end)?;
+    }
+    Ok(survey)
+}
+
+/// The bytes that an entry takes at least: the length of its local name is not known yet.
+fn taken(record: &Record) -> Range<u64> {
+    let start = record.extent.local_offset;
+    start..start.saturating_add(LOCAL_HEADER_BYTES).saturating_add(record.extent.packed_bytes)
+}
+
+fn overlapping(content: &Arc<dyn Content>, end: &End) -> Result<HashSet<u64>, ZipError> {
+    let mut ranges = Vec::new();
+    each(content, end, |record| {
+        if ranges.len() >= MAX_SCATTERED {
+            return Err(ZipError::Scattered);
+        }
+        let taken = taken(&record);
+        ranges.push((taken.start, taken.end));
+        Ok(())
+    })?;
+    ranges.sort_unstable();
+    Ok(shared(&ranges))
+}
+
+/// The starts of ranges, sorted by them, that share a byte with another one.
+fn shared(ranges: &[(u64, u64)]) -> HashSet<u64> {
+    let mut shared = HashSet::new();
+    let mut furthest = (0, 0);
+    for (start, end) in ranges.iter().copied() {
+        if start < furthest.1 {
+            shared.extend([furthest.0, start]);
+        }
+        if end > furthest.1 {
+            furthest = (start, end);
+        }
+    }
+    shared
+}
+
+fn each(
+    content: &Arc<dyn Content>,
+    end: &End,
+    mut look: impl FnMut(Record) -> Result<(), ZipError>,
+) -> Result<(), ZipError> {
+    let mut directory = Directory::new(Arc::clone(content), end.directory.clone());
+    loop {
+        match directory.next() {
+            Ok(Some(record)) => look(record)?,
+            // What lies before a break is read all the same, and the break is said where the walk meets it.
+            Ok(None) | Err(ZipError::Directory { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shared;
+
+    #[test]
+    fn shared_bytes_are_found() {
+        let starts = |ranges: &[(u64, u64)]| {
+            let mut starts: Vec<_> = shared(ranges).into_iter().collect();
+            starts.sort_unstable();
+            starts
+        };
+        assert_eq!(starts(&[(0, 40), (40, 80), (100, 130)]), []);
+        assert_eq!(starts(&[(0, 40), (0, 40), (50, 80)]), [0]);
+        assert_eq!(starts(&[(0, 40), (39, 70), (70, 100)]), [0, 39]);
+        // One that reaches over many others.
+        assert_eq!(starts(&[(0, 200), (40, 80), (90, 120), (200, 230)]), [0, 40, 90]);
+    }
+}

@@ -1,0 +1,186 @@
+//! What is in a sound archive.
+
+use std::io::{Cursor, Write};
+
+use mail::FallbackDate;
+use mail::source::{Flag, Item};
+
+use crate::support::{MAIL, items, mails, open, open_with, options, outcomes};
+use crate::writer::{Archive, Entry};
+
+#[test]
+fn directories_are_the_location() {
+    let found = mails(&[
+        Entry::deflated("jane/Inbox/Sub/1.eml", MAIL),
+        Entry::stored("top.EML", MAIL),
+        Entry::stored("./a//b\\c/2", MAIL),
+        Entry::stored("/../C:/3.eml", MAIL),
+        Entry::stored("M\u{fc}ller\0/4.eml", MAIL),
+    ]);
+    let short: Vec<_> = found
+        .iter()
+        .map(|found| (found.key.as_str(), found.locations[0].join("|"), found.locator.as_deref().unwrap()))
+        .collect();
+    assert_eq!(
+        short,
+        [
+            ("z//0/jane/Inbox/Sub/1.eml", "jane|Inbox|Sub".to_owned(), "jane/Inbox/Sub/1.eml"),
+            ("z//1/top.EML", "USER".to_owned(), "top.EML"),
+            ("z//2/./a//b\\\\c/2", "a|b\\c".to_owned(), "./a//b\\c/2"),
+            ("z//3//../C:/3.eml", "..|C:".to_owned(), "/../C:/3.eml"),
+            ("z//4/Müller\0/4.eml", "Müller\0".to_owned(), "Müller\0/4.eml"),
+        ]
+    );
+    for found in &found {
+        assert_eq!((found.read(1 << 20).unwrap().as_slice(), found.locations.len()), (MAIL, 1));
+    }
+}
+
+#[test]
+fn backslashes_separate_where_no_name_has_a_slash() {
+    let windows = [Entry::stored("jane\\Inbox\\1.eml", MAIL), Entry::stored("jane\\2.eml", MAIL)];
+    let locations = |entries: &[Entry]| mails(entries).into_iter().map(|found| found.locations[0].join("|")).collect();
+    let read: Vec<String> = locations(&windows);
+    assert_eq!(read, ["jane|Inbox", "jane"]);
+    let mixed = [&windows[..], &[Entry::stored("x/", b"")]].concat();
+    let read: Vec<String> = locations(&mixed);
+    assert_eq!(read, ["USER", "USER"]);
+}
+
+#[test]
+fn names_follow_the_code_page() {
+    let archive = Archive::of([Entry { name: b"M\x81ller/1.eml".to_vec(), ..Entry::stored("", MAIL) }]);
+    let location = |encoding: &str| {
+        let mut options = options();
+        options.zip_encoding = encoding.parse().unwrap();
+        match open_with(archive.bytes(), &options).unwrap().next() {
+            Some(Item::Mail(found)) => found.locations[0][0].clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(location("cp437"), "Müller");
+    assert_eq!(location("cp866"), "MБller");
+    assert_eq!(location("utf-8"), "M\\x81ller");
+}
+
+#[test]
+fn each_entry_has_one_outcome() {
+    let link = |name| Entry { made_by: 3 << 8, attributes: 0o120_777 << 16, ..Entry::stored(name, b"/etc/passwd") };
+    let pipe = |name| Entry { made_by: 3 << 8, attributes: 0o010_644 << 16, ..Entry::stored(name, b"") };
+    let folder = |name| Entry { attributes: 0x10, ..Entry::stored(name, b"") };
+    let inner = Archive::of([Entry::stored("a.eml", MAIL)]).bytes();
+    let archive = Archive::of([
+        folder("u/"),
+        folder("v"),
+        Entry::stored("w/", b""),
+        Entry::stored("u/0.eml", b""),
+        Entry::stored("u/1.eml", b"<?xml version=\"1.0\"?>"),
+        Entry::deflated("u/2.xml", b"<?xml version=\"1.0\"?>"),
+        Entry::stored("u/3", MAIL),
+        Entry::deflated("u/4.txt", b"Dear Bob, hello\n"),
+        link("u/5.eml"),
+        pipe("u/6.eml"),
+        Entry::stored("__MACOSX/u/._a.eml", MAIL),
+        Entry::stored("u/._a.eml", MAIL),
+        Entry::stored("u/.DS_Store", b"\0"),
+        Entry::stored("u/tmp/7.eml", MAIL),
+        Entry::stored("u/8.zip", &inner),
+        Entry { flags: 1, ..Entry::stored("u/9.eml", b"012345678901") },
+        Entry { method: 99, flags: 1, ..Entry::stored("u/10.eml", MAIL) },
+        Entry { method: 14, ..Entry::stored("u/11.eml", MAIL) },
+        Entry::stored("u/empty", b""),
+    ]);
+    assert_eq!(
+        outcomes(&archive),
+        [
+            "! 3/u/0.eml: empty",
+            "4/u/1.eml",
+            "- 5/u/2.xml: an XML document",
+            "6/u/3",
+            "- 7/u/4.txt: the first line is no header field",
+            "- 8/u/5.eml: a symbolic link, which is not followed",
+            "- 9/u/6.eml: a pipe, socket or device",
+            "- 10/__MACOSX/u/._a.eml: in __MACOSX/, which holds helper files of macOS",
+            "- 11/u/._a.eml: a helper file of macOS",
+            "- 12/u/.DS_Store: a helper file of macOS",
+            "- 13/u/tmp/7.eml: in tmp/, which holds unfinished files",
+            "- 14/u/8.zip: a zip archive within a zip archive",
+            "! 15/u/9.eml: encrypted in the zip archive",
+            "! 16/u/10.eml: encrypted in the zip archive",
+            "! 17/u/11.eml: packed by method 14 of ZIP, which is not read",
+            "! 18/u/empty: empty",
+        ]
+    );
+}
+
+#[test]
+fn times_are_utc() {
+    let extended = [b"UT\x05\0\x01".as_slice(), &1_672_653_600_i32.to_le_bytes()].concat();
+    let found = mails(&[
+        Entry { date: (43 << 9) | (1 << 5) | 2, time: 10 << 11, ..Entry::stored("1.eml", MAIL) },
+        Entry { extra: extended, ..Entry::stored("2.eml", MAIL) },
+        Entry { date: 0, ..Entry::stored("3.eml", MAIL) },
+    ]);
+    let dates: Vec<_> = found.iter().map(|found| found.fallback_date).collect();
+    let file = |seconds| Some(FallbackDate::File(seconds));
+    assert_eq!(dates, [file(1_672_653_600), file(1_672_653_600), None]);
+}
+
+#[test]
+fn an_emlx_is_its_counted_bytes() {
+    let plist = "<plist><dict><key>flags</key>\n<integer>17</integer></dict></plist>\n";
+    let emlx = format!("{:<10}\n{}{plist}", MAIL.len(), String::from_utf8_lossy(MAIL));
+    let found = mails(&[Entry::deflated("a.emlx", emlx.as_bytes()), Entry::stored("b.emlx", emlx.as_bytes())]);
+    for found in &found {
+        assert_eq!(found.read(1 << 20).unwrap(), MAIL);
+        assert_eq!((found.size_bytes, found.flags.as_slice()), (MAIL.len() as u64, &[Flag::Seen, Flag::Flagged][..]));
+    }
+    let mut wrong = Entry::stored("a.emlx", emlx.as_bytes());
+    wrong.crc ^= 1;
+    let archive =
+        Archive::of([wrong, Entry::stored("b.emlx", b"99999\nSubject: x\n\n"), Entry::stored("c.emlx", b"0\n")]);
+    assert_eq!(
+        outcomes(&archive),
+        [
+            "! 0/a.emlx: damaged in the zip archive: its checksum is wrong",
+            "! 1/b.emlx: emlx without a true length line",
+            "! 2/c.emlx: empty",
+        ]
+    );
+}
+
+/// The archives of another writer, in each method that it has.
+#[test]
+fn archives_of_an_independent_writer() {
+    use zip::write::{SimpleFileOptions, ZipWriter};
+    use zip::{CompressionMethod, DateTime};
+
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    let methods =
+        [CompressionMethod::Stored, CompressionMethod::Deflated, CompressionMethod::Bzip2, CompressionMethod::Zstd];
+    let body = |n: usize| [MAIL, &b"0123456789abcdef\r\n".repeat(n * 3_000)].concat();
+    let time = DateTime::from_date_and_time(2023, 1, 2, 10, 0, 0).unwrap();
+    for (n, method) in methods.into_iter().enumerate() {
+        let options = SimpleFileOptions::default().compression_method(method).last_modified_time(time);
+        writer.start_file(format!("jané/{n}.eml"), options.large_file(n % 2 == 0)).unwrap();
+        writer.write_all(&body(n)).unwrap();
+    }
+    writer.add_directory("empty", SimpleFileOptions::default()).unwrap();
+    writer.add_symlink("link.eml", "0.eml", SimpleFileOptions::default()).unwrap();
+    writer.set_comment("a comment").unwrap();
+    let bytes = writer.finish().unwrap().into_inner();
+    let mut items = open(bytes).unwrap();
+    for n in 0..methods.len() {
+        let Some(Item::Mail(found)) = items.next() else { panic!("mail {n}") };
+        assert_eq!(found.read(1 << 20).unwrap(), body(n));
+        assert_eq!(found.locations, [["jané"]]);
+        assert_eq!(found.fallback_date, Some(FallbackDate::File(1_672_653_600)));
+    }
+    assert!(matches!(items.next(), Some(Item::NotMail { reason, .. }) if reason.contains("link")));
+    assert!(items.next().is_none());
+}
+
+#[test]
+fn an_empty_archive_has_no_items() {
+    assert_eq!(items(&Archive::default()).len(), 0);
+}
