@@ -43,6 +43,9 @@ pub(crate) struct Export {
     /// The user archive of mails that lie in none [default: the export's name]
     #[arg(long, value_name = "NAME")]
     user_archive: Option<String>,
+    /// The code page of names in ZIP archives that do not say theirs: cp437, cp850, cp1252, shift_jis and the like
+    #[arg(long, value_name = "NAME", default_value = "cp437")]
+    zip_encoding: String,
     /// A file with the password
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
@@ -87,6 +90,10 @@ impl Export {
             name: self.name.parse::<ExportName>()?,
             layout,
             user_archive: self.user_archive.clone(),
+            zip_encoding: self
+                .zip_encoding
+                .parse()
+                .map_err(|error| Error::invalid("--zip-encoding").caused_by(error))?,
             password: password::given(self.password_file.as_deref(), config)?,
             recipients: self.recipient.iter().map(|path| read_recipient(path)).collect::<Result<_>>()?,
             volume_size: self.volume_size.parse::<VolumeSize>()?,

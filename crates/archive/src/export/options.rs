@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
-use mail::source::Layout;
+use mail::source::{Layout, ZipEncoding};
 use serde::{Deserialize, Serialize};
 use volume::Certificate;
 
@@ -25,6 +25,8 @@ pub struct ExportOptions {
     pub layout: Layout,
     /// The user archive of mails that lie in none; by default the export's name.
     pub user_archive: Option<String>,
+    /// The code page of names in ZIP archives that do not say theirs.
+    pub zip_encoding: ZipEncoding,
     pub password: Option<String>,
     /// At most eight.
     pub recipients: Vec<Certificate>,
@@ -158,6 +160,9 @@ pub struct ChosenOptions {
     pub name: String,
     pub layout: String,
     pub user_archive: String,
+    /// In lower case; of volumes that were begun before it was kept, the default.
+    #[serde(default = "default_zip_encoding")]
+    pub zip_encoding: String,
     /// Bytes.
     pub volume_size: u64,
     /// Whether a password protects the export.
@@ -235,11 +240,16 @@ impl ExportOptions {
             name: self.name.as_str().to_owned(),
             layout: self.layout.as_str().to_owned(),
             user_archive: self.user_archive().to_owned(),
+            zip_encoding: self.zip_encoding.as_str(),
             volume_size: self.volume_size.bytes(),
             password: self.password.is_some(),
             recipients,
         })
     }
+}
+
+fn default_zip_encoding() -> String {
+    ZipEncoding::default().as_str()
 }
 
 impl ChosenOptions {
@@ -250,6 +260,7 @@ impl ChosenOptions {
             (self.name == other.name, "--name"),
             (self.layout == other.layout, "--layout"),
             (self.user_archive == other.user_archive, "--user-archive"),
+            (self.zip_encoding == other.zip_encoding, "--zip-encoding"),
             (self.volume_size == other.volume_size, "--volume-size"),
             (self.password == other.password, "the password"),
             (self.recipients == other.recipients, "--recipient"),

@@ -176,7 +176,11 @@ pub(super) fn open_source(options: &ExportOptions) -> Result<Source> {
         return Err(Error::invalid(format!("{}: neither a directory nor a file", options.from.display()))
             .hint("--from names a directory or a file"));
     }
-    let told = mail::source::Options::new(options.user_archive(), options.scratch());
+    let told = mail::source::Options {
+        user_archive: options.user_archive().to_owned(),
+        zip_encoding: options.zip_encoding,
+        scratch: options.scratch(),
+    };
     mail::source::open(&options.from, options.layout, &told)
         .map_err(|error| Error::not_found(error.to_string()).hint("--from names a directory or a file"))
 }

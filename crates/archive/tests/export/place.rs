@@ -73,6 +73,7 @@ impl Place {
             name: "out".parse().unwrap(),
             layout: Layout::Auto,
             user_archive: None,
+            zip_encoding: mail::source::ZipEncoding::default(),
             password: None,
             recipients: Vec::new(),
             volume_size: VolumeSize::default(),

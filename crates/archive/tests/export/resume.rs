@@ -1,7 +1,8 @@
 //! What becomes of an export that is cut off, or whose source changes.
 
 use std::fs::{self};
-use std::io::{self};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
 
 use archive::ErrorKind;
 use archive::export::{Effect, ExportOptions, ExportReport};
@@ -54,6 +55,47 @@ fn unfinished(options: &ExportOptions) {
 }
 
 #[test]
+fn a_zip_resumes_like_the_tree_that_it_was_made_of() {
+    let place = three_volumes();
+    let tree = run(&place.split()).unwrap();
+    let of_tree = contents(&place);
+    fs::remove_dir_all(place.target()).unwrap();
+    let options = ExportOptions { from: zipped(&place), ..place.split() };
+    unfinished(&options);
+    let report = run(&options).unwrap();
+    assert_closes(&report);
+    assert_eq!(contents(&place), of_tree);
+    assert_eq!((report.exported, report.raw_bytes), (tree.exported, tree.raw_bytes));
+    let reasons = |report: &ExportReport| -> Vec<_> {
+        report.skipped.iter().chain(&report.not_mail).map(|named| named.reason.clone()).collect()
+    };
+    assert_eq!(reasons(&report), reasons(&tree));
+    place.verify(Secret::None);
+}
+
+/// The source as an archive beside it.
+fn zipped(place: &Place) -> PathBuf {
+    let path = place.dir.path().join("source.zip");
+    let mut writer = zip::ZipWriter::new(fs::File::create(&path).unwrap());
+    for entry in fs::read_dir(place.source().join("jane/Inbox")).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("jane/Inbox/{}", entry.file_name().to_str().unwrap());
+        writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(&fs::read(entry.path()).unwrap()).unwrap();
+    }
+    writer.finish().unwrap();
+    path
+}
+
+/// Locations and hash of each mail.
+fn contents(place: &Place) -> Vec<(Vec<Vec<String>>, [u8; 32])> {
+    let mails = place.mails(Secret::None).into_iter().flatten();
+    let mut contents: Vec<_> = mails.map(|(_, metadata, _)| (metadata.locations, metadata.sha256)).collect();
+    contents.sort_unstable();
+    contents
+}
+
+#[test]
 fn other_options_do_not_resume() {
     let place = three_volumes();
     let options = ExportOptions { password: Some("geheim".into()), ..place.split() };
@@ -66,6 +108,7 @@ fn other_options_do_not_resume() {
         ExportOptions { volume_size: "2MiB".parse().unwrap(), ..options.clone() },
         ExportOptions { layout: Layout::Eml, ..options.clone() },
         ExportOptions { user_archive: Some("jane".into()), ..options.clone() },
+        ExportOptions { zip_encoding: "cp850".parse().unwrap(), ..options.clone() },
         ExportOptions { from: place.source().join("jane"), ..options.clone() },
     ] {
         assert_eq!(kind(run(&other)), ErrorKind::Invalid);
