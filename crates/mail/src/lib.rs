@@ -36,6 +36,7 @@ mod message_date;
 mod mime;
 mod parameters;
 mod preamble;
+pub mod query;
 mod resume;
 mod scan;
 mod second_opinion;
