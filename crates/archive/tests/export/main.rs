@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod content;
+mod filter;
 mod paths;
 mod place;
 mod resume;
