@@ -6,7 +6,7 @@ use crate::{
     client::Client,
     commands::{
         Outcome, certificate, check, demo, doctor, export::Export, folders, grant, group, import, inspect::Inspect,
-        mailbox, mailboxes, mails, mapping, redrive, restructure, serve, show, user, verify::Verify,
+        mailbox, mailboxes, mails, mapping, query, redrive, restructure, serve, show, user, verify::Verify,
     },
     config::{Config, Settings},
     failure::Result,
@@ -27,6 +27,9 @@ pub(crate) enum Command {
     Export(Box<Export>),
     Verify(Verify),
     Inspect(Inspect),
+    /// Saved searches, for `export --where @NAME`: save, list, show, delete
+    #[command(subcommand)]
+    Query(query::Query),
     /// Serve the archive: HTTP, SFTP, and the work in the background
     Serve(serve::Serve),
     /// Show the whole journey on the sample mails, then serve them
@@ -78,6 +81,7 @@ impl Command {
             Self::Export(export) => Ok(export.run(config, &SystemClock, &SystemRandom)?),
             Self::Verify(verify) => Ok(verify.run(config)?),
             Self::Inspect(inspect) => Ok(inspect.run()?),
+            Self::Query(query) => Ok(query::run(&query, config)?),
             command => runtime()?.block_on(command.run_async(config)),
         }
     }
@@ -108,6 +112,7 @@ impl Command {
             Self::Export(_)
             | Self::Verify(_)
             | Self::Inspect(_)
+            | Self::Query(_)
             | Self::Serve(_)
             | Self::Demo(_)
             | Self::Doctor(_)

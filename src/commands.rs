@@ -15,6 +15,7 @@ pub(crate) mod mailboxes;
 pub(crate) mod mails;
 pub(crate) mod mapping;
 mod outcome;
+pub(crate) mod query;
 pub(crate) mod redrive;
 pub(crate) mod restructure;
 pub(crate) mod serve;

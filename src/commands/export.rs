@@ -1,24 +1,24 @@
-use std::borrow::Cow;
-use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::Duration;
+mod bar;
 
-use archive::export::{ExportName, ExportOptions, ExportReport, Named, Progress, Step, Surroundings, VolumeSize};
+use std::path::{Path, PathBuf};
+
+use archive::export::{Counts, ExportName, ExportOptions, ExportReport, Named, Surroundings, VolumeSize};
 use archive::ports::{Clock, Random};
 use archive::{Error, Result};
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount};
 use volume::Certificate;
 
 use super::outcome::Outcome;
+use super::query;
 use super::verify::certificate_bytes;
 use crate::config::Config;
 use crate::{password, text};
+use bar::Bar;
 
 /// How many lines of each list the text shows; the report has them all.
 const SHOWN_LINES: usize = 20;
-/// The bar is drawn anew after so many mails.
-const MAILS_PER_TICK: u64 = 64;
+/// How many places the text of a dry run shows.
+const SHOWN_PLACES: usize = 200;
 
 /// Write the mails of a source into signed volumes; the same command again resumes
 ///
@@ -55,7 +55,10 @@ pub(crate) struct Export {
     /// The largest size of a volume: bytes, or a number right before KiB, MiB or GiB; 1MiB to 4GiB
     #[arg(long, value_name = "SIZE", default_value = "4GiB")]
     volume_size: String,
-    /// Export only what this query finds (not built yet)
+    /// Export only what this query finds, or the one saved as NAME: @NAME
+    ///
+    /// Terms: from: to: cc: subject: folder: user-archive: date:2019..2021 size:>10MiB has:attachment flag:seen; with
+    /// AND (or nothing), OR, NOT, parentheses and "quoted phrases".
     #[arg(long = "where", value_name = "QUERY")]
     filter: Option<String>,
     /// Count mails, bytes and volumes; write nothing
@@ -66,9 +69,6 @@ pub(crate) struct Export {
 impl Export {
     /// Exports; the exit code is 8 if mails were skipped.
     pub(crate) fn run(self, config: &Config, clock: &dyn Clock, random: &dyn Random) -> Result<Outcome> {
-        if self.filter.is_some() {
-            return Err(Error::invalid("the option --where is not built yet").hint("leave it out to export all mails"));
-        }
         let options = self.options(config)?;
         let bar = Bar::new();
         let generator = concat!("postkahn ", env!("CARGO_PKG_VERSION"));
@@ -97,6 +97,7 @@ impl Export {
             password: password::given(self.password_file.as_deref(), config)?,
             recipients: self.recipient.iter().map(|path| read_recipient(path)).collect::<Result<_>>()?,
             volume_size: self.volume_size.parse::<VolumeSize>()?,
+            filter: self.filter.as_deref().map(|given| query::filter(given, config)).transpose()?,
         })
     }
 }
@@ -125,6 +126,12 @@ fn told(report: &ExportReport, options: &ExportOptions) -> String {
         ),
         format!("{} of mails, {volumes} volumes", HumanBytes(report.raw_bytes)),
     ];
+    if let Some(filter) = &report.options.filter {
+        lines.push(format!("the query: {}", text::shown(filter)));
+    }
+    if report.volumes_expected.is_some() {
+        lines.extend(places(report));
+    }
     lines.extend(named("skipped", &report.skipped));
     lines.extend(named("changed after they were exported", &report.changed));
     if !report.not_mail.is_empty() {
@@ -145,48 +152,39 @@ fn told(report: &ExportReport, options: &ExportOptions) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
+/// What would be exported from where.
+fn places(report: &ExportReport) -> Vec<String> {
+    let row = |place: String, counts: &Counts| {
+        let count = |count| HumanCount(count).to_string();
+        let Counts { in_source, filtered, skipped, exported, raw_bytes, .. } = counts;
+        vec![
+            place,
+            count(*in_source),
+            count(*filtered),
+            count(*skipped),
+            count(*exported),
+            HumanBytes(*raw_bytes).to_string(),
+        ]
+    };
+    let rows = report.user_archives.iter().flat_map(|archive| {
+        let name = archive.user_archive.as_deref().unwrap_or("(place not known)");
+        let folders = archive.folders.iter().filter(|folder| !folder.path.is_empty());
+        let folder = |path: &[String]| format!("  {}", text::shown(&path.join("/")));
+        std::iter::once(row(text::shown(name), &archive.counts))
+            .chain(folders.map(move |below| row(folder(&below.path), &below.counts)))
+    });
+    let all = report.user_archives.iter().map(|archive| 1 + archive.folders.len()).sum::<usize>();
+    let head = ["place", "in source", "left out", "skipped", "exported", "bytes"];
+    let table = text::table(&head, rows.take(SHOWN_PLACES));
+    let rest = all.saturating_sub(SHOWN_PLACES);
+    let more = (rest > 0).then(|| format!("and about {} more places: --json has them all", HumanCount(rest as u64)));
+    table.lines().map(str::to_owned).chain(more).collect()
+}
+
 fn named<'a>(what: &'a str, items: &'a [Named]) -> impl Iterator<Item = String> + 'a {
     let title = (!items.is_empty()).then(|| format!("{what}:"));
     let rest = items.len().saturating_sub(SHOWN_LINES);
     let more = (rest > 0).then(|| format!("  and {} more, see the report", HumanCount(rest as u64)));
     let line = |item: &Named| format!("  {}: {}", text::shown(&item.source), text::shown(&item.reason));
     title.into_iter().chain(items.iter().take(SHOWN_LINES).map(line)).chain(more)
-}
-
-/// A line on the terminal, if there is one.
-struct Bar {
-    bar: ProgressBar,
-    /// Where the last mail lay, so that a line is only made anew with its folder.
-    place: Mutex<Vec<String>>,
-}
-
-impl Bar {
-    fn new() -> Self {
-        let bar = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-        // The length is not known before the walk has ended, so there is a rate and no end.
-        let style = ProgressStyle::with_template("{spinner} {human_pos} mails, {per_sec}, {elapsed}  {msg}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar, place: Mutex::new(Vec::new()) }
-    }
-
-    fn clear(&self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-impl Progress for Bar {
-    fn advance(&self, step: Step<'_>) {
-        if self.bar.is_hidden() || !step.mails.is_multiple_of(MAILS_PER_TICK) {
-            return;
-        }
-        self.bar.set_position(step.mails);
-        let mut place = self.place.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if *place != step.location {
-            *place = step.location.to_vec();
-        }
-        let folder: Cow<'_, str> = place.join("/").into();
-        let bytes = HumanBytes(step.raw_bytes);
-        self.bar.set_message(format!("{bytes}, volume {}, {}", step.volume, text::shown(&folder)));
-    }
 }

@@ -10,6 +10,7 @@ mod failure;
 mod folder;
 mod house;
 mod program;
+mod queries;
 mod refusal;
 mod server;
 mod source;

@@ -15,8 +15,10 @@
 //! Mails that could not be read are counted in the seal of the last volume alone: a resumed export tries them again,
 //! and only the last walk through the source knows for good.
 
+mod ahead;
 mod budget;
 mod dry_run;
+mod filter;
 mod html;
 mod options;
 mod pipeline;
@@ -28,8 +30,9 @@ mod tally;
 mod target;
 mod volumes;
 
+pub use filter::Filter;
 pub use options::{ChosenOptions, ExportName, ExportOptions, VolumeSize};
-pub use report::{ExportReport, FolderCount, Named, UserArchiveCount, VolumeFile};
+pub use report::{Counts, ExportReport, FolderCount, Named, UserArchiveCount, VolumeFile};
 pub use target::Effect;
 
 use crate::Result;
@@ -52,6 +55,8 @@ pub struct Surroundings<'a> {
 pub struct Step<'a> {
     /// Mails that have their outcome, those of an earlier run included.
     pub mails: u64,
+    /// Raw bytes of the mails that this run met, whatever became of them.
+    pub met_bytes: u64,
     /// Raw bytes of those exported.
     pub raw_bytes: u64,
     /// The volume being written.
@@ -64,6 +69,14 @@ pub struct Step<'a> {
 pub trait Progress: Sync {
     /// A mail got its outcome.
     fn advance(&self, _step: Step<'_>) {}
+
+    /// Whether it is worth counting how much there is to be met.
+    fn asks_for_total(&self) -> bool {
+        false
+    }
+
+    /// About how many bytes the source has; comes while the export runs, if at all.
+    fn total(&self, _bytes: u64) {}
 
     /// Comes right before each durable effect; an error ends the export there as a crash would.
     fn before(&self, _effect: &Effect) -> std::io::Result<()> {

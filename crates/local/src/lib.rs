@@ -9,6 +9,7 @@
 //! DIR/uploads/whole      uploads that were closed, key USER/NAME
 //! DIR/uploads/partial    uploads in the making (the SFTP server's)
 //! DIR/keys/archive.key   the archive's keys
+//! DIR/queries/NAME       saved searches, one line of text each; they need no archive
 //! DIR/scratch            temporary files; emptied at each start
 //! DIR/lock               held by the one process that owns the folder
 //! ```
@@ -37,6 +38,7 @@ mod json;
 mod key_file;
 mod landing;
 mod lock;
+mod queries;
 mod random;
 mod read;
 mod sqlite;
@@ -52,6 +54,7 @@ pub use jobs::{Dead, Jobs, QueueCounts, Received};
 pub use key_file::KeyFile;
 pub use landing::Landings;
 pub use lock::Lock;
+pub use queries::{Queries, QueryName};
 pub use random::SystemRandom;
 pub use sqlite::Sqlite;
 pub use timetable::Timetable;

@@ -54,7 +54,7 @@ fn starts_line(body: &[u8], at: usize) -> bool {
 }
 
 /// After the boundary: if it closes, and where the next line begins; none if the line goes on.
-fn delimiter_end(body: &[u8], after: usize) -> Option<(bool, usize)> {
+pub(crate) fn delimiter_end(body: &[u8], after: usize) -> Option<(bool, usize)> {
     let tail = body.get(after..)?;
     if let Some(next) = line_end(tail) {
         return Some((false, after.checked_add(next)?));

@@ -95,6 +95,11 @@ pub(crate) fn in_years(seconds: i64) -> bool {
     YEARS_1_TO_9999.contains(&seconds)
 }
 
+/// Unix seconds of the beginning of a day (UTC); none if there is no such day in the years 1 to 9999.
+pub(crate) fn midnight(year: i64, month: i64, day: i64) -> Option<i64> {
+    Civil { year, month, day, hour: 0, minute: 0, second: 0 }.seconds(0).ok()
+}
+
 struct Civil {
     year: i64,
     month: i64,

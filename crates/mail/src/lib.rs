@@ -24,6 +24,7 @@
 //! assert!(view.defects.is_empty());
 //! ```
 
+mod attached;
 mod boundary;
 mod date;
 mod defects;
@@ -35,6 +36,7 @@ mod message_date;
 mod mime;
 mod parameters;
 mod preamble;
+pub mod query;
 mod resume;
 mod scan;
 mod second_opinion;
@@ -45,6 +47,7 @@ mod text;
 mod transfer;
 mod view;
 
+pub use attached::has_attachment;
 pub use date::{DateDefect, parse_date};
 pub use defects::{Defect, Defects};
 pub use message_date::{DateSource, FallbackDate, MessageDate, message_date};

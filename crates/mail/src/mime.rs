@@ -49,20 +49,20 @@ pub(crate) struct Walk<'a> {
 }
 
 /// The fields of a part that say what it is.
-struct Head {
-    kind: Structured,
-    media: String,
+pub(crate) struct Head {
+    pub(crate) kind: Structured,
+    pub(crate) media: String,
     disposition: Structured,
-    encoding: Encoding,
+    pub(crate) encoding: Encoding,
     content_id: Option<String>,
 }
 
 /// Where a part stands among its siblings.
 #[derive(Clone, Copy)]
-struct Place {
-    depth: usize,
-    first: bool,
-    related: bool,
+pub(crate) struct Place {
+    pub(crate) depth: usize,
+    pub(crate) first: bool,
+    pub(crate) related: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -269,7 +269,7 @@ impl<'a> Walk<'a> {
 }
 
 impl Head {
-    fn of(fields: &[Field], default: &str) -> Self {
+    pub(crate) fn of(fields: &[Field], default: &str) -> Self {
         let value = |name: &str| {
             let field = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name));
             field.map(|field| field.value.as_slice()).unwrap_or_default()
@@ -288,7 +288,7 @@ impl Head {
     }
 
     /// RFC 8621, 4.1.4: text that is shown in line, and a name only on the first part.
-    fn is_body(&self, place: Place) -> bool {
+    pub(crate) fn is_body(&self, place: Place) -> bool {
         matches!(self.media.as_str(), "text/plain" | "text/html")
             && self.disposition.value != "attachment"
             && (place.first || (!place.related && self.name().is_none()))

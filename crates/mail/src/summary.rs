@@ -68,7 +68,7 @@ fn message_id(scan: &HeaderScan, defects: &mut Defects) -> Option<String> {
     id.map(cut)
 }
 
-fn body_charset(scan: &HeaderScan) -> Option<String> {
+pub(crate) fn body_charset(scan: &HeaderScan) -> Option<String> {
     Structured::parse(&scan.first("Content-Type")?.value).word("charset")
 }
 

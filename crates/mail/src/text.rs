@@ -17,17 +17,26 @@ const WORD_LIMIT_BYTES: usize = 8 << 10;
 /// The text of an unstructured header value (RFC 5322, 3.2.5; RFC 2047): unfolded, encoded words decoded, raw 8-bit
 /// bytes guessed, of which `charset` (the body's) is tried second.
 pub(crate) fn header_text(value: &[u8], charset: Option<&str>) -> (String, Defects) {
-    let mut defects = Defects::NONE;
     let cut = value.get(..HEADER_TEXT_BYTES).unwrap_or(value);
+    let (text, mut defects) = decoded(cut, charset);
     if cut.len() < value.len() {
         defects.insert(Defect::HdrLongline);
     }
-    let unfolded: Vec<u8> = cut.trim_ascii().iter().filter(|byte| !matches!(byte, b'\r' | b'\n')).copied().collect();
-    let mut text = Words::new(charset).decode(&unfolded, &mut defects);
     if text.contains('\0') {
         defects |= Defects::from(Defect::Nul) | Defect::NulDb;
     }
-    text = shown(&text);
+    (shown(&text), defects)
+}
+
+/// The text of all that the header scan kept of a value, to be searched: of ten thousand addresses, none is left out.
+pub(crate) fn whole_header_text(value: &[u8], charset: Option<&str>) -> String {
+    shown(&decoded(value, charset).0)
+}
+
+fn decoded(value: &[u8], charset: Option<&str>) -> (String, Defects) {
+    let mut defects = Defects::NONE;
+    let unfolded: Vec<u8> = value.trim_ascii().iter().filter(|byte| !matches!(byte, b'\r' | b'\n')).copied().collect();
+    let text = Words::new(charset).decode(&unfolded, &mut defects);
     (text, defects)
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mail::source::{Item, Layout, Options, open};
-use mail::{Defect, Limits, looks_like_mail, message_date, scan_headers, summarize, view};
+use mail::{Defect, Limits, has_attachment, looks_like_mail, message_date, scan_headers, summarize, view};
 
 fn corpus() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
@@ -31,6 +31,9 @@ fn every_file_of_the_corpus_is_read() {
         let summary = summarize(&raw, true);
         assert_eq!((&summary.subject, &summary.from), (&view.subject, &view.from), "{}", found.key);
         assert_eq!(view.headers.len(), scan.fields.len(), "{}", found.key);
+        let coarse = view.defects.contains(Defect::NestedEnc) || view.defects.contains(Defect::HdrBom);
+        let attached = has_attachment(&scan, &raw, &mut std::io::empty()).unwrap();
+        assert!(coarse || attached != view.attachments.is_empty(), "{}", found.key);
         if view.defects.contains(Defect::ParserFailed) || start.elapsed() > Duration::from_secs(10) {
             failed.push(found.key);
         }

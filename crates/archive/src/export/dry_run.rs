@@ -1,18 +1,21 @@
 //! What an export would do.
 
-use mail::source::Item;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use mail::source::{Found, Item};
 use volume::MAX_RAW_BYTES;
 
 use super::report::{ExportReport, Named};
 use super::run::open_source;
 use super::tally::Tally;
-use super::{ExportOptions, Step, Surroundings, rfc3339};
+use super::{ExportOptions, Filter, Surroundings, rfc3339};
 use crate::Result;
 
 /// Metadata, container records, catalogue and seals of one mail, generously.
 const OVERHEAD_BYTES: u64 = 1_024;
 
-/// Counts what the walk finds; mails that turn out to be unreadable are not known yet.
+/// Counts what the walk finds. Mails are read only as far as a filter needs it, so most of those that turn out to be
+/// unreadable are not known yet.
 pub(super) fn dry_run(options: &ExportOptions, surroundings: &Surroundings<'_>) -> Result<ExportReport> {
     let started = rfc3339(surroundings.clock.now());
     let mut tally = Tally::default();
@@ -20,21 +23,22 @@ pub(super) fn dry_run(options: &ExportOptions, surroundings: &Surroundings<'_>) 
     for item in open_source(options)? {
         match item {
             Item::NotMail { source, reason } => tally.not_mail.push(Named { source, reason }),
-            Item::Skipped { source, reason } => tally.skip(Named { source, reason }),
-            Item::Mail(found) if found.size_bytes > MAX_RAW_BYTES => {
-                tally.skip(Named { source: found.key, reason: format!("larger than {MAX_RAW_BYTES} bytes") });
+            Item::Skipped { source, reason } => {
+                tally.meet(0);
+                tally.skip(Named { source, reason }, &[]);
             }
             Item::Mail(found) => {
-                tally.met += 1;
-                tally.exported += 1;
-                tally.raw_bytes += found.size_bytes;
-                for location in &found.locations {
-                    tally.place(location, found.size_bytes);
-                }
-                packing.add(found.size_bytes);
+                tally.meet(found.size_bytes);
                 let location = found.locations.first().map_or(&[][..], Vec::as_slice);
-                let (mails, raw_bytes, volume) = (tally.met, tally.raw_bytes, packing.volumes);
-                surroundings.progress.advance(Step { mails, raw_bytes, volume, location });
+                match outlook(&found, options.filter.as_ref()) {
+                    Ok(true) => {
+                        tally.export(&found.locations, found.size_bytes);
+                        packing.add(found.size_bytes);
+                    }
+                    Ok(false) => tally.filter(location),
+                    Err(reason) => tally.skip(Named { source: found.key.clone(), reason }, location),
+                }
+                surroundings.progress.advance(tally.step(packing.volumes, location));
             }
         }
     }
@@ -50,7 +54,7 @@ pub(super) fn dry_run(options: &ExportOptions, surroundings: &Surroundings<'_>) 
         volumes_expected: Some(packing.volumes),
         volumes: Vec::new(),
         in_source: tally.in_source()?,
-        filtered: 0,
+        filtered: tally.filtered,
         exported: tally.exported,
         raw_bytes: tally.raw_bytes,
         unique_mails: None,
@@ -61,6 +65,25 @@ pub(super) fn dry_run(options: &ExportOptions, surroundings: &Surroundings<'_>) 
         changed: Vec::new(),
         complete: false,
     })
+}
+
+/// Whether a mail would be exported, or the reason for which it would be skipped.
+fn outlook(found: &Found, filter: Option<&Filter>) -> Result<bool, String> {
+    let at_sight = filter.map_or(Some(true), |filter| filter.at_sight(found));
+    match (at_sight, filter) {
+        (Some(false), _) => Ok(false),
+        _ if found.size_bytes > MAX_RAW_BYTES => Err(format!("larger than {MAX_RAW_BYTES} bytes")),
+        (None, Some(filter)) => look_into(found, filter),
+        _ => Ok(true),
+    }
+}
+
+fn look_into(found: &Found, filter: &Filter) -> Result<bool, String> {
+    let look = || found.open().and_then(|mut raw| filter.admits(found, &mut raw));
+    // A panic in a parser is this mail's outcome, as in the export.
+    catch_unwind(AssertUnwindSafe(look))
+        .map_err(|_| "the reader failed on it".to_owned())?
+        .map_err(|error| format!("unreadable: {error}"))
 }
 
 /// Volumes filled with mails that do not compress: no export needs more.

@@ -7,6 +7,7 @@ use mail::source::{Layout, ZipEncoding};
 use serde::{Deserialize, Serialize};
 use volume::Certificate;
 
+use super::Filter;
 use crate::{Error, Result};
 
 /// The most recipients of one export.
@@ -31,6 +32,8 @@ pub struct ExportOptions {
     /// At most eight.
     pub recipients: Vec<Certificate>,
     pub volume_size: VolumeSize,
+    /// Which mails are exported; all without one.
+    pub filter: Option<Filter>,
 }
 
 /// The name of an export: the beginning of its files' names, and of the folder that an import makes.
@@ -169,6 +172,9 @@ pub struct ChosenOptions {
     pub password: bool,
     /// SHA-256 of the recipients' certificates in lower-case hex, sorted.
     pub recipients: Vec<String>,
+    /// The query in its canonical form; none if all mails are exported.
+    #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
 }
 
 impl ExportOptions {
@@ -244,6 +250,7 @@ impl ExportOptions {
             volume_size: self.volume_size.bytes(),
             password: self.password.is_some(),
             recipients,
+            filter: self.filter.as_ref().map(Filter::to_string),
         })
     }
 }
@@ -264,6 +271,7 @@ impl ChosenOptions {
             (self.volume_size == other.volume_size, "--volume-size"),
             (self.password == other.password, "the password"),
             (self.recipients == other.recipients, "--recipient"),
+            (self.filter == other.filter, "--where"),
         ];
         pairs.into_iter().find(|(same, _)| !same).map(|(_, option)| option)
     }

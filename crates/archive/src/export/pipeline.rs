@@ -27,16 +27,37 @@ pub(super) enum Arrival {
     Mail(Box<Prepared>),
     /// In a finished volume already.
     Known(Box<Found>),
-    Skipped(Named),
+    /// Left out by the filter.
+    Filtered(About),
+    /// Without a mail where the walk met something that it could not read.
+    Skipped(Named, Option<About>),
     NotMail(Named),
 }
+
+/// What is known of a mail before it is read.
+pub(super) struct About {
+    key: String,
+    /// The first one: there the mail is counted.
+    pub(super) location: Vec<String>,
+    pub(super) size_bytes: u64,
+}
+
+impl About {
+    pub(super) fn of(found: &Found) -> Self {
+        let location = found.locations.first().cloned().unwrap_or_default();
+        Self { key: found.key.clone(), location, size_bytes: found.size_bytes }
+    }
+}
+
+/// A mail that is ready; none if it is left out.
+type Outcome = Result<Option<Prepared>, Failure>;
 
 /// How items are looked at, from any thread.
 pub(super) struct Stages<'a> {
     /// Whether a mail is in a finished volume.
     pub(super) is_known: &'a (dyn Fn(&Found) -> bool + Sync),
-    /// Reads, hashes and compresses.
-    pub(super) prepare: &'a (dyn Fn(&Found) -> Result<Prepared, Failure> + Sync),
+    /// Reads, filters, hashes and compresses.
+    pub(super) prepare: &'a (dyn Fn(&Found) -> Outcome + Sync),
 }
 
 /// Walks the source and delivers each item to `consume` in the order of the source; ends at the first error.
@@ -62,13 +83,13 @@ pub(super) fn run(source: Source, stages: &Stages<'_>, consume: &mut dyn FnMut(A
 /// A mail to be read, and who waits for it.
 struct Job {
     found: Box<Found>,
-    reply: Sender<Result<Prepared, Failure>>,
+    reply: Sender<Outcome>,
 }
 
 /// One item's place in the line.
 enum Ticket<'a> {
     Ready(Arrival),
-    Pending { key: String, answer: Receiver<Result<Prepared, Failure>>, _share: Share<'a> },
+    Pending { about: About, answer: Receiver<Outcome>, _share: Share<'a> },
 }
 
 fn walk<'a>(
@@ -81,16 +102,16 @@ fn walk<'a>(
     for item in source {
         let ticket = match item {
             Item::NotMail { source, reason } => Ticket::Ready(Arrival::NotMail(Named { source, reason })),
-            Item::Skipped { source, reason } => Ticket::Ready(Arrival::Skipped(Named { source, reason })),
+            Item::Skipped { source, reason } => Ticket::Ready(Arrival::Skipped(Named { source, reason }, None)),
             Item::Mail(found) if is_known(&found) => Ticket::Ready(Arrival::Known(Box::new(found))),
             Item::Mail(found) => {
                 let Some(share) = budget.take(cost(found.size_bytes)) else { return };
                 let (reply, answer) = channel();
-                let key = found.key.clone();
+                let about = About::of(&found);
                 if jobs.send(Job { found: Box::new(found), reply }).is_err() {
                     return;
                 }
-                Ticket::Pending { key, answer, _share: share }
+                Ticket::Pending { about, answer, _share: share }
             }
         };
         if tickets.send(ticket).is_err() {
@@ -104,7 +125,7 @@ fn cost(size_bytes: u64) -> u64 {
     if size_bytes <= WHOLE_BYTES { 2 * size_bytes + PER_MAIL_BYTES } else { PER_SPOOLED_BYTES }
 }
 
-fn work(inbox: &Mutex<Receiver<Job>>, prepare: &(dyn Fn(&Found) -> Result<Prepared, Failure> + Sync)) {
+fn work(inbox: &Mutex<Receiver<Job>>, prepare: &(dyn Fn(&Found) -> Outcome + Sync)) {
     loop {
         let next = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
@@ -120,11 +141,14 @@ fn drain(line: &Receiver<Ticket<'_>>, consume: &mut dyn FnMut(Arrival) -> Result
     while let Ok(ticket) = line.recv() {
         match ticket {
             Ticket::Ready(arrival) => consume(arrival)?,
-            Ticket::Pending { key, answer, _share } => {
-                let lost = || Err(Failure::Fatal(Error::internal(format!("{key}: its reader is gone"))));
+            Ticket::Pending { about, answer, _share } => {
+                let lost = || Err(Failure::Fatal(Error::internal(format!("{}: its reader is gone", about.key))));
                 consume(match answer.recv().unwrap_or_else(|_| lost()) {
-                    Ok(prepared) => Arrival::Mail(Box::new(prepared)),
-                    Err(Failure::Skip(reason)) => Arrival::Skipped(Named { source: key, reason }),
+                    Ok(Some(prepared)) => Arrival::Mail(Box::new(prepared)),
+                    Ok(None) => Arrival::Filtered(about),
+                    Err(Failure::Skip(reason)) => {
+                        Arrival::Skipped(Named { source: about.key.clone(), reason }, Some(about))
+                    }
                     Err(Failure::Fatal(error)) => return Err(error),
                 })?;
             }

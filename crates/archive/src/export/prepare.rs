@@ -9,6 +9,7 @@ use mail::source::Found;
 use mail::{HEADER_LIMIT_BYTES, message_date, scan_headers};
 use volume::{Compressor, MAX_RAW_BYTES, Metadata, WriteError};
 
+use super::Filter;
 use crate::{Error, Result};
 
 /// Up to this size a mail is held in memory; a larger one is streamed, and its frame spooled beside the volumes.
@@ -42,6 +43,8 @@ pub(super) struct Reader<'a> {
     pub(super) root: &'a Root,
     /// Where large frames are spooled.
     pub(super) scratch: &'a Path,
+    /// Which mails are exported; all without one.
+    pub(super) filter: Option<&'a Filter>,
     pub(super) compressors: Compressors,
 }
 
@@ -120,8 +123,11 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 }
 
 impl Reader<'_> {
-    /// Reads a mail; one that changes meanwhile is tried once more.
-    pub(super) fn prepare(&self, found: &Found) -> Result<Prepared, Failure> {
+    /// Reads a mail; none if the filter leaves it out. One that changes meanwhile is tried once more.
+    pub(super) fn prepare(&self, found: &Found) -> Result<Option<Prepared>, Failure> {
+        if self.filter.is_some_and(|filter| filter.at_sight(found) == Some(false)) {
+            return Ok(None);
+        }
         if found.size_bytes > MAX_RAW_BYTES {
             return Err(Failure::Skip(format!("larger than {MAX_RAW_BYTES} bytes")));
         }
@@ -131,7 +137,7 @@ impl Reader<'_> {
         })
     }
 
-    fn second_attempt(&self, found: &Found) -> Result<Prepared, Failure> {
+    fn second_attempt(&self, found: &Found) -> Result<Option<Prepared>, Failure> {
         let result = found.look_again().map_err(Trouble::Source).and_then(|found| self.attempt(&found));
         result.map_err(|trouble| match trouble {
             Trouble::Target(error) => self.spool_failed(error),
@@ -142,20 +148,27 @@ impl Reader<'_> {
         })
     }
 
-    fn attempt(&self, found: &Found) -> Result<Prepared, Trouble> {
+    fn attempt(&self, found: &Found) -> Result<Option<Prepared>, Trouble> {
         if found.size_bytes <= WHOLE_BYTES { self.in_memory(found) } else { self.spooled(found) }
     }
 
-    fn in_memory(&self, found: &Found) -> Result<Prepared, Trouble> {
+    fn in_memory(&self, found: &Found) -> Result<Option<Prepared>, Trouble> {
         let raw = found.read(WHOLE_BYTES).map_err(Trouble::Source)?;
+        if !self.admits(found, &mut raw.as_slice())? {
+            return Ok(None);
+        }
         let mut frame = Vec::new();
         let sha256 = self.compressors.compress(&mut raw.as_slice(), raw.len() as u64, &mut frame).map_err(trouble)?;
         let start = raw.get(..HEADER_LIMIT_BYTES).unwrap_or(&raw);
         let metadata = metadata(found, sha256, start, start.len() == raw.len());
-        Ok(Prepared { metadata, frame: Frame::Memory(frame) })
+        Ok(Some(Prepared { metadata, frame: Frame::Memory(frame) }))
     }
 
-    fn spooled(&self, found: &Found) -> Result<Prepared, Trouble> {
+    fn spooled(&self, found: &Found) -> Result<Option<Prepared>, Trouble> {
+        // Before anything is spooled: what is looked for may stand at the end of the mail.
+        if !self.admits(found, &mut found.open().map_err(Trouble::Source)?)? {
+            return Ok(None);
+        }
         let mut raw = Witness { inner: found.open().map_err(Trouble::Source)?, start: Vec::new(), error: None };
         let file = tempfile::tempfile_in(self.scratch).map_err(Trouble::Target)?;
         let mut spool = BufWriter::new(file);
@@ -168,7 +181,11 @@ impl Reader<'_> {
         let mut file = spool.into_inner().map_err(|error| Trouble::Target(error.into_error()))?;
         let len = file.stream_position().map_err(Trouble::Target)?;
         let metadata = metadata(found, sha256, &raw.start, false);
-        Ok(Prepared { metadata, frame: Frame::Spooled(file, len) })
+        Ok(Some(Prepared { metadata, frame: Frame::Spooled(file, len) }))
+    }
+
+    fn admits(&self, found: &Found, raw: &mut dyn Read) -> Result<bool, Trouble> {
+        self.filter.map_or(Ok(true), |filter| filter.admits(found, raw)).map_err(Trouble::Source)
     }
 
     fn spool_failed(&self, error: io::Error) -> Failure {
@@ -264,8 +281,8 @@ mod tests {
         let found = found(folder.path());
         fs::write(&path, "Subject: 1\n\nand more\n").unwrap();
         let root = Root::new(folder.path());
-        let reader = Reader { root: &root, scratch: folder.path(), compressors: Compressors::default() };
-        let mail = reader.prepare(&found).unwrap();
+        let reader = Reader { root: &root, scratch: folder.path(), filter: None, compressors: Compressors::default() };
+        let mail = reader.prepare(&found).unwrap().unwrap();
         assert_eq!(mail.metadata.size_bytes, 21);
         assert!(matches!(mail.frame, Frame::Memory(_)));
         fs::write(&path, "").unwrap();

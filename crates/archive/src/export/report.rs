@@ -58,6 +58,9 @@ pub struct VolumeFile {
     pub file: String,
     pub bytes: u64,
     pub mails: u64,
+    /// SHA-256 of the seal, which vouches for every byte, in lower-case hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal_sha256: Option<String>,
 }
 
 /// A file of the source and what is to be said of it.
@@ -68,22 +71,58 @@ pub struct Named {
     pub reason: String,
 }
 
-/// What lies in one user archive. A mail with several locations counts in each of them.
+/// What became of the mails of a place. Over all places, `in_source`, `filtered`, `exported` and `skipped` have the sums
+/// of the whole export: a mail with several locations counts there in the first one, and in `mails` and `raw_bytes` in
+/// each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Exported mails that lie here.
+    pub mails: u64,
+    /// Their bytes.
+    pub raw_bytes: u64,
+    /// `in_source = filtered + exported + skipped`.
+    #[serde(default)]
+    pub in_source: u64,
+    #[serde(default)]
+    pub filtered: u64,
+    #[serde(default)]
+    pub exported: u64,
+    #[serde(default)]
+    pub skipped: u64,
+}
+
+impl Counts {
+    pub(super) fn outcomes(&self) -> u64 {
+        self.filtered + self.exported + self.skipped
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.mails += other.mails;
+        self.raw_bytes += other.raw_bytes;
+        self.in_source += other.in_source;
+        self.filtered += other.filtered;
+        self.exported += other.exported;
+        self.skipped += other.skipped;
+    }
+}
+
+/// One user archive with all its folders.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserArchiveCount {
-    pub user_archive: String,
-    pub mails: u64,
-    pub raw_bytes: u64,
+    /// Null for mails that were skipped and whose place is not known.
+    pub user_archive: Option<String>,
+    #[serde(flatten)]
+    pub counts: Counts,
     pub folders: Vec<FolderCount>,
 }
 
-/// What lies in one folder itself, without those below it.
+/// One folder itself, without those below it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FolderCount {
     /// Segments below the user archive; empty for the user archive itself.
     pub path: Vec<String>,
-    pub mails: u64,
-    pub raw_bytes: u64,
+    #[serde(flatten)]
+    pub counts: Counts,
 }
 
 impl ExportReport {

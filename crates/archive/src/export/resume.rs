@@ -94,7 +94,8 @@ impl Resumed {
             tally.exported(&metadata);
         }
         let seal = opened.verified().seal();
-        self.chain.finished.push(VolumeFile { file: name, bytes, mails: seal.mails });
+        let seal_sha256 = Some(crate::hash::to_hex(opened.verified().seal_sha256()));
+        self.chain.finished.push(VolumeFile { file: name, bytes, mails: seal.mails, seal_sha256 });
         self.chain.next_mail += seal.mails;
         self.chain.previous_seal = Some(*opened.verified().seal_sha256());
         self.chain.has_ended = seal.last;

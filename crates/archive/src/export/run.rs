@@ -6,13 +6,13 @@ use volume::{ExportKeys, ExportState, Protection, Totals, WriteError};
 
 use super::options::ChosenOptions;
 use super::pipeline::{self, Arrival, Stages};
-use super::prepare::{Compressors, Reader, Root};
+use super::prepare::{Compressors, Prepared, Reader, Root};
 use super::report::{ExportReport, Named};
 use super::resume::{Known, Resumed, read_back};
 use super::tally::Tally;
 use super::target::{Held, Target};
 use super::volumes::{Appended, Chain, Volumes};
-use super::{ExportOptions, Step, Surroundings, html, report, rfc3339};
+use super::{ExportOptions, Surroundings, ahead, html, report, rfc3339};
 use crate::rng::Rng;
 use crate::{Error, Result};
 
@@ -114,14 +114,21 @@ impl<'a> Run<'a> {
     fn write_volumes(&self, tally: Tally, resumed: Resumed) -> Result<()> {
         let source = open_source(self.options)?;
         let root = Root::new(&self.options.from);
-        let reader = Reader { root: &root, scratch: self.target.folder(), compressors: Compressors::default() };
+        let reader = Reader {
+            root: &root,
+            scratch: self.target.folder(),
+            filter: self.options.filter.as_ref(),
+            compressors: Compressors::default(),
+        };
         let Resumed { chain, known } = resumed;
         let limit = self.options.volume_size.limit_bytes();
         let volumes = Volumes::begin(self.target, &self.keys, limit, self.surroundings, chain)?;
         let mut writing = Writing { volumes, tally, known: &known, root: &root, surroundings: self.surroundings };
         let stages =
             Stages { is_known: &|found| known.size_bytes(found).is_some(), prepare: &|found| reader.prepare(found) };
-        pipeline::run(source, &stages, &mut |arrival| writing.take(arrival))?;
+        ahead::counting(&self.options.from, self.surroundings.progress, || {
+            pipeline::run(source, &stages, &mut |arrival| writing.take(arrival))
+        })?;
         root.check()?;
         let Writing { volumes, tally, .. } = writing;
         let totals = Totals { mails: tally.exported, raw_bytes: tally.raw_bytes, skipped: tally.skipped.len() as u64 };
@@ -148,7 +155,7 @@ impl<'a> Run<'a> {
             volumes_expected: None,
             volumes: chain.finished.clone(),
             in_source: tally.in_source()?,
-            filtered: 0,
+            filtered: tally.filtered,
             exported: tally.exported,
             raw_bytes: tally.raw_bytes,
             unique_mails: Some(tally.unique_mails()),
@@ -199,39 +206,49 @@ impl Writing<'_> {
         match arrival {
             Arrival::NotMail(named) => self.tally.not_mail.push(named),
             Arrival::Known(found) => self.known(&found),
-            Arrival::Skipped(named) => {
+            Arrival::Filtered(about) => {
+                self.tally.meet(about.size_bytes);
+                self.tally.filter(&about.location);
+                self.tell(&about.location);
+            }
+            Arrival::Skipped(named, about) => {
                 // If the whole source is gone, this is no mail's fault.
                 self.root.check()?;
-                self.tally.skip(named);
+                self.tally.meet(about.as_ref().map_or(0, |about| about.size_bytes));
+                let location = about.map(|about| about.location).unwrap_or_default();
+                self.tally.skip(named, &location);
+                self.tell(&location);
             }
-            Arrival::Mail(prepared) => {
-                self.tally.met += 1;
-                let source = prepared.metadata.source_key.clone().unwrap_or_default();
-                match self.volumes.append(*prepared)? {
-                    Appended::Refused(reason) => self.tally.skipped.push(Named { source, reason }),
-                    Appended::Written(metadata) => {
-                        self.tally.exported(&metadata);
-                        self.tell(metadata.locations.first().map_or(&[], Vec::as_slice));
-                    }
-                }
-            }
+            Arrival::Mail(prepared) => self.append(*prepared)?,
         }
         Ok(())
     }
 
+    fn append(&mut self, prepared: Prepared) -> Result<()> {
+        self.tally.meet(prepared.metadata.size_bytes);
+        let source = prepared.metadata.source_key.clone().unwrap_or_default();
+        let location = prepared.metadata.locations.first().cloned().unwrap_or_default();
+        match self.volumes.append(prepared)? {
+            Appended::Refused(reason) => self.tally.skip(Named { source, reason }, &location),
+            Appended::Written(metadata) => self.tally.exported(&metadata),
+        }
+        self.tell(&location);
+        Ok(())
+    }
+
     fn known(&mut self, found: &Found) {
-        self.tally.met += 1;
+        self.tally.meet(found.size_bytes);
         self.tally.known += 1;
         if let Some(before) = self.known.size_bytes(found).filter(|before| *before != found.size_bytes) {
             let reason = format!("had {before} bytes when it was exported and has {} now", found.size_bytes);
             self.tally.changed.push(Named { source: found.key.clone(), reason });
         }
+        self.tell(found.locations.first().map_or(&[], Vec::as_slice));
     }
 
     fn tell(&self, location: &[String]) {
-        let mails = self.tally.exported + self.tally.skipped.len() as u64;
-        let (raw_bytes, volume) = (self.tally.raw_bytes, self.volumes.number());
-        self.surroundings.progress.advance(Step { mails, raw_bytes, volume, location });
+        let volume = self.volumes.number();
+        self.surroundings.progress.advance(self.tally.step(volume, location));
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use volume::Metadata;
 
-use super::report::{FolderCount, Named, UserArchiveCount};
+use super::Step;
+use super::report::{Counts, FolderCount, Named, UserArchiveCount};
 use crate::{Error, Result};
 
 /// What was met and what became of it.
@@ -15,13 +16,17 @@ pub(super) struct Tally {
     pub(super) raw_bytes: u64,
     /// The first half of each hash: enough to tell mails apart that nobody made to collide, at half the memory.
     distinct: HashSet<[u8; 16]>,
-    /// Mails and bytes by location.
-    places: BTreeMap<Vec<String>, (u64, u64)>,
+    /// Counts by location. The one without segments stands for a place that is not known.
+    places: BTreeMap<Vec<String>, Counts>,
+    /// Mails that the filter left out.
+    pub(super) filtered: u64,
     pub(super) skipped: Vec<Named>,
     pub(super) not_mail: Vec<Named>,
     pub(super) changed: Vec<Named>,
     /// Mails that the last walk met, whatever became of them.
     pub(super) met: u64,
+    /// Their raw bytes, as far as they are known.
+    pub(super) met_bytes: u64,
     /// Of those, mails that lay in a finished volume already.
     pub(super) known: u64,
     /// Mails that lay in finished volumes when the last walk began.
@@ -29,28 +34,50 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn exported(&mut self, metadata: &Metadata) {
-        self.exported += 1;
-        self.raw_bytes += metadata.size_bytes;
-        self.distinct.extend(metadata.sha256.first_chunk::<16>());
-        for location in &metadata.locations {
-            self.place(location, metadata.size_bytes);
-        }
-    }
-
-    /// A mail that was met and could not be read.
-    pub(super) fn skip(&mut self, named: Named) {
+    /// A mail was met, whatever becomes of it.
+    pub(super) fn meet(&mut self, size_bytes: u64) {
         self.met += 1;
-        self.skipped.push(named);
+        self.met_bytes += size_bytes;
     }
 
-    pub(super) fn place(&mut self, location: &[String], size_bytes: u64) {
-        if let Some((mails, bytes)) = self.places.get_mut(location) {
-            *mails += 1;
-            *bytes += size_bytes;
-        } else {
-            self.places.insert(location.to_vec(), (1, size_bytes));
+    /// A mail lies in a volume.
+    pub(super) fn exported(&mut self, metadata: &Metadata) {
+        self.distinct.extend(metadata.sha256.first_chunk::<16>());
+        self.export(&metadata.locations, metadata.size_bytes);
+    }
+
+    /// Counts a mail as exported: once where it lies first, and for what lies there in each of its locations.
+    pub(super) fn export(&mut self, locations: &[Vec<String>], size_bytes: u64) {
+        self.exported += 1;
+        self.raw_bytes += size_bytes;
+        for (at, location) in locations.iter().enumerate() {
+            let counts = self.place(location);
+            counts.mails += 1;
+            counts.raw_bytes += size_bytes;
+            counts.exported += u64::from(at == 0);
         }
+    }
+
+    /// The filter left a mail out that lies there first.
+    pub(super) fn filter(&mut self, location: &[String]) {
+        self.filtered += 1;
+        self.place(location).filtered += 1;
+    }
+
+    /// A mail could not be read that lies there first; without segments its place is not known.
+    pub(super) fn skip(&mut self, named: Named, location: &[String]) {
+        self.skipped.push(named);
+        self.place(location).skipped += 1;
+    }
+
+    fn place(&mut self, location: &[String]) -> &mut Counts {
+        self.places.entry(location.to_vec()).or_default()
+    }
+
+    /// How far the export is, after a mail that lies there.
+    pub(super) fn step<'a>(&self, volume: u64, location: &'a [String]) -> Step<'a> {
+        let mails = self.exported + self.filtered + self.skipped.len() as u64;
+        Step { mails, met_bytes: self.met_bytes, raw_bytes: self.raw_bytes, volume, location }
     }
 
     pub(super) fn unique_mails(&self) -> u64 {
@@ -62,31 +89,34 @@ impl Tally {
         self.before.saturating_sub(self.known)
     }
 
-    /// How many mails were in the source, counted where they were met, and compared with the sum of their outcomes.
+    /// How many mails were in the source, counted where they were met, and compared with the sum of their outcomes, in
+    /// all and over all places.
     pub(super) fn in_source(&self) -> Result<u64> {
         let in_source = self.met + self.vanished();
-        let outcomes = self.exported + self.skipped.len() as u64;
-        if in_source == outcomes {
+        let outcomes = self.exported + self.filtered + self.skipped.len() as u64;
+        let over_places: u64 = self.places.values().map(Counts::outcomes).sum();
+        if in_source == outcomes && outcomes == over_places {
             return Ok(in_source);
         }
-        Err(Error::internal(format!("the numbers do not close: {in_source} mails met, {outcomes} outcomes")))
+        let message = format!("{in_source} mails met, {outcomes} outcomes, {over_places} over all places");
+        Err(Error::internal(format!("the numbers do not close: {message}")))
     }
 
     pub(super) fn user_archives(&self) -> Vec<UserArchiveCount> {
         let mut archives: Vec<UserArchiveCount> = Vec::new();
-        for (location, &(mails, raw_bytes)) in &self.places {
-            let Some((user_archive, path)) = location.split_first() else { continue };
-            let folder = FolderCount { path: path.to_vec(), mails, raw_bytes };
-            match archives.last_mut().filter(|last| last.user_archive == *user_archive) {
+        for (location, counts) in &self.places {
+            let (user_archive, path) =
+                location.split_first().map_or((None, &[][..]), |(first, path)| (Some(first), path));
+            let counts = Counts { in_source: counts.outcomes(), ..counts.clone() };
+            let folder = FolderCount { path: path.to_vec(), counts: counts.clone() };
+            match archives.last_mut().filter(|last| last.user_archive.as_ref() == user_archive) {
                 Some(last) => {
-                    last.mails += mails;
-                    last.raw_bytes += raw_bytes;
+                    last.counts.add(&counts);
                     last.folders.push(folder);
                 }
                 None => archives.push(UserArchiveCount {
-                    user_archive: user_archive.clone(),
-                    mails,
-                    raw_bytes,
+                    user_archive: user_archive.cloned(),
+                    counts,
                     folders: vec![folder],
                 }),
             }

@@ -128,7 +128,9 @@ impl<'a> Volumes<'a> {
         let Finished { out, seal, seal_sha256, size_bytes } = open.writer.finish(closing).map_err(failed)?;
         let file = out.into_inner().map_err(|error| self.target.failed(&open.name, error.into_error()))?;
         self.target.flush_part(&open.name, &file)?;
-        self.chain.finished.push(VolumeFile { file: open.name.clone(), bytes: size_bytes, mails: seal.mails });
+        let seal_hash = Some(crate::hash::to_hex(&seal_sha256));
+        let (file, mails) = (open.name.clone(), seal.mails);
+        self.chain.finished.push(VolumeFile { file, bytes: size_bytes, mails, seal_sha256: seal_hash });
         self.chain.next_mail += seal.mails;
         self.chain.previous_seal = Some(seal_sha256);
         self.chain.has_ended = seal.last;

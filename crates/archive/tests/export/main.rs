@@ -3,6 +3,7 @@
 
 mod containers;
 mod content;
+mod filter;
 mod paths;
 mod place;
 mod resume;

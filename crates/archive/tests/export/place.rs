@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use archive::ErrorKind;
-use archive::export::{Effect, ExportOptions, ExportReport, Progress, Surroundings, VolumeSize, export};
+use archive::export::{Counts, Effect, ExportOptions, ExportReport, Progress, Surroundings, VolumeSize, export};
 use archive::ports::{Clock, Random};
 use mail::source::Layout;
 use sha2::{Digest as _, Sha256};
@@ -77,6 +77,7 @@ impl Place {
             password: None,
             recipients: Vec::new(),
             volume_size: VolumeSize::default(),
+            filter: None,
         }
     }
 
@@ -227,6 +228,25 @@ pub(crate) fn assert_closes(report: &ExportReport) {
     assert_eq!(report.in_source, report.filtered + report.exported + report.skipped.len() as u64);
     assert_eq!(report.exported, report.volumes.iter().map(|volume| volume.mails).sum::<u64>());
     assert!(report.complete);
+    assert_places_close(report);
+}
+
+/// Over all places, and over the folders of each user archive, the numbers have the sums of the whole.
+pub(crate) fn assert_places_close(report: &ExportReport) {
+    let sums = |all: &mut dyn Iterator<Item = &Counts>| {
+        all.fold([0; 4], |sums, counts| {
+            assert_eq!(counts.in_source, counts.filtered + counts.exported + counts.skipped);
+            let counts = [counts.in_source, counts.filtered, counts.exported, counts.skipped];
+            std::array::from_fn(|at| sums[at] + counts[at])
+        })
+    };
+    let whole = [report.in_source, report.filtered, report.exported, report.skipped.len() as u64];
+    assert_eq!(sums(&mut report.user_archives.iter().map(|archive| &archive.counts)), whole);
+    for archive in &report.user_archives {
+        let counts = &archive.counts;
+        let whole = [counts.in_source, counts.filtered, counts.exported, counts.skipped];
+        assert_eq!(sums(&mut archive.folders.iter().map(|folder| &folder.counts)), whole);
+    }
 }
 /// Calls back after each mail.
 pub(crate) struct Watch<F>(pub(crate) F);

@@ -9,6 +9,8 @@ pub enum Flag {
 }
 
 impl Flag {
+    pub(crate) const ALL: [Self; 5] = [Self::Seen, Self::Answered, Self::Flagged, Self::Forwarded, Self::Draft];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Seen => "seen",
