@@ -1,0 +1,77 @@
+"""The certificate: an X.509 container of one P-256 public key."""
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from errors import Refused
+
+LONGEST = 16 * 1024
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_PEM = re.compile(
+    rb"\s*-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+?)-----END CERTIFICATE-----\s*\Z", re.ASCII
+)
+
+
+@dataclass
+class Certificate:
+    sha256: str
+    key: ec.EllipticCurvePublicKey
+
+    @staticmethod
+    def parse(data):
+        if len(data) > LONGEST:
+            raise Refused("over_limit", "the certificate is longer than 16 KiB")
+        der = _der(data)
+        try:
+            key = x509.load_der_x509_certificate(der).public_key()
+        except Exception as error:  # The library raises many kinds; each says that this is no certificate.
+            raise Refused("wrong_certificate", f"no certificate: {error}") from None
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise Refused("wrong_certificate", "no P-256 key in the certificate")
+        return Certificate(hashlib.sha256(der).hexdigest(), key)
+
+    def signed(self, signature, data):
+        """Whether `signature` is one of `data`, in the only form that the page allows."""
+        if not _only_form(signature):
+            return False
+        try:
+            self.key.verify(signature, data, ec.ECDSA(hashes.SHA256()))
+        except InvalidSignature:
+            return False
+        return True
+
+
+def _der(data):
+    pem = _PEM.match(data)
+    if not pem:
+        return data
+    try:
+        return base64.b64decode(b"".join(pem.group(1).split()), validate=True)
+    except binascii.Error as error:
+        raise Refused("wrong_certificate", f"no certificate: {error}") from None
+
+
+def _only_form(signature):
+    """Whether this is the shortest DER of SEQUENCE { r, s } with a low s."""
+    if len(signature) < 8 or signature[0] != 0x30 or signature[1] != len(signature) - 2:
+        return False
+    r, rest = _integer(signature[2:])
+    s, rest = _integer(rest)
+    return r is not None and s is not None and rest == b"" and 0 < r < ORDER and 0 < s <= ORDER // 2
+
+
+def _integer(data):
+    if data is None or len(data) < 3 or data[0] != 2 or not 0 < data[1] <= 33 or len(data) < 2 + data[1]:
+        return None, None
+    body, rest = data[2 : 2 + data[1]], data[2 + data[1] :]
+    negative = body[0] & 0x80
+    padded = len(body) > 1 and body[0] == 0 and not body[1] & 0x80
+    return (None, None) if negative or padded else (int.from_bytes(body, "big"), rest)

@@ -1,0 +1,147 @@
+"""The ZIP around it all: where things lie, and how every byte of it follows from the entries."""
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+import strict_json
+from errors import Refused
+
+HEADER_LONGEST = 64 * 1024
+SEAL_LONGEST = 16 * 1024
+SIGNATURE_LONGEST = 72
+CATALOGUE_LONGEST = 40_000_016
+FILE_LONGEST = 4_294_967_295
+ZIP64_FROM = 65_535
+HEADER_AT = 41
+TAIL = (b"catalogue", b"seal.json", b"seal.sig")
+
+
+@dataclass
+class Located:
+    """What step 1 finds; `header` is None where it is no JSON."""
+
+    header_bytes: bytes
+    header: object
+    catalogue: bytes
+    seal: bytes
+    signature: bytes
+    directory_leads: bool
+
+
+def locate(data):
+    """Step 1, in the order of the errors up to `over_limit`."""
+    if data[:4] != b"PK\x03\x04" or data[30:HEADER_AT] != b"header.json":
+        raise Refused("not_a_volume", "byte 0 is no local header of header.json")
+    header_bytes, header = _header(data)
+    _version(header)
+    end = len(data) - 22
+    if end < HEADER_AT or data[end : end + 4] != b"PK\x05\x06":
+        raise Refused("truncated", "the last 22 bytes are no end record")
+    if len(data) > FILE_LONGEST:
+        raise Refused("over_limit", "the file is longer than 4,294,967,295 bytes")
+    if len(header_bytes) > HEADER_LONGEST:
+        raise Refused("over_limit", "header.json is longer than 64 KiB")
+    parts = _tail(data, end)
+    return Located(header_bytes, header, *(parts or (b"", b"", b"")), parts is not None)
+
+
+def _header(data):
+    stated = struct.unpack_from("<I", data, 22)[0]
+    after = HEADER_AT + stated
+    if data[after : after + 4] == b"PK\x03\x04":
+        header_bytes = data[HEADER_AT:after]
+        try:
+            return header_bytes, strict_json.loads(header_bytes[: HEADER_LONGEST + 1])
+        except strict_json.NotJson:
+            return header_bytes, None
+    window = data[HEADER_AT : HEADER_AT + HEADER_LONGEST]
+    try:
+        header, used = strict_json.decode(window)
+    except strict_json.NotJson:
+        return window, None
+    return window[:used], header
+
+
+def _version(header):
+    if header is None:
+        return
+    if not isinstance(header, dict) or header.get("format") != "mszip":
+        raise Refused("not_a_volume", "the format is not mszip")
+    version = header.get("version")
+    if isinstance(version, strict_json.Fraction):
+        version = version.value
+    if isinstance(version, (int, float)) and not isinstance(version, bool) and version != 1:
+        raise Refused("newer_version", f"version {version}")
+
+
+def _tail(data, end):
+    """Catalogue, seal and signature by the last three directory records; None where these lead nowhere."""
+    for zip64 in (0, 76):
+        records = data[max(end - zip64 - 164, 0) : end - zip64]
+        found = _records(records)
+        if found:
+            break
+    else:
+        return None
+    for (_, length), limit, name in zip(found, (CATALOGUE_LONGEST, SEAL_LONGEST, SIGNATURE_LONGEST), TAIL):
+        if length > limit:
+            raise Refused("over_limit", f"{name.decode()} has {length} bytes")
+    parts = []
+    place = found[0][0]
+    for (at, length), name in zip(found, TAIL):
+        begin = at + 30 + len(name)
+        if at != place or begin + length > end:
+            return None
+        place = begin + length
+        parts.append(data[begin:place])
+    return parts
+
+
+def _records(records):
+    found, at = [], 0
+    for name in TAIL:
+        if records[at : at + 4] != b"PK\x01\x02" or records[at + 46 : at + 46 + len(name)] != name:
+            return None
+        found.append((struct.unpack_from("<I", records, at + 42)[0], struct.unpack_from("<I", records, at + 20)[0]))
+        at += 46 + len(name)
+    return found
+
+
+def first_difference(data, entries):
+    """Step 4: where `data` first differs from the container made anew of `entries`, pairs of name and content."""
+    at, directory, count = 0, b"", 0
+    for name, content in entries:
+        fields = struct.pack("<HHHHHIIIHH", 10, 0, 0, 0, 0x21, zlib.crc32(content), *[len(content)] * 2, len(name), 0)
+        local = b"PK\x03\x04" + fields + name
+        differs = _differs(data, at, local + content)
+        if differs is not None:
+            return differs
+        directory += b"PK\x01\x02" + struct.pack("<H", 0x030A) + fields[:24] + bytes(8)
+        directory += struct.pack("<II", 0x81A40000, at) + name
+        at += len(local) + len(content)
+        count += 1
+    tail = directory + _end(count, len(directory), at)
+    differs = _differs(data, at, tail)
+    if differs is None and at + len(tail) != len(data):
+        return at + len(tail)
+    return differs
+
+
+def _end(count, length, at):
+    if count < ZIP64_FROM:
+        return b"PK\x05\x06" + struct.pack("<IHHIIH", 0, count, count, length, at, 0)
+    zip64 = b"PK\x06\x06" + struct.pack("<QHHQQQQQ", 44, 45, 45, 0, count, count, length, at)
+    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, at + length, 1)
+    marks = struct.pack("<IHHIIH", 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    return zip64 + locator + b"PK\x05\x06" + marks
+
+
+def _differs(data, at, wanted):
+    found = data[at : at + len(wanted)]
+    if found == wanted:
+        return None
+    for index, byte in enumerate(found):
+        if byte != wanted[index]:
+            return at + index
+    return at + len(found)
