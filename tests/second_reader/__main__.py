@@ -33,7 +33,7 @@ def main():
     document = read(given.volumes, certificate, password, key)
     json.dump(document, sys.stdout, ensure_ascii=False, sort_keys=True)
     print()
-    return 0 if all(one["code"] is None and one["state"] == "ok" for one in document["volumes"]) else 1
+    return 0 if all(one["state"] == "ok" for one in document["volumes"]) else 1
 
 
 def _line(data):
@@ -42,21 +42,24 @@ def _line(data):
 
 
 def read(paths, certificate, password, key):
-    shown, volumes = [], []
-    for path in paths:
-        one = {"file": path.name, "code": None, "reason": None, "mails": [], "differs_at": None, "volume": None}
-        try:
-            volume = open_volume(path.read_bytes(), certificate, password, key)
-            one |= {"mails": volume.mails, "differs_at": volume.differs_at, "volume": volume.seal["volume"]}
-        except Refused as refusal:
-            volume = None
-            one |= {"code": refusal.code, "reason": refusal.reason}
+    files = [_open(path, certificate, password, key) for path in paths]
+    states, missing, complete = judge(files)
+    shown = []
+    for path, file, state in zip(paths, files, states):
+        one = {"file": path.name, "state": state, "reason": None, "volume": None, "mails": [], "differs_at": None}
+        if isinstance(file, Refused):
+            one["reason"] = file.reason
+        else:
+            one |= {"volume": file.seal["volume"], "mails": file.mails, "differs_at": file.differs_at}
         shown.append(one)
-        volumes.append(volume)
-    states, missing, complete = judge(volumes)
-    for one, state in zip(shown, states):
-        one["state"] = state
     return {"volumes": shown, "missing_volumes": missing, "complete": complete}
+
+
+def _open(path, certificate, password, key):
+    try:
+        return open_volume(path.read_bytes(), certificate, password, key)
+    except Refused as refusal:
+        return refusal
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """CBOR in core deterministic encoding (RFC 8949, section 4.2.1), and nothing else."""
 
-import struct
-
 DEEPEST = 16
 
 
@@ -9,8 +7,8 @@ class BadCbor(ValueError):
     """Not deterministic, cut off, too deep, or followed by something."""
 
 
-class Tagged:
-    """A tagged value, a simple value or a float: only ever the value of a key that is ignored."""
+class Other:
+    """A tagged value, a simple value, a float, an inner map: only ever the value of a key that is ignored."""
 
 
 def loads(data):
@@ -65,44 +63,50 @@ def _item(data, at, depth):
             values.append(value)
         return values, at
     if major == 5:
-        return _map(data, at, number, depth)
+        entries, at = _map(data, at, number, depth)
+        return (dict(entries) if depth == 1 else Other()), at
     if major == 6:
         _, at = _item(data, at, depth + 1)
-        return Tagged(), at
+        return Other(), at
     _simple(low, number)
-    return Tagged(), at
+    return Other(), at
 
 
 def _map(data, at, count, depth):
-    entries, before = {}, b""
+    entries, before = [], b""
     for _ in range(count):
         begin = at
         key, at = _item(data, at, depth + 1)
-        if not isinstance(key, str):
+        if depth == 1 and not isinstance(key, str):
             raise BadCbor("a key is no text")
         encoded = data[begin:at]
         if encoded <= before:
             raise BadCbor("keys out of order, or one twice")
         before = encoded
-        entries[key], at = _item(data, at, depth + 1)
+        value, at = _item(data, at, depth + 1)
+        entries.append((key, value))
     return entries, at
 
 
 def _simple(low, number):
     if low == 24 and number < 32:
         raise BadCbor("a simple value is not the shortest")
-    if low <= 24:
-        return
-    value = struct.unpack({25: ">e", 26: ">f", 27: ">d"}[low], number.to_bytes(1 << (low - 24), "big"))[0]
-    if value != value:
-        if (low, number) != (25, 0x7E00):
-            raise BadCbor("a float is not the shortest")
-        return
-    for shorter, form in ((25, ">e"), (26, ">f")):
-        if shorter >= low:
-            return
-        try:
-            if struct.unpack(form, struct.pack(form, value))[0] == value:
-                raise BadCbor("a float is not the shortest")
-        except OverflowError:
-            continue
+    if low == 26 and _fits(number, 8, 23, 5, 10) or low == 27 and _fits(number, 11, 52, 8, 23):
+        raise BadCbor("a float is not the shortest")
+
+
+def _fits(bits, exponent_bits, mantissa_bits, short_exponent_bits, short_mantissa_bits):
+    """Whether a float is exactly one of the next shorter form (IEEE 754), all its bits kept."""
+    exponent = bits >> mantissa_bits & ((1 << exponent_bits) - 1)
+    mantissa = bits & ((1 << mantissa_bits) - 1)
+    lost = mantissa_bits - short_mantissa_bits
+    if exponent == 0:
+        return mantissa == 0
+    if exponent == (1 << exponent_bits) - 1:
+        return mantissa % (1 << lost) == 0
+    unbiased = exponent - ((1 << exponent_bits - 1) - 1)
+    bias = (1 << short_exponent_bits - 1) - 1
+    if unbiased > bias:
+        return False
+    lost += max(1 - bias - unbiased, 0)
+    return lost <= mantissa_bits and mantissa % (1 << lost) == 0

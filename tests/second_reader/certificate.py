@@ -6,17 +6,17 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from errors import Refused
 
 LONGEST = 16 * 1024
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _PEM = re.compile(
-    rb"\s*-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+?)-----END CERTIFICATE-----\s*\Z", re.ASCII
+    rb"(?:.*\n)?\s*-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+?)-----END CERTIFICATE-----\s*\Z", re.DOTALL
 )
 
 
@@ -31,8 +31,8 @@ class Certificate:
             raise Refused("over_limit", "the certificate is longer than 16 KiB")
         der = _der(data)
         try:
-            key = x509.load_der_x509_certificate(der).public_key()
-        except Exception as error:  # The library raises many kinds; each says that this is no certificate.
+            key = load_der_public_key(_public_key(der))
+        except Exception as error:  # The library raises many kinds; each says that this is no public key.
             raise Refused("wrong_certificate", f"no certificate: {error}") from None
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise Refused("wrong_certificate", "no P-256 key in the certificate")
@@ -50,13 +50,42 @@ class Certificate:
 
 
 def _der(data):
-    pem = _PEM.match(data)
-    if not pem:
+    if data[:1] == b"\x30":
         return data
+    pem = _PEM.match(data)
+    if not pem or data.count(b"-----BEGIN") > 1:
+        raise Refused("wrong_certificate", "neither DER nor one PEM block")
     try:
         return base64.b64decode(b"".join(pem.group(1).split()), validate=True)
     except binascii.Error as error:
         raise Refused("wrong_certificate", f"no certificate: {error}") from None
+
+
+def _public_key(der):
+    """The SubjectPublicKeyInfo in a certificate: a fixed number of elements before it are walked past."""
+    certificate, rest = _element(der)
+    if rest or der[0] != 0x30:
+        raise ValueError("not one SEQUENCE")
+    signed, _ = _element(certificate)
+    before = 5 if signed[:1] == b"\x02" else 6
+    for _ in range(before):
+        _, signed_rest = _element(signed)
+        signed = signed_rest
+    _, after = _element(signed)
+    return signed[: len(signed) - len(after)]
+
+
+def _element(data):
+    """Content of the DER element at the front, and what follows it."""
+    if len(data) < 2:
+        raise ValueError("cut off")
+    length, at = data[1], 2
+    if length >= 0x80:
+        width = length - 0x80
+        length, at = int.from_bytes(data[2 : 2 + width], "big"), 2 + width
+    if at + length > len(data):
+        raise ValueError("cut off")
+    return data[at : at + length], data[at + length :]
 
 
 def _only_form(signature):

@@ -14,15 +14,15 @@ CATALOGUE_LONGEST = 40_000_016
 FILE_LONGEST = 4_294_967_295
 ZIP64_FROM = 65_535
 HEADER_AT = 41
+HEAD = HEADER_AT + HEADER_LONGEST
 TAIL = (b"catalogue", b"seal.json", b"seal.sig")
 
 
 @dataclass
 class Located:
-    """What step 1 finds; `header` is None where it is no JSON."""
+    """What step 1 finds."""
 
     header_bytes: bytes
-    header: object
     catalogue: bytes
     seal: bytes
     signature: bytes
@@ -31,48 +31,40 @@ class Located:
 
 def locate(data):
     """Step 1, in the order of the errors up to `over_limit`."""
-    if data[:4] != b"PK\x03\x04" or data[30:HEADER_AT] != b"header.json":
+    if data[:4] != b"PK\x03\x04" or data[26:28] != b"\x0b\x00" or data[30:HEADER_AT] != b"header.json":
         raise Refused("not_a_volume", "byte 0 is no local header of header.json")
-    header_bytes, header = _header(data)
-    _version(header)
+    length = _header_length(data)
     end = len(data) - 22
-    if end < HEADER_AT or data[end : end + 4] != b"PK\x05\x06":
+    if end < 0 or data[end : end + 4] != b"PK\x05\x06":
         raise Refused("truncated", "the last 22 bytes are no end record")
     if len(data) > FILE_LONGEST:
         raise Refused("over_limit", "the file is longer than 4,294,967,295 bytes")
-    if len(header_bytes) > HEADER_LONGEST:
+    if length > HEADER_LONGEST:
         raise Refused("over_limit", "header.json is longer than 64 KiB")
     parts = _tail(data, end)
-    return Located(header_bytes, header, *(parts or (b"", b"", b"")), parts is not None)
+    return Located(data[HEADER_AT : HEADER_AT + length], *(parts or (b"", b"", b"")), parts is not None)
 
 
-def _header(data):
-    stated = struct.unpack_from("<I", data, 22)[0]
-    after = HEADER_AT + stated
-    if data[after : after + 4] == b"PK\x03\x04":
-        header_bytes = data[HEADER_AT:after]
-        try:
-            return header_bytes, strict_json.loads(header_bytes[: HEADER_LONGEST + 1])
-        except strict_json.NotJson:
-            return header_bytes, None
-    window = data[HEADER_AT : HEADER_AT + HEADER_LONGEST]
+def _header_length(data):
+    """Checks format and version, and finds the first length after which an entry begins."""
+    head = data[:HEAD]
+    lengths = list(struct.unpack_from("<II", data, 18))
     try:
-        header, used = strict_json.decode(window)
+        header, used = strict_json.decode(head[HEADER_AT:])
     except strict_json.NotJson:
-        return window, None
-    return window[:used], header
+        pass
+    else:
+        _check_version(header)
+        lengths.append(used)
+    return next((length for length in lengths if head[HEADER_AT + length :][:4] == b"PK\x03\x04"), lengths[0])
 
 
-def _version(header):
-    if header is None:
-        return
+def _check_version(header):
     if not isinstance(header, dict) or header.get("format") != "mszip":
         raise Refused("not_a_volume", "the format is not mszip")
     version = header.get("version")
-    if isinstance(version, strict_json.Fraction):
-        version = version.value
-    if isinstance(version, (int, float)) and not isinstance(version, bool) and version != 1:
-        raise Refused("newer_version", f"version {version}")
+    if isinstance(version, (int, strict_json.OtherNumber)) and not isinstance(version, bool) and version != 1:
+        raise Refused("newer_version", "the version is another number than 1")
 
 
 def _tail(data, end):
@@ -89,9 +81,10 @@ def _tail(data, end):
             raise Refused("over_limit", f"{name.decode()} has {length} bytes")
     parts = []
     place = found[0][0]
+    directory_end = end - zip64 - 164
     for (at, length), name in zip(found, TAIL):
         begin = at + 30 + len(name)
-        if at != place or begin + length > end:
+        if at != place or begin <= HEADER_AT or begin + length > directory_end:
             return None
         place = begin + length
         parts.append(data[begin:place])
@@ -108,24 +101,47 @@ def _records(records):
     return found
 
 
+@dataclass
+class Entry:
+    """What the container says of one entry; `content` is None where it is not compared."""
+
+    name: bytes
+    length: int
+    crc32: int
+    content: bytes | None = None
+
+    @staticmethod
+    def of(name, content):
+        return Entry(name, len(content), zlib.crc32(content), content)
+
+
+def stated_crc32(data, content_at, name):
+    """The checksum in the local header of the entry whose content begins there; None beyond the end of the file."""
+    raw = data[content_at - len(name) - 16 : content_at - len(name) - 12]
+    return int.from_bytes(raw, "little") if len(raw) == 4 else None
+
+
 def first_difference(data, entries):
-    """Step 4: where `data` first differs from the container made anew of `entries`, pairs of name and content."""
-    at, directory, count = 0, b"", 0
-    for name, content in entries:
-        fields = struct.pack("<HHHHHIIIHH", 10, 0, 0, 0, 0x21, zlib.crc32(content), *[len(content)] * 2, len(name), 0)
-        local = b"PK\x03\x04" + fields + name
-        differs = _differs(data, at, local + content)
-        if differs is not None:
-            return differs
+    """Step 4: where `data` first differs from the container made anew of `entries`."""
+    at, directory = 0, b""
+    found = []
+    for entry in entries:
+        fields = struct.pack(
+            "<HHHHHIIIHH", 10, 0, 0, 0, 0x21, entry.crc32, entry.length, entry.length, len(entry.name), 0
+        )
+        local = b"PK\x03\x04" + fields + entry.name
+        found.append(_differs(data, at, local))
         directory += b"PK\x01\x02" + struct.pack("<H", 0x030A) + fields[:24] + bytes(8)
-        directory += struct.pack("<II", 0x81A40000, at) + name
-        at += len(local) + len(content)
-        count += 1
-    tail = directory + _end(count, len(directory), at)
-    differs = _differs(data, at, tail)
-    if differs is None and at + len(tail) != len(data):
-        return at + len(tail)
-    return differs
+        directory += struct.pack("<II", 0x81A40000, at) + entry.name
+        at += len(local)
+        if entry.content is not None:
+            found.append(_differs(data, at, entry.content))
+        at += entry.length
+    tail = directory + _end(len(entries), len(directory), at)
+    found.append(_differs(data, at, tail))
+    if at + len(tail) != len(data):
+        found.append(min(at + len(tail), len(data)))
+    return min((place for place in found if place is not None), default=None)
 
 
 def _end(count, length, at):

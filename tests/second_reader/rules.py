@@ -16,6 +16,7 @@ HPKE = "hpke-dhkem-p256-hkdf-sha256-aes256gcm"
 LAST_NUMBER = 99_999_999_999
 MOST_MAILS = 1_000_000
 MOST_VOLUMES = 1_000_000
+LONGEST_VOLUME = 4_294_967_295
 
 
 def malformed(reason):
@@ -58,8 +59,7 @@ def b64(value, name, length):
 
 
 def check_header(header):
-    if header.get("version") != 1 or not isinstance(header["version"], int) or header["version"] is True:
-        raise malformed("version is not as it must be")
+    integer(header, "version", 1, 1)
     text(header, "export_id", UUID)
     text(header, "name")
     integer(header, "volume", 1, MOST_VOLUMES)
@@ -69,7 +69,7 @@ def check_header(header):
     b64(header, "salt", 32)
     slots = header.get("key_slots")
     if header.get("cipher") == "none":
-        if slots not in (None, []) or header.get("key_check") is not None:
+        if header.get("key_slots", []) != [] or header.get("key_check") is not None:
             raise malformed("keys without a cipher")
     elif header.get("cipher") == "aes-256-gcm":
         b64(header, "key_check", 32)
@@ -126,7 +126,7 @@ def check_seal(seal):
     skipped = integer(seal, "skipped")
     if first - 1 + mails > LAST_NUMBER:
         raise malformed("mail numbers run too far")
-    if volume == 1 and (first != 1 or seal.get("previous_seal_sha256") is not None):
+    if volume == 1 and (first != 1 or seal.get("previous_seal_sha256", "absent") is not None):
         raise malformed("volume 1 does not begin the export")
     if volume > 1:
         text(seal, "previous_seal_sha256", HEX)
@@ -143,11 +143,14 @@ def check_seal(seal):
         raise malformed("last is not as it must be")
 
 
-def check_catalogue(catalogue, seal):
+def check_catalogue(catalogue, seal, header_length):
     """The stored length and the hash of each mail, in order."""
     if len(catalogue) < 16:
         raise malformed("the catalogue is cut off")
     first, count = struct.unpack_from("<QQ", catalogue)
     if first != seal["first_mail"] or count != seal["mails"] or len(catalogue) != 16 + 40 * count:
         raise malformed("catalogue and seal do not agree")
-    return [(length, digest) for length, digest in struct.iter_unpack("<Q32s", catalogue[16:])]
+    mails = list(struct.iter_unpack("<Q32s", catalogue[16:]))
+    if 41 + header_length + sum(46 + length for length, _ in mails) > LONGEST_VOLUME:
+        raise malformed("the mails of the catalogue do not fit into a volume")
+    return mails

@@ -1,13 +1,16 @@
 """One volume, by the steps of the page: locate, verify, each mail, the container."""
 
 import hashlib
+import zlib
 from dataclasses import dataclass, field
 
 import container
 import keys
 import mail
 import rules
+import strict_json
 from certificate import Certificate
+from container import Entry
 from errors import Damaged, Refused
 
 
@@ -33,20 +36,24 @@ def open_volume(data, certificate, password=None, private_key=None):
     if header["cipher"] != "none":
         key = keys.volume_key(keys.content_key(header, password, private_key), digest)
     volume = Volume(header, seal, hashlib.sha256(located.seal).hexdigest())
-    entries = [(b"header.json", located.header_bytes)]
+    entries = [Entry.of(b"header.json", located.header_bytes)]
     at = container.HEADER_AT + len(located.header_bytes)
     proven = {}
     for number, (length, stored_digest) in enumerate(catalogue, seal["first_mail"]):
         at += 46
-        stored = data[at : at + length]
-        at += length
-        entries.append((b"mail/%011d" % number, stored))
+        stored, name = data[at : at + length], b"mail/%011d" % number
+        crc32 = zlib.crc32(stored)
+        if hashlib.sha256(stored).digest() != stored_digest:
+            stated = container.stated_crc32(data, at, name)
+            crc32 = crc32 if stated is None else stated
+        entries.append(Entry(name, length, crc32))
         try:
-            volume.mails.append(_mail(number, stored, length, stored_digest, key, digest, proven).shown())
+            volume.mails.append(_mail(number, stored, stored_digest, key, digest, proven).shown())
         except Damaged as error:
             volume.mails.append({"number": number, "damaged": str(error)})
+        at += length
     _sum(volume)
-    entries += zip(container.TAIL, (located.catalogue, located.seal, located.signature))
+    entries += map(Entry.of, container.TAIL, (located.catalogue, located.seal, located.signature))
     volume.differs_at = container.first_difference(data, entries)
     return volume
 
@@ -56,31 +63,44 @@ def _verify(located, certificate):
     if certificate is None:
         raise Refused("certificate_needed", "none was given")
     certificate = Certificate.parse(certificate)
-    named = located.header.get("certificate_sha256") if located.header is not None else None
-    signed = located.directory_leads and certificate.signed(located.signature, located.seal)
-    if not signed:
-        if named is not None and named != certificate.sha256:
+    header = _looked_at(located.header_bytes)
+    named = _hash_in(header, "certificate_sha256")
+    is_other = named is not None and named != certificate.sha256
+    if not located.directory_leads or not certificate.signed(located.signature, located.seal):
+        if is_other:
             raise Refused("wrong_certificate", "the header names another certificate")
         raise Refused("bad_signature", "the signature does not hold")
-    seal = rules.parse(located.seal, "seal.json")
+    seal = _looked_at(located.seal)
     for name, content in (("header_sha256", located.header_bytes), ("catalogue_sha256", located.catalogue)):
-        if rules.text(seal, name, rules.HEX) != hashlib.sha256(content).hexdigest():
+        if _hash_in(seal, name) not in (None, hashlib.sha256(content).hexdigest()):
             raise Refused("bad_signature", f"{name} does not hold")
-    if located.header is None:
+    if header is None:
         raise Refused("bad_signature", "the header is no JSON")
-    if isinstance(named, str) and named != certificate.sha256:
+    if is_other:
         raise Refused("wrong_certificate", "the header names another certificate")
     header = rules.parse(located.header_bytes, "header.json")
     rules.check_header(header)
+    seal = rules.parse(located.seal, "seal.json")
     rules.check_seal(seal)
     if (header["export_id"], header["volume"]) != (seal["export_id"], seal["volume"]):
         raise rules.malformed("header and seal do not agree")
-    return header, seal, rules.check_catalogue(located.catalogue, seal)
+    return header, seal, rules.check_catalogue(located.catalogue, seal, len(located.header_bytes))
 
 
-def _mail(number, stored, length, stored_digest, key, header_digest, proven):
-    if len(stored) != length:
-        raise Damaged("beyond the end of the file")
+def _looked_at(data):
+    """What is JSON there, before its rules are known to hold; None if it is none."""
+    try:
+        return strict_json.loads(data)
+    except strict_json.NotJson:
+        return None
+
+
+def _hash_in(value, name):
+    found = value.get(name) if isinstance(value, dict) else None
+    return found if isinstance(found, str) and rules.HEX.fullmatch(found) else None
+
+
+def _mail(number, stored, stored_digest, key, header_digest, proven):
     if hashlib.sha256(stored).digest() != stored_digest:
         raise Damaged("the hash of the stored bytes differs")
     one = mail.open_mail(number, stored, key, header_digest)
@@ -93,6 +113,7 @@ def _mail(number, stored, length, stored_digest, key, header_digest, proven):
 
 
 def _sum(volume):
-    if all("damaged" not in one for one in volume.mails):
-        if sum(one["raw_bytes"] for one in volume.mails) != volume.seal["raw_bytes"]:
-            raise rules.malformed("raw_bytes is not the sum of the mails")
+    total = sum(one.get("raw_bytes", 0) for one in volume.mails)
+    stated, damaged = volume.seal["raw_bytes"], any("damaged" in one for one in volume.mails)
+    if total > stated or (total != stated and not damaged):
+        raise rules.malformed("raw_bytes is not the sum of the mails")
