@@ -15,9 +15,7 @@ import sys
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from errors import Refused
-from export import judge
-from volume import open_volume
+from reader import read
 
 
 def main():
@@ -39,27 +37,6 @@ def main():
 def _line(data):
     text = data.decode()
     return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
-
-
-def read(paths, certificate, password, key):
-    files = [_open(path, certificate, password, key) for path in paths]
-    states, missing, complete = judge(files)
-    shown = []
-    for path, file, state in zip(paths, files, states):
-        one = {"file": path.name, "state": state, "reason": None, "volume": None, "mails": [], "differs_at": None}
-        if isinstance(file, Refused):
-            one["reason"] = file.reason
-        else:
-            one |= {"volume": file.seal["volume"], "mails": file.mails, "differs_at": file.differs_at}
-        shown.append(one)
-    return {"volumes": shown, "missing_volumes": missing, "complete": complete}
-
-
-def _open(path, certificate, password, key):
-    try:
-        return open_volume(path.read_bytes(), certificate, password, key)
-    except Refused as refusal:
-        return refusal
 
 
 if __name__ == "__main__":

@@ -16,7 +16,9 @@ from errors import Refused
 LONGEST = 16 * 1024
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _PEM = re.compile(
-    rb"(?:.*\n)?\s*-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+?)-----END CERTIFICATE-----\s*\Z", re.DOTALL
+    rb"(?:.*\n)?-----BEGIN CERTIFICATE-----\r?\n((?:[A-Za-z0-9+/]{64}\r?\n)*[A-Za-z0-9+/=]{1,64}\r?\n)"
+    rb"-----END CERTIFICATE-----\s*\Z",
+    re.DOTALL,
 )
 
 

@@ -132,7 +132,7 @@ def first_difference(data, entries):
         local = b"PK\x03\x04" + fields + entry.name
         found.append(_differs(data, at, local))
         directory += b"PK\x01\x02" + struct.pack("<H", 0x030A) + fields[:24] + bytes(8)
-        directory += struct.pack("<II", 0x81A40000, at) + entry.name
+        directory += struct.pack("<II", 0x81A40000, at & 0xFFFFFFFF) + entry.name
         at += len(local)
         if entry.content is not None:
             found.append(_differs(data, at, entry.content))
@@ -146,7 +146,7 @@ def first_difference(data, entries):
 
 def _end(count, length, at):
     if count < ZIP64_FROM:
-        return b"PK\x05\x06" + struct.pack("<IHHIIH", 0, count, count, length, at, 0)
+        return b"PK\x05\x06" + struct.pack("<IHHIIH", 0, count, count, length, at & 0xFFFFFFFF, 0)
     zip64 = b"PK\x06\x06" + struct.pack("<QHHQQQQQ", 44, 45, 45, 0, count, count, length, at)
     locator = b"PK\x06\x07" + struct.pack("<IQI", 0, at + length, 1)
     marks = struct.pack("<IHHIIH", 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)

@@ -119,6 +119,8 @@ def _time(value):
 
 def check_seal(seal):
     text(seal, "export_id", UUID)
+    text(seal, "header_sha256", HEX)
+    text(seal, "catalogue_sha256", HEX)
     volume = integer(seal, "volume", 1, MOST_VOLUMES)
     first = integer(seal, "first_mail", 1, LAST_NUMBER + 1)
     mails = integer(seal, "mails", 0, MOST_MAILS)
