@@ -123,20 +123,20 @@ def stated_crc32(data, content_at, name):
 
 def first_difference(data, entries):
     """Step 4: where `data` first differs from the container made anew of `entries`."""
-    at, directory = 0, b""
-    found = []
+    at, directory, found = 0, [], []
     for entry in entries:
         fields = struct.pack(
             "<HHHHHIIIHH", 10, 0, 0, 0, 0x21, entry.crc32, entry.length, entry.length, len(entry.name), 0
         )
         local = b"PK\x03\x04" + fields + entry.name
         found.append(_differs(data, at, local))
-        directory += b"PK\x01\x02" + struct.pack("<H", 0x030A) + fields[:24] + bytes(8)
-        directory += struct.pack("<II", 0x81A40000, at & 0xFFFFFFFF) + entry.name
+        directory += [b"PK\x01\x02", struct.pack("<H", 0x030A), fields[:24], bytes(8)]
+        directory += [struct.pack("<II", 0x81A40000, at & 0xFFFFFFFF), entry.name]
         at += len(local)
         if entry.content is not None:
             found.append(_differs(data, at, entry.content))
         at += entry.length
+    directory = b"".join(directory)
     tail = directory + _end(len(entries), len(directory), at)
     found.append(_differs(data, at, tail))
     if at + len(tail) != len(data):
