@@ -28,7 +28,7 @@ mod tally;
 mod target;
 mod volumes;
 
-pub use options::{ChosenOptions, ExportName, ExportOptions, VolumeSize};
+pub use options::{ChosenOptions, ExportName, ExportOptions, VolumeSize, parse_size};
 pub use report::{ExportReport, FolderCount, Named, UserArchiveCount, VolumeFile};
 pub use target::Effect;
 
