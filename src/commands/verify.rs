@@ -1,60 +1,149 @@
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
 use archive::{Error, Result};
+use indicatif::{HumanBytes, ProgressBar, ProgressBarIter, ProgressStyle};
+use serde_json::Value;
 use volume::{Certificate, Secret, SetCheck, State, VolumeCheck};
 
+use self::folder::{Found, is_of_other};
 use super::outcome::Outcome;
 use crate::config::Config;
 use crate::{password, text};
 
+mod folder;
+
 /// Check volumes without an archive: signature, completeness, and with the password every mail
 ///
-/// The password comes from --password-file or POSTKAHN_PASSWORD; without it the signature, the catalogue and the stored
-/// bytes are checked, but no mail is opened.
+/// A folder stands for the volumes in it, and for the certificate beside them unless --certificate names one; then it is
+/// also said which volumes are missing, renamed or of another export. The password comes from --password-file or
+/// POSTKAHN_PASSWORD; without it the signature, the catalogue and the stored bytes are checked, but no mail is opened.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Verify {
-    /// The volumes of one export
+    /// The volumes of one export, or the folder that they lie in
     #[arg(required = true, value_name = "VOLUME")]
     volumes: Vec<PathBuf>,
-    /// The certificate of the export, NAME.cer
+    /// The certificate of the export, NAME.cer [default: the one in the folder]
     #[arg(long, value_name = "CER")]
     certificate: Option<PathBuf>,
     /// A file with the password
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// Say whether the volumes fit into an upload quota: bytes, or a number right before KiB, MiB or GiB
+    #[arg(long, value_name = "SIZE")]
+    quota: Option<String>,
 }
 
 impl Verify {
     /// Checks each volume, then all of them together.
     pub(crate) fn run(self, config: &Config) -> Result<Outcome> {
+        let quota_bytes = self.quota.as_deref().map(quota).transpose()?;
+        let found = Found::look(&self.volumes)?;
         let certificate = match &self.certificate {
             Some(path) => Certificate::parse(&certificate_bytes(path)?),
-            None => Err(volume::Error::CertificateNeeded),
+            None => found.certificate()?.cloned().ok_or(volume::Error::CertificateNeeded),
         };
         let password = password::given(self.password_file.as_deref(), config)?;
         let secret = password.as_deref().map_or(Secret::None, Secret::Password);
-        let checks = self.volumes.iter().map(|path| (shown(path), check(path, &certificate, secret)));
-        let set = volume::verify_set(checks.collect());
-        let document = serde_json::to_value(&set).map_err(|error| Error::internal("document").caused_by(error))?;
-        Ok(Outcome { document, text: told(&set), exit: set.exit_code() })
+        let bar = Bar::new(found.volumes.len());
+        let check = |path: &PathBuf| {
+            let is_other = |certificate| found.has_folder && is_of_other(path, certificate);
+            let checked = match &certificate {
+                Ok(certificate) if is_other(certificate) => VolumeCheck::OtherExport,
+                certificate => check(path, certificate, secret, &bar),
+            };
+            (shown(path), checked)
+        };
+        let set = volume::verify_set(found.volumes.iter().map(check).collect());
+        bar.clear();
+        let size = Size::of(&set, &found.volumes, quota_bytes);
+        let exit = match set.exit_code() {
+            0 if size.fits == Some(false) => 8,
+            exit => exit,
+        };
+        Ok(Outcome { document: document(&set, &size)?, text: told(&set, &size), exit })
     }
+}
+
+fn quota(text: &str) -> Result<u64> {
+    archive::export::parse_size(text).ok_or_else(|| {
+        Error::invalid(format!("the quota {text:?} is not a size"))
+            .hint("give bytes, or a whole number right before KiB, MiB or GiB: --quota 50GiB")
+    })
+}
+
+/// What an upload of these volumes would take.
+#[derive(serde::Serialize)]
+struct Size {
+    /// Bytes of all files but those that are doubled, foreign or in conflict.
+    bytes: u64,
+    quota_bytes: Option<u64>,
+    fits: Option<bool>,
+}
+
+impl Size {
+    fn of(set: &SetCheck, paths: &[PathBuf], quota_bytes: Option<u64>) -> Self {
+        let counts = |state| !matches!(state, State::Doubled | State::Foreign | State::Conflict);
+        let files = set.volumes.iter().zip(paths).filter(|(report, _)| counts(report.state));
+        let bytes = files.filter_map(|(_, path)| path.metadata().ok()).map(|facts| facts.len()).sum();
+        Self { bytes, quota_bytes, fits: quota_bytes.map(|quota| bytes <= quota) }
+    }
+}
+
+fn document(set: &SetCheck, size: &Size) -> Result<Value> {
+    let both = (serde_json::to_value(set), serde_json::to_value(size));
+    let (Ok(mut document), Ok(size)) = both else { return Err(Error::internal("document")) };
+    if let (Some(members), Value::Object(more)) = (document.as_object_mut(), size) {
+        members.extend(more);
+    }
+    Ok(document)
 }
 
 fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn check(path: &Path, certificate: &Result<Certificate, volume::Error>, secret: Secret<'_>) -> VolumeCheck {
-    let check =
-        open(path).and_then(|(mut file, size)| volume::verify(&mut file, size, certificate.as_ref().ok(), secret));
+fn check(path: &Path, certificate: &Result<Certificate, volume::Error>, secret: Secret<'_>, bar: &Bar) -> VolumeCheck {
+    let check = open(path).and_then(|(file, size)| {
+        volume::verify(&mut bar.watch(path, file, size), size, certificate.as_ref().ok(), secret)
+    });
     match (check, certificate) {
         // What was given as the certificate is none: said where its lack would be.
         (Ok(VolumeCheck::Refused(volume::Error::CertificateNeeded)), Err(error)) => VolumeCheck::Refused(error.clone()),
         (Ok(check), _) => check,
         (Err(error), _) => VolumeCheck::Unreadable(error.to_string()),
+    }
+}
+
+/// A line on the terminal, if there is one: how far the file being read is.
+struct Bar {
+    line: ProgressBar,
+    files: usize,
+    begun: Cell<usize>,
+}
+
+impl Bar {
+    fn new(files: usize) -> Self {
+        let line = if io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
+        let template = "{msg} [{wide_bar}] {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
+        line.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { line, files, begun: Cell::new(0) }
+    }
+
+    fn watch(&self, path: &Path, file: File, size: u64) -> ProgressBarIter<File> {
+        self.begun.set(self.begun.get() + 1);
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        self.line.reset();
+        self.line.set_length(size);
+        self.line.set_message(format!("{} of {}: {}", self.begun.get(), self.files, text::shown(&name)));
+        self.line.wrap_read(file)
+    }
+
+    fn clear(&self) {
+        self.line.finish_and_clear();
     }
 }
 
@@ -81,7 +170,7 @@ pub(super) fn open(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, size))
 }
 
-fn told(set: &SetCheck) -> String {
+fn told(set: &SetCheck, size: &Size) -> String {
     let rows = set.volumes.iter().map(|report| {
         let state = serde_json::to_value(report.state).unwrap_or_default();
         let detail = report.detail.as_deref().unwrap_or_default();
@@ -89,22 +178,33 @@ fn told(set: &SetCheck) -> String {
     });
     let mut told = text::table(&["volume", "state", "mails", ""], rows);
     for report in &set.volumes {
+        if let Some(name) = &report.renamed_from {
+            let _ = writeln!(told, "{}: was written as {}", text::shown(&report.file), text::shown(name));
+        }
         for mail in &report.damaged {
             let _ = writeln!(told, "{}: mail {} is damaged: {}", text::shown(&report.file), mail.number, mail.detail);
         }
     }
-    let _ = write!(told, "{} mails, {} bytes; ", set.mails, set.raw_bytes);
-    let completeness = match (set.complete, set.missing_volumes.as_slice(), set.last_seen) {
-        (true, ..) => "the export is complete".to_owned(),
-        (_, [], false) => "the last volume is not among them".to_owned(),
-        (_, [], true) => "the export is not complete".to_owned(),
-        (_, missing, _) => format!("volumes missing: {}", text::cell(&serde_json::json!(missing))),
+    let _ = writeln!(told, "{} mails, {} bytes; {}", set.mails, set.raw_bytes, completeness(set));
+    let fits = match size.fits {
+        Some(true) => ", within the quota",
+        Some(false) => ", which is more than the quota",
+        None => "",
     };
-    let _ = writeln!(told, "{completeness}");
+    let _ = writeln!(told, "the volumes take {}{fits}", HumanBytes(size.bytes));
     if set.volumes.iter().any(|report| report.state == State::Signed) {
         told += "signed: nothing was changed after the export; with the password every mail is opened too\n";
     }
     told
+}
+
+fn completeness(set: &SetCheck) -> String {
+    match (set.complete, set.missing_volumes.as_slice(), set.last_seen) {
+        (true, ..) => "the export is complete".to_owned(),
+        (_, [], false) => "the last volume is not among them".to_owned(),
+        (_, [], true) => "the export is not complete".to_owned(),
+        (_, missing, _) => format!("volumes missing: {}", text::cell(&serde_json::json!(missing))),
+    }
 }
 
 #[cfg(all(test, unix))]

@@ -14,6 +14,7 @@ mod queries;
 mod refusal;
 mod server;
 mod source;
+mod verify;
 mod whole;
 
 /// Where the program was built.

@@ -31,7 +31,7 @@ mod target;
 mod volumes;
 
 pub use filter::Filter;
-pub use options::{ChosenOptions, ExportName, ExportOptions, VolumeSize};
+pub use options::{ChosenOptions, ExportName, ExportOptions, VolumeSize, parse_size};
 pub use report::{Counts, ExportReport, FolderCount, Named, UserArchiveCount, VolumeFile};
 pub use target::Effect;
 

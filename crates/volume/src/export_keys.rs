@@ -6,6 +6,7 @@ use crate::{Certificate, WriteError, json, recipient};
 use p256::ecdsa::SigningKey;
 use p256::elliptic_curve::Generate as _;
 use rand_core::CryptoRng;
+use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 /// The most recipients of one export.
@@ -50,7 +51,7 @@ impl ExportKeys {
     /// Makes the keys of a new export.
     ///
     /// Fails with [`WriteError::Invalid`] if `export_id` is no lower-case UUID, the password is empty or too long, its
-    /// cost is out of bounds, or there are more than eight recipients.
+    /// cost is out of bounds, or there are more than eight different recipients; one given twice gets one slot.
     pub fn generate(
         export_id: &str,
         protection: &Protection<'_>,
@@ -89,10 +90,13 @@ impl ExportKeys {
             self.key_slots.push(slot);
             self.password_root = Some(root);
         }
-        if protection.recipients.len() > MAX_RECIPIENTS {
+        let mut seen = BTreeSet::new();
+        let recipients: Vec<_> =
+            protection.recipients.iter().filter(|recipient| seen.insert(*recipient.sha256())).collect();
+        if recipients.len() > MAX_RECIPIENTS {
             return Err(WriteError::Invalid("more than eight recipients".to_owned()));
         }
-        for certificate in protection.recipients {
+        for certificate in recipients {
             let slot = recipient::seal(&self.export_id, certificate.public_key(), *certificate.sha256(), &key, rng)
                 .ok_or_else(|| WriteError::Invalid("a recipient's key cannot be used".to_owned()))?;
             self.key_slots.push(slot);

@@ -57,21 +57,28 @@ pub fn locate(head: &[u8], tail: &[u8], size: u64) -> Result<Plan, Error> {
     if header_len > MAX_HEADER_BYTES {
         return Err(Error::OverLimit(HEADER_NAME));
     }
-    let mut plan = match follow_directory(tail, size) {
+    let records = last_records(tail);
+    check_bounds(records.as_ref())?;
+    let mut plan = match records.and_then(|records| records.lead(size)) {
         Some(plan) => plan,
         None => Plan { led_astray: true, size_bytes: size, header: 0..0, catalogue: 0..0, seal: 0..0, signature: 0..0 },
     };
-    for (range, limit, name) in [
-        (&plan.catalogue, MAX_CATALOGUE_BYTES, CATALOGUE_NAME),
-        (&plan.seal, MAX_SEAL_BYTES, SEAL_NAME),
-        (&plan.signature, MAX_SIGNATURE_BYTES, SIGNATURE_NAME),
-    ] {
-        if range.end - range.start > limit {
-            return Err(Error::OverLimit(name));
-        }
-    }
     plan.header = HEADER_START..(HEADER_START + header_len).min(size);
     Ok(plan)
+}
+
+/// Looked at before anything is made of what they state, so that a wish for too much is called that.
+fn check_bounds(records: Option<&LastRecords>) -> Result<(), Error> {
+    let Some(records) = records else { return Ok(()) };
+    let bounds = [
+        (&records.catalogue, MAX_CATALOGUE_BYTES, CATALOGUE_NAME),
+        (&records.seal, MAX_SEAL_BYTES, SEAL_NAME),
+        (&records.signature, MAX_SIGNATURE_BYTES, SIGNATURE_NAME),
+    ];
+    match bounds.into_iter().find(|(range, limit, _)| range.end - range.start > *limit) {
+        Some((_, _, name)) => Err(Error::OverLimit(name)),
+        None => Ok(()),
+    }
 }
 
 /// Byte 0 must be the local header of `header.json`; if what follows is JSON, it must be ours and of this version.
@@ -113,17 +120,34 @@ fn header_len(head: &[u8]) -> u64 {
     [stated, again, by_content].into_iter().find(entry_follows).unwrap_or(stated)
 }
 
+/// What the last three directory records state, and how far before the end of the file they begin.
+struct LastRecords {
+    catalogue: Range<u64>,
+    seal: Range<u64>,
+    signature: Range<u64>,
+    before_end: u64,
+}
+
+impl LastRecords {
+    /// The plan, if the three contents lie side by side before the records.
+    fn lead(self, size: u64) -> Option<Plan> {
+        let Self { catalogue, seal, signature, before_end } = self;
+        let adjacent = follows(&catalogue, &seal, SEAL_NAME) && follows(&seal, &signature, SIGNATURE_NAME);
+        let inside = catalogue.start > HEADER_START && signature.end <= size.checked_sub(before_end)?;
+        let plan = Plan { header: 0..0, catalogue, seal, signature, size_bytes: size, led_astray: false };
+        (adjacent && inside).then_some(plan)
+    }
+}
+
 /// Reads the last three directory records; they stand at a fixed distance before the end.
-fn follow_directory(tail: &[u8], size: u64) -> Option<Plan> {
+fn last_records(tail: &[u8]) -> Option<LastRecords> {
     [END_BYTES, END_BYTES + ZIP64_BYTES].into_iter().find_map(|end_len| {
-        let records = ending(tail, end_len + LAST_RECORDS_BYTES)?;
-        let directory_end = size.checked_sub(end_len + LAST_RECORDS_BYTES)?;
+        let before_end = end_len + LAST_RECORDS_BYTES;
+        let records = ending(tail, before_end)?;
         let (catalogue, records) = read_record(records, CATALOGUE_NAME)?;
         let (seal, records) = read_record(records, SEAL_NAME)?;
         let (signature, _) = read_record(records, SIGNATURE_NAME)?;
-        let adjacent = follows(&catalogue, &seal, SEAL_NAME) && follows(&seal, &signature, SIGNATURE_NAME);
-        let plan = Plan { header: 0..0, catalogue, seal, signature, size_bytes: size, led_astray: false };
-        (adjacent && plan.catalogue.start > HEADER_START && plan.signature.end <= directory_end).then_some(plan)
+        Some(LastRecords { catalogue, seal, signature, before_end })
     })
 }
 

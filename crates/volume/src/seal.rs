@@ -70,6 +70,10 @@ impl Seal {
         Some(Totals { mails: self.total_mails?, raw_bytes: self.total_raw_bytes?, skipped: self.total_skipped? })
     }
 
+    fn own(&self) -> Totals {
+        Totals { mails: self.mails, raw_bytes: self.raw_bytes, skipped: self.skipped }
+    }
+
     /// [`Seal::previous_seal_sha256`] in lower-case hex.
     pub fn previous_seal_hex(&self) -> Option<String> {
         self.previous_seal_sha256.map(|hash| to_hex(&hash))
@@ -114,6 +118,7 @@ impl Seal {
                 "total_raw_bytes is out of range",
             ),
             (totals.skipped >= self.skipped && totals.skipped < JSON_INTEGER_LIMIT, "total_skipped is out of range"),
+            (self.volume > 1 || totals == self.own(), "the totals of an only volume are not its own numbers"),
         ];
         rules.iter().find(|(kept, _)| !kept).map_or(Ok(()), |(_, rule)| Err(rule))
     }

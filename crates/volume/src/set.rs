@@ -5,6 +5,8 @@ use crate::verify::Checked;
 use crate::{Damage, Error, Header, Seal, Verified, VolumeCheck};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::path::Path;
 
 /// What became of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -22,7 +24,7 @@ pub enum State {
     Doubled,
     /// Another volume of the same number, or one that does not continue the one before it.
     Conflict,
-    /// A volume of another export under the same key.
+    /// A volume of another export: under the same key, or told by the certificate that its header names.
     Foreign,
 }
 
@@ -59,6 +61,8 @@ pub struct VolumeReport {
     pub detail: Option<String>,
     /// Volume number, if verified.
     pub volume: Option<u64>,
+    /// The name that it was written under, if verified and now named otherwise.
+    pub renamed_from: Option<String>,
     /// Mails that the verified seal states; 0 if refused.
     pub mails: u64,
     /// Damaged mails, by number.
@@ -166,6 +170,7 @@ impl Set {
                 report.exit_code = 4;
             }
             VolumeCheck::Refused(error) => report.refuse(&error),
+            VolumeCheck::OtherExport => report.mark(State::Foreign, "a volume of another export"),
             VolumeCheck::Checked(checked) => {
                 report.describe(&checked);
                 self.members.push(Member { index, verified: checked.verified });
@@ -280,14 +285,9 @@ impl Set {
     }
 
     fn mark(&mut self, member: &Member, state: State, detail: &str) {
-        let Some(report) = self.reports.get_mut(member.index) else { return };
-        (report.reason, report.exit_code) = match state {
-            State::Doubled => (Some("volume_doubled"), 0),
-            State::Foreign => (Some("volume_foreign"), 2),
-            _ => (Some("volume_conflict"), 7),
-        };
-        report.state = state;
-        report.detail = Some(detail.to_owned());
+        if let Some(report) = self.reports.get_mut(member.index) {
+            report.mark(state, detail);
+        }
     }
 }
 
@@ -321,6 +321,7 @@ impl VolumeReport {
             reason: None,
             detail: None,
             volume: None,
+            renamed_from: None,
             mails: 0,
             damaged: Vec::new(),
             differs_at: None,
@@ -337,8 +338,22 @@ impl VolumeReport {
         self.exit_code = exit_code(error);
     }
 
+    fn mark(&mut self, state: State, detail: &str) {
+        (self.reason, self.exit_code) = match state {
+            State::Doubled => (Some("volume_doubled"), 0),
+            State::Foreign => (Some("volume_foreign"), 2),
+            _ => (Some("volume_conflict"), 7),
+        };
+        self.state = state;
+        self.detail = Some(detail.to_owned());
+    }
+
     fn describe(&mut self, checked: &Checked) {
-        self.volume = Some(checked.verified.header().volume);
+        let header = checked.verified.header();
+        let written_as = format!("{}-{:04}.mszip", header.name, header.volume);
+        let is_renamed = Path::new(&self.file).file_name() != Some(OsStr::new(&written_as));
+        self.renamed_from = is_renamed.then_some(written_as);
+        self.volume = Some(header.volume);
         self.mails = checked.verified.mails();
         self.damaged = checked.damaged.iter().map(DamagedMail::from).collect();
         self.differs_at = checked.differs_at;

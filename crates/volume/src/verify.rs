@@ -23,6 +23,8 @@ pub enum VolumeCheck {
     Unreadable(String),
     /// Signature and rules hold; mails or container may still be damaged.
     Checked(Checked),
+    /// Its header names another certificate than the one chosen, so it was not looked into.
+    OtherExport,
 }
 
 /// What was found in a volume whose signature holds.

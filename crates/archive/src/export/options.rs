@@ -145,7 +145,7 @@ impl FromStr for VolumeSize {
 }
 
 /// Bytes, or a whole number right before `KiB`, `MiB` or `GiB`.
-fn parse_size(text: &str) -> Option<u64> {
+pub fn parse_size(text: &str) -> Option<u64> {
     let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
     let (digits, unit) = units
         .into_iter()

@@ -70,6 +70,23 @@ fn frames_that_break_the_rules() {
     }
 }
 
+/// Noise that somebody signed: whatever is still taken for a mail is the one that its hash names.
+#[test]
+fn no_signed_noise_makes_another_mail() {
+    let stored = entry(|_, _| {});
+    for at in 0..stored.len() {
+        for mask in [1 << (at % 8), 0xff] {
+            let mut changed = stored.clone();
+            changed[at] ^= mask;
+            if damage(changed.clone()).is_none() {
+                let length = u32::from_le_bytes(changed[..4].try_into().unwrap()) as usize;
+                let metadata = Metadata::decode(&changed[4..4 + length]).unwrap();
+                assert_eq!((metadata.sha256, metadata.size_bytes), (sha256(RAW), RAW.len() as u64), "byte {at}");
+            }
+        }
+    }
+}
+
 #[test]
 fn lengths_and_hashes_that_are_not_those_stated() {
     assert_eq!(damage(entry(|metadata, _| metadata.size_bytes += 1)), Some(Damage::Length));

@@ -1,6 +1,7 @@
 //! The format from outside: what is written is read back, and nothing else passes.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod bounds;
 mod damage;
 mod errors;
 mod forge;
@@ -9,4 +10,5 @@ mod page;
 mod rounds;
 mod sets;
 mod support;
+mod vectors;
 mod zip_tools;

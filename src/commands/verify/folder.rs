@@ -1,0 +1,118 @@
+//! The volumes and certificates that lie in folders: what each file is, its first bytes say better than its name.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use archive::{Error, Result};
+use volume::Certificate;
+
+use super::{certificate_bytes, open};
+
+/// The first local header of a volume: four bytes, and `header.json` at 30.
+const START_BYTES: usize = 41;
+
+/// What is to be checked together.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The files named on the command line, and those of the folders by name.
+    pub(super) volumes: Vec<PathBuf>,
+    /// The certificates beside them in the folders, each once.
+    certificates: BTreeMap<[u8; 32], (PathBuf, Certificate)>,
+    /// Whether there was a folder: there, a volume of another export may lie beside ours.
+    pub(super) has_folder: bool,
+}
+
+impl Found {
+    /// Takes files as they are named and looks into folders, but not into folders within them.
+    ///
+    /// Fails with `NotFound` where a folder cannot be read or holds no volume.
+    pub(super) fn look(paths: &[PathBuf]) -> Result<Self> {
+        let mut found = Self::default();
+        for path in paths {
+            if path.is_dir() {
+                found.look_into(path)?;
+            } else {
+                found.volumes.push(path.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    fn look_into(&mut self, folder: &Path) -> Result<()> {
+        let unreadable =
+            |error: io::Error| Error::not_found(format!("{}: cannot be read", folder.display())).caused_by(error);
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(folder).map_err(unreadable)? {
+            paths.push(entry.map_err(unreadable)?.path());
+        }
+        paths.sort();
+        let before = self.volumes.len();
+        for path in paths.into_iter().filter(|path| path.is_file()) {
+            if has_ending(&path, "cer") {
+                self.keep_certificate(path);
+            } else if has_ending(&path, "mszip") || begins_as_volume(&path) {
+                self.volumes.push(path);
+            }
+        }
+        self.has_folder = true;
+        if self.volumes.len() == before {
+            let message = format!("no volume lies in {}", folder.display());
+            return Err(Error::not_found(message).hint("volumes are called NAME-0001.mszip and so on"));
+        }
+        Ok(())
+    }
+
+    /// What is no certificate is none of ours, whatever its name.
+    fn keep_certificate(&mut self, path: PathBuf) {
+        let parsed = certificate_bytes(&path).ok().and_then(|bytes| Certificate::parse(&bytes).ok());
+        if let Some(certificate) = parsed {
+            self.certificates.entry(*certificate.sha256()).or_insert((path, certificate));
+        }
+    }
+
+    /// The certificate that goes with the volumes, where none was named: of those in the folders the only one that a
+    /// volume names, or the only one.
+    ///
+    /// Fails with `Invalid` where volumes name several of them, so that the export is not clear.
+    pub(super) fn certificate(&self) -> Result<Option<&Certificate>> {
+        let mut named: Vec<_> = self.volumes.iter().filter_map(|path| certificate_named(path)).collect();
+        named.sort_unstable();
+        named.dedup();
+        let ours: Vec<_> = named.iter().filter_map(|sha256| self.certificates.get(sha256)).collect();
+        match (ours.as_slice(), self.certificates.len()) {
+            ([(_, certificate)], _) => Ok(Some(certificate)),
+            ([], 1) => Ok(self.certificates.values().next().map(|(_, certificate)| certificate)),
+            ([], _) => Ok(None),
+            (several, _) => {
+                let paths: Vec<_> = several.iter().map(|(path, _)| path.display().to_string()).collect();
+                let message = format!("volumes of several exports lie here: {}", paths.join(", "));
+                Err(Error::invalid(message).hint("say with --certificate which export is meant"))
+            }
+        }
+    }
+}
+
+/// Whether a volume says of itself, which nobody has verified, that it belongs to another certificate.
+pub(super) fn is_of_other(path: &Path, certificate: &Certificate) -> bool {
+    certificate_named(path).is_some_and(|named| named != *certificate.sha256())
+}
+
+/// The certificate that a volume's header names; none where header or seal cannot be read.
+fn certificate_named(path: &Path) -> Option<[u8; 32]> {
+    let (mut file, size) = open(path).ok()?;
+    let document = volume::inspect(&mut file, size).ok()?.ok()?;
+    archive::hash::from_hex(document["header"]["certificate_sha256"].as_str()?)
+}
+
+fn has_ending(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
+}
+
+/// A volume that was given another ending is one still.
+fn begins_as_volume(path: &Path) -> bool {
+    let mut start = Vec::with_capacity(START_BYTES);
+    let read = File::open(path).and_then(|file| file.take(START_BYTES as u64).read_to_end(&mut start));
+    read.is_ok() && start.starts_with(b"PK\x03\x04") && start.ends_with(b"header.json")
+}

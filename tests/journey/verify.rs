@@ -1,0 +1,105 @@
+//! A folder of volumes is looked through before anything is uploaded.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use crate::{program::json, source::Story};
+
+/// An export in three volumes or more.
+fn in_volumes(more: &[&str]) -> Story {
+    let story = Story::new(40, 120_000);
+    story.export(&[&["--volume-size", "1MiB"], more].concat());
+    assert!(story.volumes().len() >= 3);
+    story
+}
+
+fn states(document: &Value) -> Vec<&str> {
+    document["volumes"].as_array().unwrap().iter().map(|volume| volume["state"].as_str().unwrap()).collect()
+}
+
+/// The row of the file of this name.
+fn row<'a>(document: &'a Value, name: &str) -> &'a Value {
+    let is_named = |volume: &&Value| Path::new(volume["file"].as_str().unwrap()).file_name().unwrap() == name;
+    document["volumes"].as_array().unwrap().iter().find(is_named).unwrap()
+}
+
+#[test]
+fn a_whole_folder_needs_no_more_than_its_name() {
+    let story = in_volumes(&[]);
+    let folder = story.path("volumes");
+    let found = json(&["verify", &folder], 0);
+    assert!(states(&found).iter().all(|state| *state == "ok"));
+    assert_eq!((found["complete"].as_bool(), found["mails"].as_u64()), (Some(true), Some(story.files)));
+    let bytes: u64 = story.volumes().iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    assert_eq!(found["bytes"], bytes);
+    assert!(found["quota_bytes"].is_null() && found["fits"].is_null());
+    let exact = json(&["verify", &folder, "--quota", &bytes.to_string()], 0);
+    assert_eq!((exact["quota_bytes"].as_u64(), exact["fits"].as_bool()), (Some(bytes), Some(true)));
+    assert_eq!(json(&["verify", &folder, "--quota", "1MiB"], 8)["fits"], false);
+    json(&["verify", &folder, "--quota", "a lot"], 2);
+}
+
+#[test]
+fn what_is_renamed_doubled_missing_or_cut_is_named() {
+    let story = in_volumes(&[]);
+    let (folder, volumes) = (story.path("volumes"), story.volumes());
+    fs::rename(&volumes[1], story.path("volumes/second.bin")).unwrap();
+    fs::copy(&volumes[0], story.path("volumes/old-0001 (1).mszip")).unwrap();
+    let found = json(&["verify", &folder], 0);
+    assert_eq!(row(&found, "second.bin")["renamed_from"], "old-0002.mszip");
+    assert!(row(&found, "old-0003.mszip")["renamed_from"].is_null());
+    let doubled = ["old-0001 (1).mszip", "old-0001.mszip"].map(|name| row(&found, name)["state"].as_str().unwrap());
+    assert!(doubled.contains(&"ok") && doubled.contains(&"doubled"));
+    assert_eq!(found["complete"], true);
+
+    fs::remove_file(story.path("volumes/second.bin")).unwrap();
+    let found = json(&["verify", &folder], 8);
+    assert_eq!((&found["missing_volumes"], &found["complete"]), (&serde_json::json!([2]), &Value::Bool(false)));
+
+    let whole = fs::read(&volumes[2]).unwrap();
+    fs::write(&volumes[2], &whole[..whole.len() / 2]).unwrap();
+    let found = json(&["verify", &folder], 2);
+    assert_eq!(row(&found, "old-0003.mszip")["reason"], "truncated");
+}
+
+#[test]
+fn another_export_in_the_folder_is_foreign() {
+    let (story, other) = (in_volumes(&[]), Story::new(3, 500));
+    other.export(&[]);
+    let folder = story.path("volumes");
+    fs::copy(&other.volumes()[0], story.path("volumes/other-0001.mszip")).unwrap();
+    let found = json(&["verify", &folder], 2);
+    assert_eq!(row(&found, "other-0001.mszip")["state"], "foreign");
+    assert_eq!((found["complete"].as_bool(), found["mails"].as_u64()), (Some(true), Some(story.files)));
+
+    // With both certificates there, one has to say which export is meant.
+    fs::copy(other.certificate(), story.path("volumes/other.cer")).unwrap();
+    assert!(json(&["verify", &folder], 2)["error"]["hint"].as_str().unwrap().contains("--certificate"));
+    let found = json(&["verify", &folder, "--certificate", &other.certificate()], 2);
+    assert_eq!(states(&found).iter().filter(|state| **state == "ok").count(), 1);
+    assert_eq!((found["complete"].as_bool(), found["mails"].as_u64()), (Some(true), Some(other.files)));
+}
+
+#[test]
+fn whether_the_password_opens_them() {
+    let story = Story::new(3, 500);
+    let password = story.password_file();
+    story.export(&["--password-file", &password]);
+    let (folder, wrong) = (story.path("volumes"), story.path("wrong"));
+    fs::write(&wrong, "guessed\n").unwrap();
+    assert_eq!(states(&json(&["verify", &folder], 0)), ["signed"]);
+    assert_eq!(states(&json(&["verify", &folder, "--password-file", &password], 0)), ["ok"]);
+    let found = json(&["verify", &folder, "--password-file", &wrong], 3);
+    assert_eq!(found["volumes"][0]["reason"], "wrong_password");
+}
+
+#[test]
+fn a_folder_without_volumes_or_without_the_certificate() {
+    let story = Story::new(3, 500);
+    assert_eq!(json(&["verify", &story.path("old")], 4)["error"]["kind"], "not_found");
+    story.export(&[]);
+    fs::remove_file(story.certificate()).unwrap();
+    let found = json(&["verify", &story.path("volumes")], 3);
+    assert_eq!(found["volumes"][0]["reason"], "certificate_needed");
+}
