@@ -6,7 +6,7 @@ use crate::{
     client::Client,
     commands::{
         Outcome, certificate, check, demo, doctor, export::Export, folders, grant, group, import, inspect::Inspect,
-        mailbox, mailboxes, mails, mapping, redrive, restructure, serve, show, user, verify::Verify,
+        mailbox, mailboxes, mails, mapping, redrive, restructure, serve, show, upload::Upload, user, verify::Verify,
     },
     config::{Config, Settings},
     failure::Result,
@@ -27,6 +27,7 @@ pub(crate) enum Command {
     Export(Box<Export>),
     Verify(Verify),
     Inspect(Inspect),
+    Upload(Box<Upload>),
     /// Serve the archive: HTTP, SFTP, and the work in the background
     Serve(serve::Serve),
     /// Show the whole journey on the sample mails, then serve them
@@ -88,6 +89,7 @@ impl Command {
             Self::Demo(args) => return demo::run(args, config).await,
             Self::Doctor(args) => return doctor::run(args, config).await,
             Self::Redrive(args) => return redrive::run(args, config).await,
+            Self::Upload(args) => return args.run(config).await,
             _ => {}
         }
         let client = Client::open(config).await?;
@@ -108,6 +110,7 @@ impl Command {
             Self::Export(_)
             | Self::Verify(_)
             | Self::Inspect(_)
+            | Self::Upload(_)
             | Self::Serve(_)
             | Self::Demo(_)
             | Self::Doctor(_)

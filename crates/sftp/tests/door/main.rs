@@ -5,5 +5,6 @@
 mod curl;
 mod logins;
 mod openssh;
+mod remote;
 mod server;
 mod uploads;
