@@ -13,6 +13,7 @@ mod program;
 mod refusal;
 mod server;
 mod source;
+mod upload;
 mod whole;
 
 /// Where the program was built.

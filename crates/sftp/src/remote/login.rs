@@ -13,7 +13,7 @@ use russh::{
     MethodKind,
     client::{AuthResult, Handle, KeyboardInteractiveAuthResponse},
     keys::{
-        Error as KeyError, PrivateKey, PrivateKeyWithHashAlg,
+        Error as KeyError, HashAlg, PrivateKey, PrivateKeyWithHashAlg,
         agent::{AgentIdentity, client::AgentClient},
         decode_secret_key,
     },
@@ -82,7 +82,7 @@ impl Login {
     /// Whether the server lets the user in.
     pub(crate) async fn prove(&self, ssh: &mut Handle<Doorman>, user: &str) -> Tried<bool> {
         if let Some(UserKey(key)) = &self.key {
-            let hash = ssh.best_supported_rsa_hash().await?.flatten();
+            let hash = rsa_hash(ssh).await?;
             let key = PrivateKeyWithHashAlg::new(key.clone(), hash);
             if ssh.authenticate_publickey(user, key).await?.success() {
                 return Ok(true);
@@ -107,6 +107,11 @@ impl Login {
             "give a password with --password-file, or a key with --key"
         }
     }
+}
+
+/// By which an RSA key signs: never SHA-1, and SHA-256 where the server does not say what it takes.
+async fn rsa_hash(ssh: &Handle<Doorman>) -> Tried<Option<HashAlg>> {
+    Ok(ssh.best_supported_rsa_hash().await?.flatten().or(Some(HashAlg::Sha256)))
 }
 
 async fn by_password(ssh: &mut Handle<Doorman>, user: &str, password: &str) -> Tried<bool> {
@@ -145,7 +150,7 @@ async fn by_answers(ssh: &mut Handle<Doorman>, user: &str, password: &str) -> Tr
 async fn by_agent(ssh: &mut Handle<Doorman>, user: &str, socket: &Path) -> Tried<bool> {
     let Ok(mut agent) = AgentClient::connect_uds(socket).await else { return Ok(false) };
     let Ok(identities) = agent.request_identities().await else { return Ok(false) };
-    let hash = ssh.best_supported_rsa_hash().await?.flatten();
+    let hash = rsa_hash(ssh).await?;
     let keys = identities.into_iter().filter_map(|identity| match identity {
         AgentIdentity::PublicKey { key, .. } => Some(key),
         AgentIdentity::Certificate { .. } => None,

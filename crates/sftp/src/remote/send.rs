@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, collections::VecDeque, future::Future, io::SeekFrom, pin::Pin, task::Poll};
 
-use archive::Error;
+use archive::{Error, ErrorKind};
 use futures::poll;
 use russh_sftp::{
     client::rawsession::SftpResult,
@@ -18,6 +18,7 @@ use super::{
     session::Session,
     trouble::{Tried, Trouble},
 };
+use crate::extensions::UPLOAD_STATE;
 
 /// Bytes that the server has not answered for: 40 MB a second where an answer takes a tenth of a second. OpenSSH's
 /// client has 2 MiB.
@@ -37,7 +38,13 @@ pub(crate) async fn send(
     moved: &Cell<u64>,
     sent: &dyn Fn(u64),
 ) -> Tried<()> {
-    let handle = open(session, path, from).await?;
+    let handle = match open(session, path, from).await {
+        // A connection that was lost a moment ago may still hold the file: the server has not noticed yet.
+        Err(Trouble::Refused(error)) if error.kind() == ErrorKind::Unavailable && session.knows(UPLOAD_STATE) => {
+            return Err(Trouble::Lost(error.to_string()));
+        }
+        opened => opened?,
+    };
     write(session, &handle, file, from, &|bytes| {
         moved.set(moved.get().saturating_add(bytes));
         sent(bytes);

@@ -7,4 +7,5 @@ mod logins;
 mod openssh;
 mod remote;
 mod server;
+mod sshd;
 mod uploads;

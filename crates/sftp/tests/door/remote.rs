@@ -18,7 +18,7 @@ const SIZE: usize = 3 << 20;
 
 /// Remembers where files began; may do something once some bytes were taken.
 #[derive(Default)]
-struct Watch<'a> {
+pub(crate) struct Watch<'a> {
     begun: Mutex<Vec<u64>>,
     losses: Mutex<u32>,
     at_bytes: Mutex<Option<(u64, Box<dyn FnOnce() + 'a>)>>,
