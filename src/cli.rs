@@ -6,7 +6,8 @@ use crate::{
     client::Client,
     commands::{
         Outcome, certificate, check, demo, doctor, export::Export, folders, grant, group, import, inspect::Inspect,
-        mailbox, mailboxes, mails, mapping, query, redrive, restructure, serve, show, user, verify::Verify,
+        mailbox, mailboxes, mails, mapping, query, redrive, restructure, serve, show, upload::Upload, user,
+        verify::Verify,
     },
     config::{Config, Settings},
     failure::Result,
@@ -30,6 +31,7 @@ pub(crate) enum Command {
     /// Saved searches, for `export --where @NAME`: save, list, show, delete
     #[command(subcommand)]
     Query(query::Query),
+    Upload(Box<Upload>),
     /// Serve the archive: HTTP, SFTP, and the work in the background
     Serve(serve::Serve),
     /// Show the whole journey on the sample mails, then serve them
@@ -92,6 +94,7 @@ impl Command {
             Self::Demo(args) => return demo::run(args, config).await,
             Self::Doctor(args) => return doctor::run(args, config).await,
             Self::Redrive(args) => return redrive::run(args, config).await,
+            Self::Upload(args) => return args.run(config).await,
             _ => {}
         }
         let client = Client::open(config).await?;
@@ -113,6 +116,7 @@ impl Command {
             | Self::Verify(_)
             | Self::Inspect(_)
             | Self::Query(_)
+            | Self::Upload(_)
             | Self::Serve(_)
             | Self::Demo(_)
             | Self::Doctor(_)

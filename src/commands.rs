@@ -20,6 +20,7 @@ pub(crate) mod redrive;
 pub(crate) mod restructure;
 pub(crate) mod serve;
 pub(crate) mod show;
+pub(crate) mod upload;
 pub(crate) mod user;
 pub(crate) mod verify;
 

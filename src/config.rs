@@ -53,6 +53,12 @@ pub(crate) struct Config {
     pub(crate) token: Option<String>,
     /// An empty one is kept, so that it can be refused.
     pub(crate) password: Option<String>,
+    /// For a login over SFTP, where `password` is something else.
+    pub(crate) sftp_password: Option<String>,
+    /// The caller's own folder, with what SSH knows.
+    pub(crate) home: Option<PathBuf>,
+    /// The socket of an ssh-agent.
+    pub(crate) ssh_agent: Option<PathBuf>,
     pub(crate) http: String,
     pub(crate) sftp: String,
     pub(crate) upload_quota_bytes: Option<u64>,
@@ -80,6 +86,9 @@ impl Config {
             server: settings.server.clone().or(set("POSTKAHN_SERVER")?),
             token: set("POSTKAHN_TOKEN")?,
             password: text("POSTKAHN_PASSWORD")?,
+            sftp_password: text("POSTKAHN_SFTP_PASSWORD")?,
+            home: set_path("HOME"),
+            ssh_agent: set_path("SSH_AUTH_SOCK"),
             http: set("POSTKAHN_HTTP")?.or(file.http).unwrap_or_else(|| "127.0.0.1:8080".into()),
             sftp: set("POSTKAHN_SFTP")?.or(file.sftp).unwrap_or_else(|| "127.0.0.1:2022".into()),
             upload_quota_bytes: file.upload_quota_bytes,

@@ -30,7 +30,7 @@ impl Inspect {
 }
 
 /// The kind whose exit code is that of the refusal.
-fn kind_of(error: &volume::Error) -> ErrorKind {
+pub(super) fn kind_of(error: &volume::Error) -> ErrorKind {
     match volume::exit_code(error) {
         7 => ErrorKind::Corrupt,
         3 => ErrorKind::Denied,

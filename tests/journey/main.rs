@@ -14,6 +14,7 @@ mod queries;
 mod refusal;
 mod server;
 mod source;
+mod upload;
 mod verify;
 mod whole;
 

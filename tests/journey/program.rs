@@ -26,9 +26,10 @@ impl Ended {
 pub(crate) fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
     let mut command = Command::new(crate::postkahn());
     command.args(arguments).stdin(Stdio::null());
-    for name in ["DATA", "PASSWORD", "TOKEN", "DOMAIN", "SERVER", "HTTP", "SFTP", "LOG"] {
+    for name in ["DATA", "PASSWORD", "TOKEN", "DOMAIN", "SERVER", "HTTP", "SFTP", "SFTP_PASSWORD", "LOG"] {
         command.env_remove(format!("POSTKAHN_{name}"));
     }
+    command.env_remove("SSH_AUTH_SOCK");
     command
 }
 

@@ -18,18 +18,22 @@ use crate::{
 };
 
 /// A running server; killed when it is dropped.
-struct Server {
+pub(crate) struct Server {
     process: Child,
     http: String,
-    sftp: String,
-    fingerprint: String,
+    pub(crate) sftp: String,
+    pub(crate) fingerprint: String,
     first_password: Option<String>,
 }
 
 impl Server {
-    fn start(story: &Story) -> Self {
+    pub(crate) fn start(story: &Story) -> Self {
+        Self::start_at(story, "127.0.0.1:0")
+    }
+
+    pub(crate) fn start_at(story: &Story, sftp: &str) -> Self {
         let data = story.data();
-        let arguments = Data(&data).arguments(&["serve", "--http", "127.0.0.1:0", "--sftp", "127.0.0.1:0"]);
+        let arguments = Data(&data).arguments(&["serve", "--http", "127.0.0.1:0", "--sftp", sftp]);
         let mut process = command(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
         let http = lines.next().unwrap().strip_prefix("http: ").unwrap().to_owned();
@@ -46,7 +50,7 @@ impl Server {
         fs::read_to_string(story.data().join("initial-admin-password")).ok().map(|text| text.trim_end().to_owned())
     }
 
-    fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         assert_eq!(self.process.wait().unwrap().code(), Some(0));
@@ -61,12 +65,12 @@ impl Drop for Server {
 }
 
 /// OpenSSH with a key of its own.
-struct Sftp {
+pub(crate) struct Sftp {
     folder: String,
 }
 
 impl Sftp {
-    fn new(story: &Story) -> Self {
+    pub(crate) fn new(story: &Story) -> Self {
         let folder = story.path("ssh");
         fs::create_dir(&folder).unwrap();
         let made =
@@ -75,7 +79,7 @@ impl Sftp {
         Self { folder }
     }
 
-    fn run(&self, user: &str, server: &Server, batch: &str) -> Ended {
+    pub(crate) fn run(&self, user: &str, server: &Server, batch: &str) -> Ended {
         let Self { folder } = self;
         fs::write(format!("{folder}/batch"), batch).unwrap();
         let (host, port) = server.sftp.rsplit_once(':').unwrap();
@@ -94,10 +98,10 @@ impl Sftp {
 }
 
 /// The single binary, with users that come by SFTP.
-struct Machine<'a> {
-    story: &'a Story,
-    server: &'a Server,
-    sftp: &'a Sftp,
+pub(crate) struct Machine<'a> {
+    pub(crate) story: &'a Story,
+    pub(crate) server: &'a Server,
+    pub(crate) sftp: &'a Sftp,
 }
 
 impl Half for Machine<'_> {

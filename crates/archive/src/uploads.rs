@@ -4,7 +4,7 @@ mod home;
 mod intake;
 mod sweep;
 
-pub use home::{Home, HomeEntry, HomeFile, PENDING, REJECTED};
+pub use home::{FileState, Home, HomeEntry, HomeFile, PENDING, REJECTED};
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -1,5 +1,6 @@
-//! OpenSSH's extensions of SFTP (PROTOCOL, section 4, in its source).
+//! OpenSSH's extensions of SFTP (PROTOCOL, section 4, in its source), and one of our own.
 
+use archive::uploads::FileState;
 use russh_sftp::{
     de,
     extensions::{FsyncExtension, HardlinkExtension, LimitsExtension, Statvfs, StatvfsExtension},
@@ -7,10 +8,10 @@ use russh_sftp::{
     ser,
     server::StatusReply,
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    answer::{Answer, done, refused, rename},
+    answer::{Answer, done, file_name, refused, rename},
     limits::{MAX_DATA_BYTES, MAX_HANDLES, MAX_PACKET_BYTES},
     session::Session,
 };
@@ -20,10 +21,22 @@ const STATVFS: &str = "statvfs@openssh.com";
 const FSTATVFS: &str = "fstatvfs@openssh.com";
 const FSYNC: &str = "fsync@openssh.com";
 const LIMITS: &str = "limits@openssh.com";
+/// How far a file is: a path, answered by [`UploadState`]. A name in a listing does not tell a partial file from a ready
+/// one, and has no room for a reason.
+pub(crate) const UPLOAD_STATE: &str = "upload-state@postkahn";
 
-/// Names with the versions that OpenSSH gives them.
-pub(crate) const OFFERED: [(&str, &str); 5] =
-    [(POSIX_RENAME, "1"), (STATVFS, "2"), (FSTATVFS, "2"), (FSYNC, "1"), (LIMITS, "1")];
+/// Names with their versions, those of OpenSSH for its own.
+pub(crate) const OFFERED: [(&str, &str); 6] =
+    [(POSIX_RENAME, "1"), (STATVFS, "2"), (FSTATVFS, "2"), (FSYNC, "1"), (LIMITS, "1"), (UPLOAD_STATE, "1")];
+
+/// The answer to [`UPLOAD_STATE`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct UploadState {
+    /// `partial`, `pending`, `ready` or `rejected`.
+    pub(crate) state: String,
+    /// Why it is rejected; otherwise empty.
+    pub(crate) reason: String,
+}
 
 const BLOCK_BYTES: u64 = 4096;
 /// No file system stands behind a home, so nothing bounds the number of files.
@@ -55,6 +68,12 @@ pub(crate) async fn answer(session: &mut Session, request: Extended) -> Answer {
             reply(id, &room(session).await?)
         }
         LIMITS => reply(id, &limits()),
+        UPLOAD_STATE => {
+            // One string, like the path of a file system.
+            let StatvfsExtension { path } = parse(data)?;
+            let state = session.home.state(&file_name(&path)?).await.map_err(refused)?;
+            reply(id, &upload_state(state))
+        }
         _ => Err(StatusCode::OpUnsupported.with_message("unknown extension")),
     }
 }
@@ -75,6 +94,16 @@ fn limits() -> LimitsExtension {
         max_write_len: MAX_DATA_BYTES.into(),
         max_open_handles: MAX_HANDLES as u64,
     }
+}
+
+fn upload_state(state: FileState) -> UploadState {
+    let (state, reason) = match state {
+        FileState::Partial => ("partial", String::new()),
+        FileState::Pending => ("pending", String::new()),
+        FileState::Ready => ("ready", String::new()),
+        FileState::Rejected(reason) => ("rejected", reason),
+    };
+    UploadState { state: state.to_owned(), reason }
 }
 
 async fn room(session: &Session) -> Result<Statvfs, StatusReply> {

@@ -1,8 +1,8 @@
-//! The SFTP server of one machine: where exports are uploaded.
+//! The SFTP server of one machine, where exports are uploaded, and the client that uploads them to any server.
 //!
 //! The only crate that knows SSH: key exchange, logins, the `sftp` subsystem and its packets (version 3,
 //! draft-ietf-secsh-filexfer-02, with OpenSSH's extensions). What a home shows and what may be done in it is decided by
-//! [`archive::uploads::Home`], who may come in by [`archive::Archive::sftp_login`].
+//! [`archive::uploads::Home`], who may come in by [`archive::Archive::sftp_login`]. The client is [`remote`].
 //!
 //! The key of the server is made once and then read again, so that clients know the server by its fingerprint:
 //!
@@ -32,6 +32,7 @@ mod limits;
 mod options;
 mod path;
 mod peers;
+pub mod remote;
 mod serve;
 mod session;
 

@@ -84,8 +84,8 @@ pub async fn serve(
     Ok(())
 }
 
-/// By which the server and its users sign; nothing with SHA-1.
-const SIGNATURES: [Algorithm; 6] = [
+/// By which servers and users sign; nothing with SHA-1.
+pub(crate) const SIGNATURES: [Algorithm; 6] = [
     Algorithm::Ed25519,
     Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
     Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 },

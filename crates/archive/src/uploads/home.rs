@@ -53,6 +53,19 @@ pub struct HomeEntry {
     pub modified: i64,
 }
 
+/// How far a file of a home is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// Not closed yet, or closed under a client's temporary name: no upload.
+    Partial,
+    /// Whole, not looked at yet.
+    Pending,
+    /// Whole, can be imported.
+    Ready,
+    /// Whole, cannot be imported, and why.
+    Rejected(String),
+}
+
 const PAGE: usize = 1000;
 /// So often a record may change while it is being taken.
 const MAX_TRIES: usize = 50;
@@ -101,6 +114,24 @@ impl Home {
         let entry = self.need(&name).await?;
         let record = self.archive.find::<Upload>(self.key(&name)?.as_str()).await?;
         Ok(shown(record.map(|upload| upload.value.state), &entry))
+    }
+
+    /// How far the file is, `NotFound` if there is none. The name that is shown leaves open whether a file is partial or
+    /// ready.
+    pub async fn state(&self, name: &str) -> Result<FileState> {
+        let name = FileName::parse(name)?;
+        let entry = self.need(&name).await?;
+        if !entry.whole || name.is_temporary() {
+            return Ok(FileState::Partial);
+        }
+        let upload = self.archive.find::<Upload>(self.key(&name)?.as_str()).await?.map(|stored| stored.value);
+        Ok(match upload {
+            Some(Upload { state: UploadState::Ready, .. }) => FileState::Ready,
+            Some(Upload { state: UploadState::Rejected, reason, .. }) => {
+                FileState::Rejected(reason.unwrap_or_default())
+            }
+            Some(Upload { state: UploadState::Pending, .. }) | None => FileState::Pending,
+        })
     }
 
     /// Opens a file for writing; a whole one is no upload from then on.

@@ -47,6 +47,16 @@ async fn create(client: &RawSftpSession, name: &str, data: &[u8]) {
     client.close(handle).await.unwrap();
 }
 
+async fn upload_state(client: &RawSftpSession, path: &str) -> String {
+    let path = russh_sftp::extensions::StatvfsExtension { path: path.to_owned() };
+    match client.extended(extensions::UPLOAD_STATE, path.try_into().unwrap()).await.unwrap() {
+        Packet::ExtendedReply(reply) => {
+            russh_sftp::de::from_bytes::<extensions::UploadState>(&mut reply.data.into()).unwrap().state
+        }
+        other => panic!("a state expected, not {other:?}"),
+    }
+}
+
 fn code<T>(result: Result<T, Error>) -> (StatusCode, String) {
     match result {
         Err(Error::Status(status)) => (status.status_code, status.error_message),
@@ -157,7 +167,11 @@ async fn extensions_answer() {
     let handle = client.open("a", WRITE | OpenFlags::CREATE, FileAttributes::empty()).await.unwrap().handle;
     client.fsync(&handle).await.unwrap();
     assert_eq!(code(client.fsync("nothing").await).0, StatusCode::Failure);
+    assert_eq!(upload_state(&client, "a").await, "partial");
+    client.close(handle).await.unwrap();
+    assert_eq!(upload_state(&client, "/(Pending) a").await, "pending");
     let refusals = [
+        ("upload-state@postkahn", StatusCode::BadMessage),
         ("copy-data", StatusCode::OpUnsupported),
         ("statvfs@openssh.com", StatusCode::BadMessage),
         ("posix-rename@openssh.com", StatusCode::BadMessage),

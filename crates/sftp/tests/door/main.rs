@@ -5,5 +5,7 @@
 mod curl;
 mod logins;
 mod openssh;
+mod remote;
 mod server;
+mod sshd;
 mod uploads;

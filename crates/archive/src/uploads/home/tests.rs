@@ -140,6 +140,29 @@ async fn the_listing_tells_the_state() {
 }
 
 #[tokio::test]
+async fn a_partial_file_is_told_from_a_ready_one() {
+    let world = world();
+    for name in ["pending", "ready", "rejected"] {
+        world.upload(name, b"x").await;
+    }
+    world.cut_off("partial", b"1234").await;
+    world.upload("a.zip.filepart", b"x").await;
+    world.judge("ready", UploadState::Ready).await;
+    world.judge("rejected", UploadState::Rejected).await;
+    let expected = [
+        ("(Pending) pending", FileState::Pending),
+        ("ready", FileState::Ready),
+        ("rejected", FileState::Rejected(String::new())),
+        ("partial", FileState::Partial),
+        ("a.zip.filepart", FileState::Partial),
+    ];
+    for (name, state) in expected {
+        assert_eq!(world.home.state(name).await.unwrap(), state, "{name}");
+    }
+    assert_eq!(kind(world.home.state("nothing").await), Some(ErrorKind::NotFound));
+}
+
+#[tokio::test]
 async fn both_forms_of_a_name_mean_the_file() {
     let world = world();
     world.upload("a.zip", b"abc").await;
