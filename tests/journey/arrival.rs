@@ -110,7 +110,7 @@ pub(crate) trait Half {
 }
 
 /// Asks again and again, at most a minute and a half.
-pub(crate) fn until<T>(what: &str, ask: impl Fn() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(answer) = ask() {
