@@ -152,7 +152,6 @@ impl Environment {
             login_function: set(LOGIN_FUNCTION),
             role: set(DOOR_ROLE),
             host_key_secret: set(HOST_KEY_SECRET),
-            vpc: None,
         })
     }
 }
