@@ -15,6 +15,7 @@
 
 mod catalog;
 mod clients;
+mod connections;
 pub mod doctor;
 mod door;
 mod error;
