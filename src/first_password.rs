@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use archive::{Archive, Error, ErrorKind, Result};
+use archive::{Archive, Error, Result};
 use axum::{
     extract::{Request, State},
     http::Method,
@@ -45,11 +45,11 @@ pub(crate) fn kept(data: &Path) -> Result<Option<String>> {
 /// Removes the file once its password opens nothing any more.
 pub(crate) async fn forget_if_changed(archive: &Archive, data: &Path) -> Result<()> {
     let Some(password) = kept(data)? else { return Ok(()) };
-    match archive.login("admin", &password, None).await {
-        Err(error) if error.machine_code() == "password_change_needed" || error.kind() != ErrorKind::Denied => Ok(()),
-        _ => fs::remove_file(path_in(data))
-            .map_err(|error| Error::unavailable(path_in(data).display().to_string()).caused_by(error)),
+    if archive.is_password_of("admin", &password).await? {
+        return Ok(());
     }
+    fs::remove_file(path_in(data))
+        .map_err(|error| Error::unavailable(path_in(data).display().to_string()).caused_by(error))
 }
 
 /// The router, with a look at the kept password after each request that may have changed it.

@@ -32,15 +32,15 @@ const LOG: &str = "POSTKAHN_LOG";
 pub const NEEDS: [(&str, &[&str]); 6] = [
     ("intake", &[
         TABLE, UPLOADS_BUCKET, ARCHIVE_BUCKET, UPLOADS_QUEUE, IMPORTS_QUEUE, TASKS_QUEUE, DEAD_LETTERS, WRAP_KEY,
-        AGREEMENT_KEY, LOG,
+        LOG,
     ]),
     ("import", &[
         TABLE, UPLOADS_BUCKET, ARCHIVE_BUCKET, UPLOADS_QUEUE, IMPORTS_QUEUE, TASKS_QUEUE, DEAD_LETTERS, WRAP_KEY,
-        SIGNING_KEY, SCHEDULE_GROUP, SCHEDULE_ROLE, RESTRUCTURE_FUNCTION, SWEEP_FUNCTION, LOG,
+        SCHEDULE_GROUP, SCHEDULE_ROLE, RESTRUCTURE_FUNCTION, SWEEP_FUNCTION, LOG,
     ]),
     ("restructure", &[
         TABLE, UPLOADS_BUCKET, ARCHIVE_BUCKET, UPLOADS_QUEUE, IMPORTS_QUEUE, TASKS_QUEUE, DEAD_LETTERS, WRAP_KEY,
-        SIGNING_KEY, DOMAIN, LOG,
+        DOMAIN, LOG,
     ]),
     ("sweep", &[
         TABLE, UPLOADS_BUCKET, ARCHIVE_BUCKET, UPLOADS_QUEUE, IMPORTS_QUEUE, TASKS_QUEUE, DEAD_LETTERS, WRAP_KEY,
@@ -152,7 +152,6 @@ impl Environment {
             login_function: set(LOGIN_FUNCTION),
             role: set(DOOR_ROLE),
             host_key_secret: set(HOST_KEY_SECRET),
-            vpc: None,
         })
     }
 }

@@ -51,12 +51,10 @@ async fn kept(archive: &Archive) -> Result<Option<String>> {
 /// Removes the object once its password opens nothing any more; answers whether it is gone.
 async fn forget_if_changed(archive: &Archive) -> Result<bool> {
     let Some(password) = kept(archive).await? else { return Ok(true) };
-    match archive.login("admin", &password, None).await {
-        Err(error) if error.machine_code() == "password_change_needed" || error.kind() != ErrorKind::Denied => {
-            Ok(false)
-        }
-        _ => archive.objects.delete(&key()?, None).await.map(|_| true),
+    if archive.is_password_of("admin", &password).await? {
+        return Ok(false);
     }
+    archive.objects.delete(&key()?, None).await.map(|_| true)
 }
 
 #[derive(Clone)]

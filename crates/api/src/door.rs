@@ -20,7 +20,7 @@ pub(crate) async fn status(State(app): State<App>) -> Result<Json<Door>, Problem
 /// Open the SFTP door for some days
 ///
 /// Answers while the server starts up, which takes some minutes; poll it. A door that is open stays open at least so
-/// long. On AWS an open door costs some $200 a month, used or not. Refused where the door is always open, or where there
+/// long. On AWS an open door costs some $220 a month, used or not. Refused where the door is always open, or where there
 /// is none.
 #[utoipa::path(post, path = "/api/v1/door", tag = "door", operation_id = "open_door", request_body = OpenDoor,
     responses((status = 202, description = "Opens", body = Door)))]

@@ -1,5 +1,6 @@
 //! Who may do what: users, groups with roles, grants on mailboxes, sessions.
 
+mod brake;
 mod first_user;
 mod grants;
 mod login;

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use aws_config::{AppName, BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 
-use crate::Meter;
+use crate::{Meter, connections::Connections};
 
 const CONNECT_TIME: Duration = Duration::from_secs(3);
 /// Of one attempt, up to its answer's head. Streamed bodies have the SDK's own guard against stalls.
@@ -23,7 +23,7 @@ impl Clients {
     /// Region, credentials and endpoints are found by the SDK's own chain. `path_style` addresses buckets as
     /// `ENDPOINT/BUCKET/KEY`, which is how emulators are reached.
     pub async fn load(path_style: bool) -> Self {
-        let mut config = aws_config::defaults(BehaviorVersion::v2026_01_12());
+        let mut config = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(Connections::new());
         if let Ok(name) = AppName::new("postkahn") {
             config = config.app_name(name);
         }

@@ -13,7 +13,7 @@ use aws_sdk_transfer::{
     Client,
     operation::create_server::builders::CreateServerFluentBuilder,
     types::{
-        DescribedServer, DirectoryListingOptimization, Domain, EndpointDetails, EndpointType, IdentityProviderDetails,
+        DescribedServer, DirectoryListingOptimization, Domain, EndpointType, IdentityProviderDetails,
         IdentityProviderType, ListedHostKey, Protocol, ProtocolDetails, S3StorageOptions, SetStatOption,
         SftpAuthenticationMethods, State, Tag,
     },
@@ -65,9 +65,9 @@ impl Door {
         let identities = IdentityProviderDetails::builder()
             .set_function(settings.login_function.clone())
             .sftp_authentication_methods(SftpAuthenticationMethods::PublicKeyOrPassword);
-        let request = self
-            .transfer
+        self.transfer
             .create_server()
+            .endpoint_type(EndpointType::Public)
             .domain(Domain::S3)
             .protocols(Protocol::Sftp)
             .identity_provider_type(IdentityProviderType::AwsLambda)
@@ -82,19 +82,7 @@ impl Door {
                     .build(),
             )
             .set_logging_role(settings.role.clone())
-            .set_tags(Tag::builder().key(TAG).value(&self.stack).build().ok().map(|tag| vec![tag]));
-        match &settings.vpc {
-            None => request.endpoint_type(EndpointType::Public),
-            Some(vpc) => {
-                let or_none = |ids: &[String]| (!ids.is_empty()).then(|| ids.to_vec());
-                let details = EndpointDetails::builder()
-                    .vpc_id(&vpc.id)
-                    .set_subnet_ids(or_none(&vpc.subnets))
-                    .set_security_group_ids(or_none(&vpc.security_groups))
-                    .set_address_allocation_ids(or_none(&vpc.addresses));
-                request.endpoint_type(EndpointType::Vpc).endpoint_details(details.build())
-            }
-        }
+            .set_tags(Tag::builder().key(TAG).value(&self.stack).build().ok().map(|tag| vec![tag]))
     }
 
     fn is_ours(&self, server: &DescribedServer) -> bool {
@@ -147,28 +135,24 @@ impl Door {
             }
         }
     }
+}
 
-    fn view(&self, server: &DescribedServer, fingerprint: Option<&str>) -> DoorServer {
-        DoorServer {
-            id: server.server_id().unwrap_or_default().to_owned(),
-            state: state_of(server.state()),
-            host: self.host(server),
-            port: SSH_PORT,
-            fingerprint: fingerprint.map(str::to_owned),
-        }
+fn view(server: &DescribedServer, fingerprint: Option<&str>) -> DoorServer {
+    DoorServer {
+        id: server.server_id().unwrap_or_default().to_owned(),
+        state: state_of(server.state()),
+        host: host(server),
+        port: SSH_PORT,
+        fingerprint: fingerprint.map(str::to_owned),
     }
+}
 
-    /// None for an endpoint inside a VPC: it has the name that the VPC gives it.
-    fn host(&self, server: &DescribedServer) -> Option<String> {
-        if self.settings.vpc.as_ref().is_some_and(|vpc| vpc.addresses.is_empty()) {
-            return None;
-        }
-        // arn:PARTITION:transfer:REGION:ACCOUNT:server/ID
-        let mut arn = server.arn().split(':').skip(1);
-        let (partition, region) = (arn.next()?, arn.nth(1)?);
-        let suffix = if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
-        Some(format!("{}.server.transfer.{region}.{suffix}", server.server_id()?))
-    }
+fn host(server: &DescribedServer) -> Option<String> {
+    // arn:PARTITION:transfer:REGION:ACCOUNT:server/ID
+    let mut arn = server.arn().split(':').skip(1);
+    let (partition, region) = (arn.next()?, arn.nth(1)?);
+    let suffix = if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+    Some(format!("{}.server.transfer.{region}.{suffix}", server.server_id()?))
 }
 
 /// The stack of which this is the function `login`: its name is STACK-login.
@@ -215,14 +199,14 @@ fn state_of(state: Option<&State>) -> DoorState {
 impl archive::ports::Door for Door {
     async fn open(&self) -> Result<DoorServer> {
         let key = self.secret.load_or_make(&*self.random).await?;
-        let serving = self.ours().await?.into_iter().map(|server| self.view(&server, Some(key.fingerprint())));
+        let serving = self.ours().await?.into_iter().map(|server| view(&server, Some(key.fingerprint())));
         let server = if let Some(server) = serving.into_iter().find(DoorServer::serves) {
             server
         } else {
             let made = self.create_server(&key).send().await.map_err(|e| from_sdk("new SFTP server", &e))?;
             let made = self.describe(made.server_id()).await?;
             let made = made.ok_or_else(|| Error::unavailable("the SFTP server that was made is not there yet"))?;
-            self.view(&made, Some(key.fingerprint()))
+            view(&made, Some(key.fingerprint()))
         };
         self.settle_host_key(&server.id, &key).await?;
         Ok(server)
@@ -231,14 +215,14 @@ impl archive::ports::Door for Door {
     async fn status(&self, id: &str) -> Result<Option<DoorServer>> {
         let Some(server) = self.describe(id).await?.filter(|server| self.is_ours(server)) else { return Ok(None) };
         let key = self.secret.load().await?;
-        Ok(Some(self.view(&server, key.as_ref().map(HostKey::fingerprint))))
+        Ok(Some(view(&server, key.as_ref().map(HostKey::fingerprint))))
     }
 
     async fn servers(&self) -> Result<Vec<DoorServer>> {
         let servers = self.ours().await?;
         // Without a server nobody asks for the key; each question costs.
         let key = if servers.is_empty() { None } else { self.secret.load().await? };
-        Ok(servers.iter().map(|server| self.view(server, key.as_ref().map(HostKey::fingerprint))).collect())
+        Ok(servers.iter().map(|server| view(server, key.as_ref().map(HostKey::fingerprint))).collect())
     }
 
     async fn close(&self, id: &str) -> Result<bool> {

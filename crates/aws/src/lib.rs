@@ -15,6 +15,7 @@
 
 mod catalog;
 mod clients;
+mod connections;
 pub mod doctor;
 mod door;
 mod error;
@@ -38,5 +39,5 @@ pub use meter::{Calls, Meter, Usage};
 pub use objects::{Bucket, Nothing};
 pub use queue::{QueueName, Queues, Redriven};
 pub use schedules::Scheduler;
-pub use settings::{DoorSettings, DoorVpc, QueueUrls, ScheduleSettings, Settings};
+pub use settings::{DoorSettings, QueueUrls, ScheduleSettings, Settings};
 pub use uploads::{Markers, Uploads};

@@ -62,16 +62,4 @@ pub struct DoorSettings {
     pub role: Option<String>,
     /// ARN of the secret that holds the host key.
     pub host_key_secret: Option<String>,
-    /// Public if none.
-    pub vpc: Option<DoorVpc>,
-}
-
-/// An endpoint inside a VPC, instead of a public one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DoorVpc {
-    pub id: String,
-    pub subnets: Vec<String>,
-    pub security_groups: Vec<String>,
-    /// Allocation ids of elastic addresses, one for each subnet, if it faces the internet.
-    pub addresses: Vec<String>,
 }

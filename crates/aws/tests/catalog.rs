@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, env, sync::Arc, time::Duration};
 
 use archive::{
     EntryRef, ErrorKind, Flags, ImportId, MailHash, MailboxAddress, MessageRow, PackId, PlacementKey,
@@ -11,13 +11,18 @@ use archive::{
     testing::{SeededRandom, SteppedClock, suites},
 };
 use aws::{Clients, DynamoCatalog, SystemRandom, testing};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use futures::future::join_all;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-/// A catalogue in a table of its own.
+/// A catalogue in a table of its own, on the stand-in that DynamoDB is here.
 async fn catalog() -> (Clients, DynamoCatalog, Arc<SteppedClock>) {
-    let clients = Clients::load(true).await;
+    catalog_of(Clients::load(true).await).await
+}
+
+async fn catalog_of(clients: Clients) -> (Clients, DynamoCatalog, Arc<SteppedClock>) {
     let mut name = [0; 8];
     SystemRandom.fill(&mut name);
     let name = format!("catalog-{}", to_hex(&name));
@@ -31,6 +36,36 @@ async fn catalog() -> (Clients, DynamoCatalog, Arc<SteppedClock>) {
 async fn it_keeps_the_contract() {
     let (_, catalog, _) = catalog().await;
     suites::catalog(&catalog).await;
+}
+
+/// moto, where another stand-in is DynamoDB. It reads the whole table for each `Query`, so that every part of the contract has a
+/// table of its own.
+async fn on_moto() -> DynamoCatalog {
+    #[expect(clippy::disallowed_methods, reason = "where the stand-ins are is known to the environment alone")]
+    let endpoint = env::var("POSTKAHN_EMULATOR_MOTO").expect("no emulator? run: eval \"$(scripts/emulators start)\"");
+    let credentials = Credentials::new("test", "test", None, None, "tests");
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .endpoint_url(endpoint)
+        .build();
+    catalog_of(Clients::with_config(config, true)).await.1
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moto_keeps_the_contract_of_documents() {
+    suites::documents(&on_moto().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moto_keeps_the_contract_of_messages() {
+    suites::messages(&on_moto().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moto_keeps_the_contract_of_placements() {
+    suites::placements(&on_moto().await).await;
 }
 
 fn mailbox() -> MailboxAddress {

@@ -5,11 +5,14 @@
 mod arrival;
 mod bill;
 mod cost;
+mod door;
 mod events;
 mod faults;
+mod further;
 mod killed;
 #[path = "../../../tests/journey/program.rs"]
 mod program;
+mod recipient;
 mod rivals;
 #[path = "../../../tests/journey/source.rs"]
 mod source;

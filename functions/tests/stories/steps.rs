@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 
 use crate::{
-    arrival::{Half as _, start_of},
+    arrival::{Half as _, start_of, until},
     program::{Place as _, Served},
     source::{MAILBOX, Story},
     support::Stack,
@@ -36,8 +36,32 @@ impl<'a> Office<'a> {
     /// Puts the volumes into the bucket.
     pub(crate) fn upload(&self, story: &Story) {
         for volume in story.volumes() {
-            self.stack.put(&format!("olga/{}", name(&volume)), fs::read(&volume).unwrap());
+            self.put(&volume);
         }
+    }
+
+    /// Puts one volume into the bucket; its key.
+    pub(crate) fn put(&self, volume: &str) -> String {
+        let key = format!("olga/{}", name(volume));
+        self.stack.put(&key, fs::read(volume).unwrap());
+        key
+    }
+
+    /// The import that starts a volume by hand, once it was looked at, and its further volumes with it.
+    pub(crate) fn start_with_further(&self, volume: &str, mut start: Value) {
+        let upload = self.stack.looked_at(&self.admin, &name(volume));
+        start["uploads"] = json!([upload["id"]]);
+        start["auto_start"] = json!(true);
+        let (status, started) = self.stack.ask("POST", "/imports", &self.admin, &start);
+        assert_eq!(status, 202, "{started}");
+    }
+
+    /// Waits until there are so many imports, and each has ended.
+    pub(crate) fn all_finished(&self, count: usize) -> Vec<Value> {
+        let known = || self.stack.ask("GET", "/imports", &self.admin, &Value::Null).1.as_array().unwrap().clone();
+        let all = until("the further imports", || Some(known()).filter(|all| all.len() >= count));
+        let ids: Vec<_> = all.iter().map(|import| import["id"].as_str().unwrap().to_owned()).collect();
+        self.finished(&ids)
     }
 
     /// Starts the import of all volumes together, once they were looked at: the imports' ids.

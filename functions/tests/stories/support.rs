@@ -7,8 +7,11 @@ mod gateway;
 mod mapping;
 mod runtime;
 mod stack;
+#[path = "../../../crates/aws/tests/door/fake.rs"]
+#[expect(dead_code, reason = "the tests of the door itself use all of it")]
+mod transfer;
 
 pub(crate) use faults::Faults;
 pub(crate) use function::{Function, Outcome};
 pub(crate) use mapping::Manner;
-pub(crate) use stack::{Plan, Stack};
+pub(crate) use stack::{LOGIN, Plan, Stack};

@@ -156,14 +156,29 @@ impl Archive {
         Ok(principal)
     }
 
+    /// The user, if that is the password. Wrong ones are counted, and after too many all must wait.
     async fn check_password(&self, name: &str, secret: &str) -> Result<User> {
+        let was_wrong = self.check_brake(name).await?;
+        let Some(user) = self.user_by_password(name, secret).await? else {
+            self.count_wrong(name).await?;
+            return Err(wrong("password"));
+        };
+        if was_wrong {
+            self.forget_wrong(name).await?;
+        }
+        Ok(user)
+    }
+
+    /// Whether a password still is the user's. For whoever keeps it, not for a peer: nothing is counted.
+    pub async fn is_password_of(&self, name: &str, secret: &str) -> Result<bool> {
+        self.user_by_password(name, secret).await.map(|user| user.is_some())
+    }
+
+    async fn user_by_password(&self, name: &str, secret: &str) -> Result<Option<User>> {
         let user = self.find::<User>(name).await?.map(|stored| stored.value);
         let phc = user.as_ref().and_then(|user| user.password.as_deref());
         let same = password::matches(phc, secret).await?;
-        match user {
-            Some(user) if same => Ok(user),
-            _ => Err(wrong("password")),
-        }
+        Ok(user.filter(|_| same))
     }
 
     async fn check_key(&self, name: &str, key: &str) -> Result<User> {

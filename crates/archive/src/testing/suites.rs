@@ -16,9 +16,12 @@ mod schedules;
 use std::fmt::Debug;
 
 pub use catalog::catalog;
+pub use documents::documents;
 pub use door::door;
 pub use keys::keys;
+pub use messages::messages;
 pub use objects::objects;
+pub use placements::placements;
 pub use queue::{Receiver, queue};
 pub use schedules::schedules;
 

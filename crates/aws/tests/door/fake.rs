@@ -175,9 +175,6 @@ impl State {
         if body["IdentityProviderType"] == "AWS_LAMBDA" && !body["IdentityProviderDetails"]["Function"].is_string() {
             return invalid("Function is required for AWS_LAMBDA");
         }
-        if body["EndpointType"] == "VPC" && !body["EndpointDetails"]["VpcId"].is_string() {
-            return invalid("VpcId is required for an endpoint of type VPC");
-        }
         self.made += 1;
         let id = format!("s-{:017x}", self.made);
         let host_keys = match body["HostKey"].as_str() {

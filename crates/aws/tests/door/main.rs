@@ -11,7 +11,7 @@ use archive::{
     testing::{Memory, SeededRandom, suites},
 };
 use aws::{
-    Clients, Door, DoorSettings, DoorVpc,
+    Clients, Door, DoorSettings,
     doctor::{self, Health, Stack},
 };
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig};
@@ -167,28 +167,6 @@ async fn each_state_has_its_word() {
     }
     assert!(door.close(&id).await.unwrap(), "it is being deleted already");
     assert_eq!(fake.calls("DeleteServer"), [] as [Value; 0]);
-}
-
-#[tokio::test]
-async fn an_endpoint_inside_a_vpc_has_the_name_that_the_vpc_gives_it() {
-    let fake = Fake::start(SECRET).await;
-    let vpc = DoorVpc {
-        id: "vpc-1".into(),
-        subnets: vec!["subnet-1".into(), "subnet-2".into()],
-        security_groups: vec!["sg-1".into()],
-        addresses: vec![],
-    };
-    let inside = door_of(&fake, DoorSettings { vpc: Some(vpc.clone()), ..settings() }).await;
-    let server = inside.open().await.unwrap();
-    assert_eq!(server.host, None);
-    let request = fake.calls("CreateServer").remove(0);
-    assert_eq!(request["EndpointType"], "VPC");
-    let details = json!({ "VpcId": "vpc-1", "SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"] });
-    assert_eq!(request["EndpointDetails"], details);
-
-    let vpc = DoorVpc { addresses: vec!["eipalloc-1".into(), "eipalloc-2".into()], ..vpc };
-    let facing = door_of(&fake, DoorSettings { vpc: Some(vpc), ..settings() }).await;
-    assert!(facing.status(&server.id).await.unwrap().unwrap().host.is_some());
 }
 
 #[tokio::test]

@@ -2,12 +2,14 @@
 
 use std::{collections::BTreeMap, env, fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
+use archive::ports::{Catalog as _, Expect};
+use aws::{DynamoCatalog, SystemClock, SystemRandom};
 use functions::environment::NEEDS;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::{Faults, Function, Manner, Outcome, gateway, mapping::Mapping};
+use super::{Faults, Function, Manner, Outcome, gateway, mapping::Mapping, transfer};
 use crate::arrival::{Half, until};
 
 /// What is special about a stack.
@@ -42,6 +44,8 @@ pub(crate) struct Stack {
     runtime: Runtime,
     pub(crate) made: Arc<aws::testing::Stack>,
     functions: BTreeMap<&'static str, Arc<Function>>,
+    /// Transfer Family, with Secrets Manager.
+    pub(crate) transfer: transfer::Fake,
     gateway: String,
     /// What functions may write to, and the users' key.
     folder: TempDir,
@@ -52,8 +56,9 @@ impl Stack {
         let runtime = Runtime::new().unwrap();
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("key.pub"), format!("{KEY} clara@example.org\n")).unwrap();
-        let (made, functions, gateway) = runtime.block_on(set_up(plan, folder.path()));
-        Self { runtime, made, functions, gateway: gateway.to_string(), folder }
+        let transfer = runtime.block_on(transfer::Fake::start(HOST_KEY_SECRET));
+        let (made, functions, gateway) = runtime.block_on(set_up(plan, folder.path(), &transfer.address));
+        Self { runtime, made, functions, transfer, gateway: gateway.to_string(), folder }
     }
 
     pub(crate) fn function(&self, name: &str) -> &Function {
@@ -91,6 +96,24 @@ impl Stack {
     /// Puts a file where Transfer Family would, without asking.
     pub(crate) fn put(&self, key: &str, bytes: Vec<u8>) {
         self.block(self.made.put_upload(key, bytes)).unwrap();
+    }
+
+    /// Tells of an object as S3 does, whether or not it has told of it before.
+    pub(crate) fn announce(&self, key: &str) {
+        let record = json!({ "eventName": "ObjectCreated:Put", "s3": { "object": { "key": key } } });
+        let body = json!({ "Records": [record] }).to_string();
+        self.block(self.made.send(&self.made.queues().unwrap().uploads, &body)).unwrap();
+    }
+
+    /// The door was opened so many days earlier than it was: nobody here has that much time.
+    pub(crate) fn let_door_age(&self, days: i64) {
+        let clients = &self.made.clients;
+        let catalog = DynamoCatalog::new(clients, &self.made.settings.table, Arc::new(SystemClock), &SystemRandom);
+        let mut promise = self.block(catalog.load("door", "sftp")).unwrap().unwrap();
+        let closes = promise.body["closes"].as_i64().unwrap() - days * 24 * 3600;
+        promise.body["closes"] = closes.into();
+        let saved = catalog.save("door", "sftp", &promise.body, Expect::Version(promise.version), None);
+        self.block(saved).unwrap();
     }
 
     /// Prints what went wrong in the functions, for whoever looks at a test that failed.
@@ -159,9 +182,12 @@ impl Half for Stack {
     }
 }
 
+pub(crate) const LOGIN: &str = "arn:aws:lambda:eu-central-1:000000000000:function:played-login";
+const HOST_KEY_SECRET: &str = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:host-key-AbCdEf";
+
 type Parts = (Arc<aws::testing::Stack>, BTreeMap<&'static str, Arc<Function>>, SocketAddr);
 
-async fn set_up(plan: &Plan, folder: &Path) -> Parts {
+async fn set_up(plan: &Plan, folder: &Path, transfer: &str) -> Parts {
     let mut surroundings: BTreeMap<String, String> = env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect();
     assert!(
         surroundings.contains_key("AWS_ENDPOINT_URL"),
@@ -177,6 +203,9 @@ async fn set_up(plan: &Plan, folder: &Path) -> Parts {
             }
             address.clone_from(&known[address.as_str()]);
         }
+    }
+    for service in ["TRANSFER", "SECRETS_MANAGER"] {
+        surroundings.insert(format!("AWS_ENDPOINT_URL_{service}"), transfer.to_owned());
     }
     let values = values(&made.settings);
     let function = |(name, needs): (&'static str, &[&str])| {
@@ -230,7 +259,10 @@ fn values(settings: &aws::Settings) -> BTreeMap<&'static str, String> {
         ("POSTKAHN_RESTRUCTURE_FUNCTION", schedules.restructure_function),
         ("POSTKAHN_SWEEP_FUNCTION", schedules.sweep_function),
         ("POSTKAHN_DOMAIN", "example.org".into()),
-        ("POSTKAHN_DOOR", "none".into()),
+        ("POSTKAHN_DOOR", "on-demand".into()),
+        ("POSTKAHN_LOGIN_FUNCTION", LOGIN.into()),
+        ("POSTKAHN_DOOR_ROLE", "arn:aws:iam::000000000000:role/door".into()),
+        ("POSTKAHN_HOST_KEY_SECRET", HOST_KEY_SECRET.into()),
         ("POSTKAHN_UPLOADER_ROLE", "arn:aws:iam::000000000000:role/uploader".into()),
     ]
     .into()

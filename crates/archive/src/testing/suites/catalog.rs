@@ -1,4 +1,4 @@
-//! The contract of a catalogue, in three parts.
+//! The contract of a catalogue, in three parts. They do not meet: each may have a catalogue of its own.
 
 use super::{documents::documents, messages::messages, placements::placements};
 use crate::ports::Catalog;

@@ -12,7 +12,8 @@ use crate::{
 /// 2100-01-01T00:00:00Z
 const FAR: i64 = 4_102_444_800;
 
-pub(super) async fn documents(catalog: &dyn Catalog) {
+/// What [`Catalog`] promises of documents.
+pub async fn documents(catalog: &dyn Catalog) {
     changes_are_compared_and_set(catalog).await;
     removing_is_compared_too(catalog).await;
     partitions_are_apart(catalog).await;

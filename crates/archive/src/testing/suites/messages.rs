@@ -11,7 +11,8 @@ use crate::{
     ports::{Catalog, MAX_ROWS_PER_CALL, Recorded},
 };
 
-pub(super) async fn messages(catalog: &dyn Catalog) {
+/// What [`Catalog`] promises of message rows.
+pub async fn messages(catalog: &dyn Catalog) {
     unknown_hashes_have_no_row(catalog).await;
     a_row_comes_back_as_it_was(catalog).await;
     the_first_one_counts(catalog).await;
