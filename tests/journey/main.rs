@@ -9,6 +9,7 @@ mod doctor;
 mod failure;
 mod folder;
 mod house;
+mod night;
 mod program;
 mod queries;
 mod refusal;

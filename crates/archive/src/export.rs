@@ -17,12 +17,14 @@
 
 mod ahead;
 mod budget;
+mod contents;
 mod dry_run;
 mod filter;
 mod html;
 mod options;
 mod pipeline;
 mod prepare;
+mod records;
 mod report;
 mod resume;
 mod run;

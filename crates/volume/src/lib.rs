@@ -54,6 +54,7 @@
 //! # }
 //! ```
 
+mod catalogue;
 mod cbor;
 mod certificate;
 mod chunks;
@@ -78,6 +79,7 @@ mod verified;
 mod verify;
 mod write;
 
+pub use catalogue::Scratch;
 pub use certificate::Certificate;
 pub use error::{Damage, Error, OpenError, Part, WriteError};
 pub use export_keys::{ExportKeys, Protection};

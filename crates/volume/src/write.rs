@@ -1,5 +1,6 @@
 //! Writing a volume, front to back.
 
+use crate::catalogue::{Catalogue, Scratch};
 use crate::chunks::{ChunkAt, ChunkCipher, stored_len};
 use crate::cipher::{Sha256, sha256};
 use crate::container::{
@@ -9,8 +10,8 @@ use crate::container::{
 };
 use crate::header::{FORMAT, Header, VERSION};
 use crate::limits::{
-    BUFFERED_ENTRY_BYTES, CHUNK_BYTES, MAX_HEADER_BYTES, MAX_MAIL_NUMBER, MAX_MAILS_PER_VOLUME, MAX_RAW_BYTES,
-    MAX_SIGNATURE_BYTES, MAX_VOLUME_BYTES,
+    CHUNK_BYTES, MAX_HEADER_BYTES, MAX_MAIL_NUMBER, MAX_MAILS_PER_VOLUME, MAX_RAW_BYTES, MAX_SIGNATURE_BYTES,
+    MAX_VOLUME_BYTES,
 };
 use crate::{ExportKeys, Metadata, Seal, Totals, WriteError, frame};
 use p256::ecdsa::signature::Signer as _;
@@ -76,9 +77,9 @@ pub struct VolumeWriter<W> {
     /// Where the next entry begins.
     position: u64,
     header_bytes: Vec<u8>,
-    /// Stored length and hash of each mail, as they will stand in the catalogue.
-    catalogue: Vec<u8>,
-    checksums: Vec<u32>,
+    catalogue: Catalogue,
+    /// One chunk, sealed where it lies; kept, so that mails cost no allocation.
+    chunk: Vec<u8>,
     raw_bytes: u64,
     half_written: bool,
 }
@@ -95,10 +96,20 @@ pub fn fits_alone(keys: &ExportKeys, start: &VolumeStart, plaintext_len: u64) ->
 }
 
 impl<W: Write + Seek> VolumeWriter<W> {
-    /// Begins a volume at the writer's start and writes its header.
+    /// Begins a volume at the writer's start and writes its header; its catalogue grows in memory.
     ///
     /// Fails with [`WriteError::Invalid`] if a value breaks a rule or the limit is too small even for an empty volume.
-    pub fn new(mut out: W, keys: &ExportKeys, start: &VolumeStart) -> Result<Self, WriteError> {
+    pub fn new(out: W, keys: &ExportKeys, start: &VolumeStart) -> Result<Self, WriteError> {
+        Self::with_scratch(out, Box::new(io::Cursor::new(Vec::new())), keys, start)
+    }
+
+    /// As [`VolumeWriter::new`], with the catalogue in an empty `scratch` until the volume ends.
+    pub fn with_scratch(
+        mut out: W,
+        scratch: Box<dyn Scratch>,
+        keys: &ExportKeys,
+        start: &VolumeStart,
+    ) -> Result<Self, WriteError> {
         let header = header_of(keys, start);
         header.check().map_err(invalid)?;
         if start.first_mail == 0 || (start.number == 1 && start.first_mail != 1) {
@@ -128,8 +139,8 @@ impl<W: Write + Seek> VolumeWriter<W> {
             limit_bytes,
             position: HEADER_START + header_len,
             header_bytes,
-            catalogue: Vec::new(),
-            checksums: Vec::new(),
+            catalogue: Catalogue::new(scratch, start.first_mail),
+            chunk: Vec::new(),
             raw_bytes: 0,
             half_written: false,
         })
@@ -137,7 +148,7 @@ impl<W: Write + Seek> VolumeWriter<W> {
 
     /// Mails written so far.
     pub fn mails(&self) -> u64 {
-        self.checksums.len() as u64
+        self.catalogue.mails()
     }
 
     /// The number that the next mail will get.
@@ -163,8 +174,8 @@ impl<W: Write + Seek> VolumeWriter<W> {
 
     /// Appends one mail and returns its number; `frame` gives `frame_len` bytes, none for a reference.
     ///
-    /// A frame that makes the entry larger than 16 MiB is sealed as it is read, so it must be spooled before: if it
-    /// fails half-way, so has the volume. Fails with [`WriteError::Full`] if it does not fit, [`WriteError::Invalid`]
+    /// A mail of more than one chunk is sealed as its frame is read, so that must be at hand as a whole, in memory or
+    /// spooled: if it fails half-way, so has the volume. Fails with [`WriteError::Full`] if it does not fit, [`WriteError::Invalid`]
     /// if metadata and frame break a rule; nothing is written in either case.
     pub fn append(&mut self, metadata: &Metadata, frame: &mut dyn Read, frame_len: u64) -> Result<u64, WriteError> {
         if self.half_written {
@@ -181,19 +192,14 @@ impl<W: Write + Seek> VolumeWriter<W> {
         let entry_len = stored_len(plaintext_len, self.cipher.is_some());
         let rest = frame_len - (start.len() as u64 - LENGTH_PREFIX_BYTES - encoded.len() as u64);
         let mut plaintext = io::Cursor::new(start).chain(frame.take(rest));
-        let sums = if entry_len <= BUFFERED_ENTRY_BYTES {
-            let mut whole = Vec::with_capacity(usize::try_from(plaintext_len).unwrap_or_default());
-            plaintext.read_to_end(&mut whole)?;
-            if whole.len() as u64 != plaintext_len {
-                return Err(short_frame());
-            }
-            self.half_written = true;
-            self.write_buffered(number, entry_len, &whole)?
+        let sums = if plaintext_len <= CHUNK_BYTES {
+            self.write_single(number, entry_len, plaintext_len, &mut plaintext)?
         } else {
             self.half_written = true;
             self.write_streamed(number, entry_len, plaintext_len, &mut plaintext)?
         };
-        self.record(entry_len, sums, metadata.size_bytes);
+        self.catalogue.push(entry_len, sums)?;
+        self.raw_bytes = self.raw_bytes.saturating_add(metadata.size_bytes);
         self.half_written = false;
         Ok(number)
     }
@@ -205,24 +211,20 @@ impl<W: Write + Seek> VolumeWriter<W> {
         if self.half_written {
             return Err(WriteError::HalfWritten);
         }
-        let catalogue = [
-            self.first_mail.to_le_bytes().as_slice(),
-            self.mails().to_le_bytes().as_slice(),
-            self.catalogue.as_slice(),
-        ]
-        .concat();
-        let seal = self.seal(&closing, &catalogue);
+        let (mut hash, mut checksum) = (Sha256::new(), crc32fast::Hasher::new());
+        self.catalogue.each_piece(&mut |piece| {
+            hash.update(piece);
+            checksum.update(piece);
+            Ok(())
+        })?;
+        let catalogue = Sums { sha256: hash.finish(), checksum: checksum.finalize() };
+        let seal = self.seal(&closing, catalogue.sha256);
         seal.check().map_err(invalid)?;
         let seal_bytes = serde_json::to_vec(&seal).map_err(|error| WriteError::Invalid(error.to_string()))?;
         let signature: Signature = self.signing_key.sign(&seal_bytes);
         let signature = signature.normalize_s().to_der();
-        let parts = [
-            (CATALOGUE_NAME, catalogue.as_slice()),
-            (SEAL_NAME, seal_bytes.as_slice()),
-            (SIGNATURE_NAME, signature.as_bytes()),
-        ];
-        let mut last_records = Vec::new();
-        for (name, content) in parts {
+        let mut last_records = self.write_catalogue(catalogue.checksum)?;
+        for (name, content) in [(SEAL_NAME, seal_bytes.as_slice()), (SIGNATURE_NAME, signature.as_bytes())] {
             let (len, checksum) = (content.len() as u64, crc32fast::hash(content));
             last_records.extend_from_slice(&directory_record(name, len, checksum, self.position));
             self.write(&local_header(name, len, checksum))?;
@@ -244,16 +246,36 @@ impl<W: Write + Seek> VolumeWriter<W> {
         }
     }
 
-    fn write_buffered(&mut self, number: u64, entry_len: u64, plaintext: &[u8]) -> Result<Sums, WriteError> {
-        let mut stored = Vec::with_capacity(usize::try_from(entry_len).unwrap_or_default());
-        let mut chunk = Vec::new();
-        self.seal_chunks(number, plaintext.len() as u64, &mut &*plaintext, &mut chunk, &mut |_, sealed| {
-            stored.extend_from_slice(sealed);
-            Ok(())
-        })?;
-        let sums = Sums { sha256: sha256(&stored), checksum: crc32fast::hash(&stored) };
+    /// Writes the entry `catalogue.bin`; returns its directory record.
+    fn write_catalogue(&mut self, checksum: u32) -> io::Result<Vec<u8>> {
+        let (len, offset) = (self.catalogue.len(), self.position);
+        self.write(&local_header(CATALOGUE_NAME, len, checksum))?;
+        let out = &mut self.out;
+        self.catalogue.each_piece(&mut |piece| out.write_all(piece))?;
+        self.position += len;
+        Ok(directory_record(CATALOGUE_NAME, len, checksum, offset))
+    }
+
+    /// A mail of one chunk: read to its end and sealed before anything is written.
+    fn write_single(
+        &mut self,
+        number: u64,
+        entry_len: u64,
+        plaintext_len: u64,
+        plaintext: &mut dyn Read,
+    ) -> Result<Sums, WriteError> {
+        let mut chunk = std::mem::take(&mut self.chunk);
+        chunk.clear();
+        plaintext.read_to_end(&mut chunk)?;
+        if chunk.len() as u64 != plaintext_len {
+            return Err(short_frame());
+        }
+        self.half_written = true;
+        self.seal_chunk(ChunkAt { mail: number, chunk: 0, is_final: true }, &mut chunk)?;
+        let sums = Sums { sha256: sha256(&chunk), checksum: crc32fast::hash(&chunk) };
         self.write(&local_header(&mail_name(number), entry_len, sums.checksum))?;
-        self.write(&stored)?;
+        self.write(&chunk)?;
+        self.chunk = chunk;
         Ok(sums)
     }
 
@@ -268,12 +290,20 @@ impl<W: Write + Seek> VolumeWriter<W> {
         let start = self.position;
         self.write(&local_header(&mail_name(number), entry_len, 0))?;
         let (mut hash, mut checksum) = (Sha256::new(), crc32fast::Hasher::new());
-        let mut chunk = Vec::new();
-        self.seal_chunks(number, plaintext_len, plaintext, &mut chunk, &mut |out, sealed| {
-            hash.update(sealed);
-            checksum.update(sealed);
-            out.write_all(sealed)
-        })?;
+        let mut chunk = std::mem::take(&mut self.chunk);
+        let (mut left, mut index) = (plaintext_len, 0u32);
+        while left > 0 {
+            let len = left.min(CHUNK_BYTES);
+            left -= len;
+            chunk.resize(usize::try_from(len).unwrap_or_default(), 0);
+            plaintext.read_exact(&mut chunk)?;
+            self.seal_chunk(ChunkAt { mail: number, chunk: index, is_final: left == 0 }, &mut chunk)?;
+            hash.update(&chunk);
+            checksum.update(&chunk);
+            self.out.write_all(&chunk)?;
+            index += 1;
+        }
+        self.chunk = chunk;
         self.position += entry_len;
         let sums = Sums { sha256: hash.finish(), checksum: checksum.finalize() };
         // Counted from where the volume began: the writer need not begin at offset 0.
@@ -287,44 +317,17 @@ impl<W: Write + Seek> VolumeWriter<W> {
         self.out.seek(SeekFrom::Current(-i64::try_from(bytes).unwrap_or(i64::MAX)))
     }
 
-    /// Cuts the plaintext into chunks, seals each and hands it on.
-    fn seal_chunks(
-        &mut self,
-        number: u64,
-        plaintext_len: u64,
-        plaintext: &mut dyn Read,
-        buffer: &mut Vec<u8>,
-        sink: &mut dyn FnMut(&mut W, &[u8]) -> io::Result<()>,
-    ) -> Result<(), WriteError> {
-        let (mut left, mut chunk) = (plaintext_len, 0u32);
-        while left > 0 {
-            let len = left.min(CHUNK_BYTES);
-            left -= len;
-            buffer.resize(usize::try_from(len).unwrap_or_default(), 0);
-            plaintext.read_exact(buffer)?;
-            if let Some(cipher) = &self.cipher {
-                let at = ChunkAt { mail: number, chunk, is_final: left == 0 };
-                cipher.seal(at, buffer).map_err(|_| invalid("a chunk cannot be sealed"))?;
-            }
-            sink(&mut self.out, buffer)?;
-            chunk += 1;
-        }
-        Ok(())
+    fn seal_chunk(&self, at: ChunkAt, chunk: &mut Vec<u8>) -> Result<(), WriteError> {
+        let Some(cipher) = &self.cipher else { return Ok(()) };
+        cipher.seal(at, chunk).map_err(|_| invalid("a chunk cannot be sealed"))
     }
 
-    fn record(&mut self, entry_len: u64, sums: Sums, raw_len: u64) {
-        self.catalogue.extend_from_slice(&entry_len.to_le_bytes());
-        self.catalogue.extend_from_slice(&sums.sha256);
-        self.checksums.push(sums.checksum);
-        self.raw_bytes = self.raw_bytes.saturating_add(raw_len);
-    }
-
-    fn seal(&self, closing: &Closing, catalogue: &[u8]) -> Seal {
+    fn seal(&self, closing: &Closing, catalogue_sha256: [u8; 32]) -> Seal {
         Seal {
             export_id: self.header.export_id.clone(),
             volume: self.header.volume,
             header_sha256: sha256(&self.header_bytes),
-            catalogue_sha256: sha256(catalogue),
+            catalogue_sha256,
             first_mail: self.first_mail,
             mails: self.mails(),
             raw_bytes: self.raw_bytes,
@@ -342,22 +345,18 @@ impl<W: Write + Seek> VolumeWriter<W> {
         let start = self.position;
         let header_len = self.header_bytes.len() as u64;
         self.write(&directory_record(HEADER_NAME, header_len, crc32fast::hash(&self.header_bytes), 0))?;
-        let mut offset = HEADER_START + header_len;
-        let lengths: Vec<u64> =
-            self.catalogue.chunks_exact(40).filter_map(|record| crate::container::u64_at(record, 0)).collect();
-        let mut records = Vec::new();
-        for (index, (len, checksum)) in lengths.into_iter().zip(std::mem::take(&mut self.checksums)).enumerate() {
-            let name = mail_name(self.first_mail.saturating_add(index as u64));
-            records.extend_from_slice(&directory_record(&name, len, checksum, offset));
+        let (mut offset, mut number, mut written) = (HEADER_START + header_len, self.first_mail, 0);
+        let out = &mut self.out;
+        self.catalogue.each(&mut |len, sums| {
+            let record = directory_record(&mail_name(number), len, sums.checksum, offset);
             offset += MAIL_LOCAL_BYTES + len;
-            if records.len() as u64 > CHUNK_BYTES {
-                self.write(&records)?;
-                records.clear();
-            }
-        }
-        self.write(&records)?;
+            number = number.saturating_add(1);
+            written += record.len() as u64;
+            out.write_all(&record)
+        })?;
+        self.position += written;
         self.write(last_records)?;
-        let entries = FIXED_ENTRIES + self.catalogue.len() as u64 / 40;
+        let entries = FIXED_ENTRIES + self.mails();
         self.write(&end_records(entries, start, self.position - start))
     }
 
@@ -368,10 +367,11 @@ impl<W: Write + Seek> VolumeWriter<W> {
     }
 }
 
+/// What a reader compares an entry with.
 #[derive(Clone, Copy)]
-struct Sums {
-    sha256: [u8; 32],
-    checksum: u32,
+pub(crate) struct Sums {
+    pub(crate) sha256: [u8; 32],
+    pub(crate) checksum: u32,
 }
 
 fn header_of(keys: &ExportKeys, start: &VolumeStart) -> Header {

@@ -18,7 +18,7 @@ const OVERHEAD_BYTES: u64 = 1_024;
 /// unreadable are not known yet.
 pub(super) fn dry_run(options: &ExportOptions, surroundings: &Surroundings<'_>) -> Result<ExportReport> {
     let started = rfc3339(surroundings.clock.now());
-    let mut tally = Tally::default();
+    let mut tally = Tally::new(&options.to);
     let mut packing = Packing { limit: options.volume_size.limit_bytes(), volumes: 1, filled: 0 };
     for item in open_source(options)? {
         match item {

@@ -12,11 +12,11 @@ use super::prepare::{Failure, Prepared, WHOLE_BYTES};
 use super::report::Named;
 use crate::{Error, Result};
 
-/// Raw bytes and frames in flight; with the zstd contexts of a few threads a run stays below some 200 MiB.
-const IN_FLIGHT_BYTES: u64 = 96 << 20;
+/// Raw bytes and frames in flight: with what eight threads hold to compress, a run stays below 128 MiB.
+const IN_FLIGHT_BYTES: u64 = 24 << 20;
 /// What a mail costs beside its bytes, and what one costs that is spooled.
 const PER_MAIL_BYTES: u64 = 64 << 10;
-const PER_SPOOLED_BYTES: u64 = 16 << 20;
+const PER_SPOOLED_BYTES: u64 = 4 << 20;
 /// Mails in flight: enough to keep all threads at work while one of them reads a large mail.
 const QUEUE: usize = 256;
 /// More threads than this only wait for the one that seals.

@@ -13,7 +13,7 @@ use super::Filter;
 use crate::{Error, Result};
 
 /// Up to this size a mail is held in memory; a larger one is streamed, and its frame spooled beside the volumes.
-pub(super) const WHOLE_BYTES: u64 = 16 << 20;
+pub(super) const WHOLE_BYTES: u64 = 2 << 20;
 
 /// A mail that is ready to be sealed.
 pub(super) struct Prepared {
@@ -159,6 +159,8 @@ impl Reader<'_> {
         }
         let mut frame = Vec::new();
         let sha256 = self.compressors.compress(&mut raw.as_slice(), raw.len() as u64, &mut frame).map_err(trouble)?;
+        // It grew by doubling, and waits for its turn.
+        frame.shrink_to_fit();
         let start = raw.get(..HEADER_LIMIT_BYTES).unwrap_or(&raw);
         let metadata = metadata(found, sha256, start, start.len() == raw.len());
         Ok(Some(Prepared { metadata, frame: Frame::Memory(frame) }))
@@ -180,7 +182,8 @@ impl Reader<'_> {
         })?;
         let mut file = spool.into_inner().map_err(|error| Trouble::Target(error.into_error()))?;
         let len = file.stream_position().map_err(Trouble::Target)?;
-        let metadata = metadata(found, sha256, &raw.start, false);
+        let is_whole = raw.start.len() as u64 == found.size_bytes;
+        let metadata = metadata(found, sha256, &raw.start, is_whole);
         Ok(Some(Prepared { metadata, frame: Frame::Spooled(file, len) }))
     }
 

@@ -1,6 +1,5 @@
 //! Reading the finished volumes of an unfinished export back: they alone say how far it had come.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -9,6 +8,7 @@ use mail::source::Found;
 use sha2::{Digest, Sha256};
 use volume::{ExportKeys, HEAD_BYTES, Metadata, OpenError, Parts, Secret, TAIL_BYTES, Verified, Volume};
 
+use super::records::{Records, Sorted};
 use super::report::VolumeFile;
 use super::tally::Tally;
 use super::target::{Present, Target};
@@ -22,18 +22,25 @@ pub(super) struct Resumed {
 }
 
 /// The mails of the finished volumes by the first half of the hash of their source key, with their raw length.
-#[derive(Default)]
-pub(super) struct Known(HashMap<[u8; 16], u64>);
+pub(super) struct Known(Sorted<KNOWN_BYTES>);
+
+/// Half a hash and a length.
+const KNOWN_BYTES: usize = 16 + 8;
 
 impl Known {
     /// The length with which a mail was exported, if it was.
-    pub(super) fn size_bytes(&self, found: &Found) -> Option<u64> {
-        self.0.get(&short(&found.key)).copied()
+    pub(super) fn size_bytes(&self, found: &Found) -> io::Result<Option<u64>> {
+        let record = self.0.find(&short(&found.key))?;
+        Ok(record.and_then(|record| record.last_chunk().map(|len| u64::from_be_bytes(*len))))
     }
+}
 
-    fn add(&mut self, metadata: &Metadata) {
-        self.0.extend(metadata.source_key.as_deref().map(|key| (short(key), metadata.size_bytes)));
+fn known(key: &str, size_bytes: u64) -> [u8; KNOWN_BYTES] {
+    let mut record = [0; KNOWN_BYTES];
+    for (to, from) in record.iter_mut().zip(short(key).into_iter().chain(size_bytes.to_be_bytes())) {
+        *to = from;
     }
+    record
 }
 
 fn short(key: &str) -> [u8; 16] {
@@ -44,13 +51,15 @@ fn short(key: &str) -> [u8; 16] {
 /// Reads every finished volume and counts its mails in `tally`.
 pub(super) fn read_back(target: &Target<'_>, keys: &ExportKeys, tally: &mut Tally) -> Result<Resumed> {
     let present = target.present()?;
-    let mut resumed = Resumed { chain: Chain::new(), known: Known::default() };
-    while present.volumes.contains(&resumed.chain.next_volume()) && !resumed.chain.has_ended {
-        resumed.add_volume(target, keys, tally)?;
+    let mut reading = Reading { chain: Chain::new(), known: Records::new(target.folder()) };
+    while present.volumes.contains(&reading.chain.next_volume()) && !reading.chain.has_ended {
+        reading.add_volume(target, keys, tally)?;
     }
-    refuse_missing(target, &present, &resumed.chain)?;
+    let Reading { chain, known } = reading;
+    refuse_missing(target, &present, &chain)?;
     tally.before = tally.exported;
-    Ok(resumed)
+    let known = Sorted::of(known).map_err(|error| target.scratch_failed(error))?;
+    Ok(Resumed { chain, known: Known(known) })
 }
 
 /// The part files tell how many volumes were finished: each is made before the volume in front of it is renamed.
@@ -82,7 +91,13 @@ fn refuse_missing(target: &Target<'_>, present: &Present, chain: &Chain) -> Resu
     })
 }
 
-impl Resumed {
+/// What was read so far.
+struct Reading {
+    chain: Chain,
+    known: Records<KNOWN_BYTES>,
+}
+
+impl Reading {
     fn add_volume(&mut self, target: &Target<'_>, keys: &ExportKeys, tally: &mut Tally) -> Result<()> {
         let name = target.volume(self.chain.next_volume());
         let (mut file, bytes) = target.open(&name)?;
@@ -90,8 +105,9 @@ impl Resumed {
         self.refuse_foreign(target, &name, keys, opened.verified())?;
         for number in opened.verified().numbers() {
             let metadata = read_mail(&mut file, &opened, number).map_err(|trouble| trouble.of(target, &name))?;
-            self.known.add(&metadata);
-            tally.exported(&metadata);
+            let record = metadata.source_key.as_deref().map(|key| known(key, metadata.size_bytes));
+            let kept = record.map_or(Ok(()), |record| self.known.push(record));
+            kept.and_then(|()| tally.exported(&metadata)).map_err(|error| target.scratch_failed(error))?;
         }
         let seal = opened.verified().seal();
         let seal_sha256 = Some(crate::hash::to_hex(opened.verified().seal_sha256()));

@@ -73,7 +73,7 @@ impl<'a> Run<'a> {
 
     /// Writes what is missing: volumes, certificate, reports; then the keys are deleted.
     pub(super) fn complete(self) -> Result<ExportReport> {
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(self.target.folder());
         let resumed = read_back(self.target, &self.keys, &mut tally)?;
         self.settle_certificate()?;
         if !resumed.chain.has_ended {
@@ -123,9 +123,19 @@ impl<'a> Run<'a> {
         let Resumed { chain, known } = resumed;
         let limit = self.options.volume_size.limit_bytes();
         let volumes = Volumes::begin(self.target, &self.keys, limit, self.surroundings, chain)?;
-        let mut writing = Writing { volumes, tally, known: &known, root: &root, surroundings: self.surroundings };
-        let stages =
-            Stages { is_known: &|found| known.size_bytes(found).is_some(), prepare: &|found| reader.prepare(found) };
+        let mut writing = Writing {
+            target: self.target,
+            volumes,
+            tally,
+            known: &known,
+            root: &root,
+            surroundings: self.surroundings,
+        };
+        let stages = Stages {
+            // Where that cannot be read, whoever counts the mail meets the failure and ends the run.
+            is_known: &|found| known.size_bytes(found).map_or(true, |size_bytes| size_bytes.is_some()),
+            prepare: &|found| reader.prepare(found),
+        };
         ahead::counting(&self.options.from, self.surroundings.progress, || {
             pipeline::run(source, &stages, &mut |arrival| writing.take(arrival))
         })?;
@@ -138,11 +148,12 @@ impl<'a> Run<'a> {
         self.target.publish(&last)
     }
 
-    fn report(&self, tally: Tally, chain: &Chain) -> Result<ExportReport> {
+    fn report(&self, mut tally: Tally, chain: &Chain) -> Result<ExportReport> {
         let sealed = chain.finished.iter().map(|volume| volume.mails).sum::<u64>();
         if sealed != tally.exported {
             return Err(Error::internal(format!("{} mails written, {sealed} sealed", tally.exported)));
         }
+        let unique_mails = tally.unique_mails().map_err(|error| self.target.scratch_failed(error))?;
         Ok(ExportReport {
             export_id: Some(self.keys.export_id().to_owned()),
             name: self.target.name().to_owned(),
@@ -158,7 +169,7 @@ impl<'a> Run<'a> {
             filtered: tally.filtered,
             exported: tally.exported,
             raw_bytes: tally.raw_bytes,
-            unique_mails: Some(tally.unique_mails()),
+            unique_mails: Some(unique_mails),
             vanished: tally.vanished(),
             user_archives: tally.user_archives(),
             skipped: tally.skipped,
@@ -194,6 +205,7 @@ pub(super) fn open_source(options: &ExportOptions) -> Result<Source> {
 
 /// The sink of the pipeline: seals mails in order and counts everything.
 struct Writing<'a> {
+    target: &'a Target<'a>,
     volumes: Volumes<'a>,
     tally: Tally,
     known: &'a Known,
@@ -205,7 +217,7 @@ impl Writing<'_> {
     fn take(&mut self, arrival: Arrival) -> Result<()> {
         match arrival {
             Arrival::NotMail(named) => self.tally.not_mail.push(named),
-            Arrival::Known(found) => self.known(&found),
+            Arrival::Known(found) => self.known(&found)?,
             Arrival::Filtered(about) => {
                 self.tally.meet(about.size_bytes);
                 self.tally.filter(&about.location);
@@ -230,20 +242,25 @@ impl Writing<'_> {
         let location = prepared.metadata.locations.first().cloned().unwrap_or_default();
         match self.volumes.append(prepared)? {
             Appended::Refused(reason) => self.tally.skip(Named { source, reason }, &location),
-            Appended::Written(metadata) => self.tally.exported(&metadata),
+            Appended::Written(metadata) => {
+                self.tally.exported(&metadata).map_err(|error| self.target.scratch_failed(error))?;
+            }
         }
         self.tell(&location);
         Ok(())
     }
 
-    fn known(&mut self, found: &Found) {
+    fn known(&mut self, found: &Found) -> Result<()> {
         self.tally.meet(found.size_bytes);
         self.tally.known += 1;
-        if let Some(before) = self.known.size_bytes(found).filter(|before| *before != found.size_bytes) {
+        let before = self.known.size_bytes(found).map_err(|error| self.target.scratch_failed(error))?;
+        let before = before.ok_or_else(|| Error::internal(format!("{} is known no more", found.key)))?;
+        if before != found.size_bytes {
             let reason = format!("had {before} bytes when it was exported and has {} now", found.size_bytes);
             self.tally.changed.push(Named { source: found.key.clone(), reason });
         }
         self.tell(found.locations.first().map_or(&[], Vec::as_slice));
+        Ok(())
     }
 
     fn tell(&self, location: &[String]) {

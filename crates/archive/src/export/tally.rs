@@ -1,21 +1,23 @@
 //! The counts of an export, kept while it runs and checked at its end.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 
 use volume::Metadata;
 
 use super::Step;
+use super::records::Records;
 use super::report::{Counts, FolderCount, Named, UserArchiveCount};
 use crate::{Error, Result};
 
 /// What was met and what became of it.
-#[derive(Default)]
 pub(super) struct Tally {
     /// Mails in the volumes.
     pub(super) exported: u64,
     pub(super) raw_bytes: u64,
     /// The first half of each hash: enough to tell mails apart that nobody made to collide, at half the memory.
-    distinct: HashSet<[u8; 16]>,
+    distinct: Records<16>,
     /// Counts by location. The one without segments stands for a place that is not known.
     places: BTreeMap<Vec<String>, Counts>,
     /// Mails that the filter left out.
@@ -34,6 +36,24 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// Nothing yet; what cannot be held in memory will lie in a nameless file in `folder`.
+    pub(super) fn new(folder: &Path) -> Self {
+        Self {
+            exported: 0,
+            raw_bytes: 0,
+            distinct: Records::new(folder),
+            places: BTreeMap::new(),
+            filtered: 0,
+            skipped: Vec::new(),
+            not_mail: Vec::new(),
+            changed: Vec::new(),
+            met: 0,
+            met_bytes: 0,
+            known: 0,
+            before: 0,
+        }
+    }
+
     /// A mail was met, whatever becomes of it.
     pub(super) fn meet(&mut self, size_bytes: u64) {
         self.met += 1;
@@ -41,9 +61,9 @@ impl Tally {
     }
 
     /// A mail lies in a volume.
-    pub(super) fn exported(&mut self, metadata: &Metadata) {
-        self.distinct.extend(metadata.sha256.first_chunk::<16>());
+    pub(super) fn exported(&mut self, metadata: &Metadata) -> io::Result<()> {
         self.export(&metadata.locations, metadata.size_bytes);
+        metadata.sha256.first_chunk().map_or(Ok(()), |half| self.distinct.push(*half))
     }
 
     /// Counts a mail as exported: once where it lies first, and for what lies there in each of its locations.
@@ -80,8 +100,13 @@ impl Tally {
         Step { mails, met_bytes: self.met_bytes, raw_bytes: self.raw_bytes, volume, location }
     }
 
-    pub(super) fn unique_mails(&self) -> u64 {
-        self.distinct.len() as u64
+    pub(super) fn unique_mails(&mut self) -> io::Result<u64> {
+        let mut unique = 0;
+        self.distinct.sorted(&mut |part| {
+            unique += part.chunk_by(|one, other| one == other).count() as u64;
+            Ok(())
+        })?;
+        Ok(unique)
     }
 
     /// Exported mails that the last walk did not meet any more.

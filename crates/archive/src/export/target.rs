@@ -199,6 +199,16 @@ impl<'a> Target<'a> {
             .map_err(|error| self.failed(&part, error))
     }
 
+    /// A nameless file beside the volumes, which is gone with the process.
+    pub(super) fn scratch(&self) -> Result<File> {
+        tempfile::tempfile_in(&self.folder).map_err(|error| self.scratch_failed(error))
+    }
+
+    /// What went wrong with a nameless file.
+    pub(super) fn scratch_failed(&self, error: io::Error) -> Error {
+        self.failed(".", error)
+    }
+
     /// Makes durable what was written into the part file of a final name.
     pub(super) fn flush_part(&self, name: &str, file: &File) -> Result<()> {
         self.before(name, &Effect::Flush(part_of(name)))?;
@@ -243,6 +253,12 @@ impl<'a> Target<'a> {
                 Error::unavailable(format!("{}: no space left", path.display()))
                     .hint(format!("make room in {}, then {again}", self.folder.display()))
             }
+            io::ErrorKind::ReadOnlyFilesystem => Error::unavailable(format!("{}: read-only", path.display()))
+                .hint(format!("make {} writable, then {again}", self.folder.display())),
+            io::ErrorKind::FileTooLarge => Error::unavailable(format!("{}: too large a file here", path.display()))
+                .hint(format!(
+                    "raise the limit on file sizes, then {again}; or begin anew with a smaller --volume-size and another --name"
+                )),
             io::ErrorKind::NotFound => Error::not_found(format!("{}: not there", path.display())),
             io::ErrorKind::PermissionDenied => Error::denied(format!("{}: not permitted", path.display()))
                 .hint(format!("the exporter must be able to write to {}; {again}", self.folder.display())),

@@ -1,11 +1,11 @@
 //! The volumes of an export, one after the other: what fits goes into the open one, then the next one is begun.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Read};
 
 use volume::{Closing, ExportKeys, Finished, Metadata, Totals, VolumeStart, VolumeWriter, WriteError};
 
+use super::contents::Contents;
 use super::prepare::Prepared;
 use super::report::VolumeFile;
 use super::target::Target;
@@ -42,8 +42,7 @@ struct Open {
     name: String,
     writer: VolumeWriter<BufWriter<File>>,
     mails: u64,
-    /// Mails of this volume that stand for themselves, by hash and length.
-    by_content: HashMap<([u8; 32], u64), u64>,
+    contents: Contents,
 }
 
 /// What became of a mail.
@@ -90,14 +89,14 @@ impl<'a> Volumes<'a> {
         if let Err(rule) = mail.metadata.encode() {
             return Ok(Appended::Refused(rule.to_owned()));
         }
-        if !self.open()?.fits(&mut mail) {
+        if !self.fits(&mut mail)? {
             let is_empty = self.open()?.mails == 0;
             if is_empty || !volume::fits_alone(self.keys, &self.start(), plaintext_len(&mail)) {
                 let limit = self.limit_bytes;
                 return Ok(Appended::Refused(format!("does not fit into an empty volume of {limit} bytes")));
             }
             self.turn_over()?;
-            if !self.open()?.fits(&mut mail) {
+            if !self.fits(&mut mail)? {
                 return Err(Error::internal("a mail does not fit into an empty volume for which it was small enough"));
             }
         }
@@ -140,9 +139,10 @@ impl<'a> Volumes<'a> {
     fn open_next(&mut self, part: File) -> Result<()> {
         let name = self.target.volume(self.number());
         let out = BufWriter::with_capacity(BUFFER_BYTES, part);
-        let writer = VolumeWriter::new(out, self.keys, &self.start())
+        let scratch = self.target.scratch()?;
+        let writer = VolumeWriter::with_scratch(out, Box::new(scratch), self.keys, &self.start())
             .map_err(|error| write_failed(self.target, &name, error))?;
-        self.open = Some(Open { name, writer, mails: 0, by_content: HashMap::new() });
+        self.open = Some(Open { name, writer, mails: 0, contents: Contents::new(self.target.folder()) });
         Ok(())
     }
 
@@ -161,6 +161,11 @@ impl<'a> Volumes<'a> {
         }
     }
 
+    fn fits(&mut self, mail: &mut Prepared) -> Result<bool> {
+        let target = self.target;
+        self.open()?.fits(mail).map_err(|error| target.scratch_failed(error))
+    }
+
     fn open(&mut self) -> Result<&mut Open> {
         self.open.as_mut().ok_or_else(no_volume)
     }
@@ -168,14 +173,14 @@ impl<'a> Volumes<'a> {
 
 impl Open {
     /// Whether there is room; makes the mail a reference if this volume holds its bytes already.
-    fn fits(&self, mail: &mut Prepared) -> bool {
+    fn fits(&mut self, mail: &mut Prepared) -> io::Result<bool> {
         let content = (mail.metadata.sha256, mail.metadata.size_bytes);
-        mail.metadata.reference = self.by_content.get(&content).copied();
+        mail.metadata.reference = self.contents.number(&content)?;
         let fits = self.writer.fits(plaintext_len(mail));
         if !fits {
             mail.metadata.reference = None;
         }
-        fits
+        Ok(fits)
     }
 
     fn append(&mut self, mut mail: Prepared) -> Result<Appended, WriteError> {
@@ -194,7 +199,7 @@ impl Open {
         };
         self.mails += 1;
         if mail.metadata.reference.is_none() {
-            self.by_content.insert((mail.metadata.sha256, mail.metadata.size_bytes), number);
+            self.contents.add(&(mail.metadata.sha256, mail.metadata.size_bytes), number)?;
         }
         Ok(Appended::Written(mail.metadata))
     }

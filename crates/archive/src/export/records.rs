@@ -1,0 +1,218 @@
+//! Records of one size in a nameless file: what grows with every mail of an export, so that its memory does not.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Records that are held in memory before they go to the file.
+const PENDING: usize = 1 << 14;
+/// Records that are sorted in memory at a time.
+const SORTED_AT_ONCE: u64 = 1 << 19;
+/// Records between two fences: one read of some kilobytes finds a record.
+const PER_FENCE: usize = 128;
+
+/// Records in the order in which they came. The file is made with the first of them that do not fit in memory.
+pub(super) struct Records<const N: usize> {
+    folder: PathBuf,
+    file: Option<File>,
+    /// Those in the file.
+    written: u64,
+    pending: Vec<[u8; N]>,
+}
+
+impl<const N: usize> Records<N> {
+    /// None yet; their file will lie in `folder`.
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), file: None, written: 0, pending: Vec::new() }
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.written + self.pending.len() as u64
+    }
+
+    pub(super) fn push(&mut self, record: [u8; N]) -> io::Result<()> {
+        self.pending.push(record);
+        if self.pending.len() >= PENDING { self.flush() } else { Ok(()) }
+    }
+
+    /// The record that came as number `index`, from 0.
+    pub(super) fn get(&mut self, index: u64) -> io::Result<[u8; N]> {
+        if let Some(index) = index.checked_sub(self.written) {
+            let found = usize::try_from(index).ok().and_then(|index| self.pending.get(index));
+            return found.copied().ok_or_else(|| io::ErrorKind::InvalidInput.into());
+        }
+        let mut file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        file.seek(SeekFrom::Start(index * N as u64))?;
+        let mut record = [0; N];
+        file.read_exact(&mut record)?;
+        Ok(record)
+    }
+
+    /// Hands on all records in ascending order, some at a time. Their first eight bytes are spread evenly, as those of
+    /// a hash are: what is taken out in one pass is a range of them.
+    pub(super) fn sorted(&mut self, take: &mut dyn FnMut(&[[u8; N]]) -> io::Result<()>) -> io::Result<()> {
+        if self.written == 0 {
+            self.pending.sort_unstable();
+            return take(&self.pending);
+        }
+        self.flush()?;
+        let passes = self.len().div_ceil(SORTED_AT_ONCE);
+        let mut part = Vec::new();
+        for pass in 0..passes {
+            part.clear();
+            self.each(&mut |record| {
+                if u128::from(prefix(record)) * u128::from(passes) >> 64 == u128::from(pass) {
+                    part.push(*record);
+                }
+            })?;
+            part.sort_unstable();
+            take(&part)?;
+        }
+        Ok(())
+    }
+
+    fn each(&self, take: &mut dyn FnMut(&[u8; N])) -> io::Result<()> {
+        let Some(mut file) = self.file.as_ref() else { return Ok(()) };
+        file.rewind()?;
+        let mut from = BufReader::with_capacity(1 << 16, file);
+        let mut record = [0; N];
+        for _ in 0..self.written {
+            from.read_exact(&mut record)?;
+            take(&record);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => tempfile::tempfile_in(&self.folder)?,
+        };
+        file.seek(SeekFrom::Start(self.written * N as u64))?;
+        file.write_all(self.pending.as_flattened())?;
+        self.file = Some(file);
+        self.written += self.pending.len() as u64;
+        self.pending.clear();
+        Ok(())
+    }
+}
+
+/// Records in ascending order, in which one is found by how it begins.
+pub(super) struct Sorted<const N: usize> {
+    records: Mutex<Records<N>>,
+    len: u64,
+    /// The prefix of every record that stands at a multiple of [`PER_FENCE`].
+    fences: Vec<u64>,
+}
+
+impl<const N: usize> Sorted<N> {
+    pub(super) fn of(mut unsorted: Records<N>) -> io::Result<Self> {
+        let mut records = Records::new(&unsorted.folder);
+        let mut fences = Vec::new();
+        unsorted.sorted(&mut |part| {
+            part.iter().try_for_each(|record| {
+                if records.len().is_multiple_of(PER_FENCE as u64) {
+                    fences.push(prefix(record));
+                }
+                records.push(*record)
+            })
+        })?;
+        Ok(Self { len: records.len(), records: Mutex::new(records), fences })
+    }
+
+    /// The first record that begins with `start`, which has eight bytes at least.
+    pub(super) fn find(&self, start: &[u8]) -> io::Result<Option<[u8; N]>> {
+        let wanted = prefix(start);
+        // Records of one prefix may reach over a fence: the one before the first that is not less.
+        let first = self.fences.partition_point(|fence| *fence < wanted).saturating_sub(1);
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        for index in first as u64 * PER_FENCE as u64..self.len {
+            let record = records.get(index)?;
+            if record.starts_with(start) {
+                return Ok(Some(record));
+            }
+            if prefix(&record) > wanted {
+                break;
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The first eight bytes as a number.
+fn prefix(record: &[u8]) -> u64 {
+    record.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{PENDING, Records, SORTED_AT_ONCE, Sorted};
+
+    /// Spread over all prefixes, each of them once.
+    fn record(number: u64) -> [u8; 12] {
+        let mut record = [0; 12];
+        record[..8].copy_from_slice(&number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes());
+        record[8..].copy_from_slice(&u32::try_from(number).unwrap().to_be_bytes());
+        record
+    }
+
+    fn records(folder: &Path, count: u64) -> Records<12> {
+        let mut records = Records::new(folder);
+        for number in 0..count {
+            records.push(record(number)).unwrap();
+        }
+        records
+    }
+
+    #[test]
+    fn records_come_back_by_number_and_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        for count in [0, 1, 1_000, PENDING as u64, PENDING as u64 + 1, 2 * SORTED_AT_ONCE + 5] {
+            let mut records = records(folder.path(), count);
+            for number in [0, count / 3, count.saturating_sub(1)] {
+                assert_eq!(records.get(number).ok(), (number < count).then(|| record(number)));
+            }
+            assert!(records.get(count).is_err());
+            let (mut seen, mut last) = (0, None);
+            records
+                .sorted(&mut |part| {
+                    for record in part {
+                        assert!(last.replace(*record).is_none_or(|last| last < *record));
+                        seen += 1;
+                    }
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!(seen, count);
+        }
+    }
+
+    #[test]
+    fn a_record_is_found_by_its_start() {
+        let folder = tempfile::tempdir().unwrap();
+        for count in [0, 1, 129, PENDING as u64 + 200] {
+            let sorted = Sorted::of(records(folder.path(), count)).unwrap();
+            for number in 0..count {
+                assert_eq!(sorted.find(&record(number)[..8]).unwrap(), Some(record(number)));
+            }
+            assert_eq!(sorted.find(&record(count)[..8]).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn many_records_of_one_start_hide_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut records = Records::<12>::new(folder.path());
+        for number in 0..500_u32 {
+            let start = if number < 499 { [5_u8; 8] } else { [6; 8] };
+            records.push([start.as_slice(), &number.to_be_bytes()].concat().try_into().unwrap()).unwrap();
+        }
+        let sorted = Sorted::of(records).unwrap();
+        assert!(sorted.find(&[5; 8]).unwrap().is_some_and(|record| record.ends_with(&[0, 0, 0, 0])));
+        assert!(sorted.find(&[6; 8]).unwrap().is_some());
+        assert!(sorted.find(&[7; 8]).unwrap().is_none());
+    }
+}

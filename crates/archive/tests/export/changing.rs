@@ -1,0 +1,136 @@
+//! A source that changes while it is walked: what could not be read is named, and nothing else is lost.
+#![cfg(unix)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::process::Command;
+
+use archive::ErrorKind;
+use archive::export::{ExportOptions, ExportReport, Step};
+use mail::source::Layout;
+use volume::Secret;
+
+use crate::place::*;
+
+/// More mails than are read ahead, so that what comes behind them has not been met when the first one is written.
+const AHEAD: u64 = 700;
+
+fn long_walk() -> (Place, ExportOptions) {
+    let place = Place::new();
+    for seed in 0..AHEAD {
+        place.put(&format!("a/{seed:04}.eml"), &small(seed));
+    }
+    let options = ExportOptions { layout: Layout::Eml, ..place.options() };
+    (place, options)
+}
+
+/// Runs, and lets something happen when the first mail has been written.
+fn meanwhile(options: &ExportOptions, happen: impl Fn() + Sync) -> archive::Result<ExportReport> {
+    run_with(
+        options,
+        &Watch(|step: Step<'_>| {
+            if step.mails == 1 {
+                happen();
+            }
+        }),
+    )
+}
+
+fn skipped(report: &ExportReport) -> BTreeMap<&str, &str> {
+    report.skipped.iter().map(|named| (named.source.as_str(), named.reason.as_str())).collect()
+}
+
+#[test]
+fn what_changes_behind_the_walk_is_named_or_read_as_it_is_then() {
+    let (place, options) = long_walk();
+    for name in ["becomes a directory", "becomes a link", "becomes a pipe", "goes", "grows", "is emptied"] {
+        place.put(&format!("a/z {name}.eml"), &small(1));
+    }
+    place.put("z goes/1.eml", &small(2));
+    place.put("z becomes a file/1.eml", &small(3));
+    let path = |name: &str| place.source().join(name);
+    let report = meanwhile(&options, || {
+        for name in ["becomes a directory", "becomes a link", "becomes a pipe", "goes"] {
+            fs::remove_file(path(&format!("a/z {name}.eml"))).unwrap();
+        }
+        fs::create_dir(path("a/z becomes a directory.eml")).unwrap();
+        std::os::unix::fs::symlink("0001.eml", path("a/z becomes a link.eml")).unwrap();
+        assert!(Command::new("mkfifo").arg(path("a/z becomes a pipe.eml")).status().unwrap().success());
+        let mut grows = fs::OpenOptions::new().append(true).open(path("a/z grows.eml")).unwrap();
+        grows.write_all(b"and more\n").unwrap();
+        fs::write(path("a/z is emptied.eml"), "").unwrap();
+        for folder in ["z goes", "z becomes a file"] {
+            fs::remove_dir_all(path(folder)).unwrap();
+        }
+        fs::write(path("z becomes a file"), "no directory\n").unwrap();
+    })
+    .unwrap();
+    assert_closes(&report);
+    let skipped = skipped(&report);
+    let named: Vec<&str> = skipped.keys().copied().collect();
+    let expected = ["a/z becomes a directory.eml", "a/z goes.eml", "a/z is emptied.eml", "z becomes a file", "z goes"];
+    assert_eq!(named, expected, "{skipped:?}");
+    assert_eq!(skipped["a/z is emptied.eml"], "empty");
+    let not_mail: Vec<&str> = report.not_mail.iter().map(|named| named.source.as_str()).collect();
+    assert_eq!(not_mail, ["a/z becomes a link.eml", "a/z becomes a pipe.eml"]);
+    assert_eq!(report.exported, AHEAD + 1);
+    let grown = [small(1).as_slice(), b"and more\n"].concat();
+    assert!(place.mails(Secret::None).iter().flatten().any(|(_, _, raw)| *raw == grown));
+    place.verify(Secret::None);
+}
+
+#[test]
+fn a_source_that_is_another_one_in_mid_walk_stops_all_and_goes_on_when_it_is_back() {
+    let (place, options) = long_walk();
+    place.put("z/1.eml", &small(7));
+    let away = place.dir.path().join("away");
+    // As when a share drops off and leaves the empty directory on which it was mounted.
+    let error = meanwhile(&options, || {
+        fs::rename(place.source(), &away).unwrap();
+        fs::create_dir(place.source()).unwrap();
+    })
+    .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("another folder is in its place"), "{error}");
+    assert!(error.advice().unwrap().contains("goes on from here"));
+    fs::remove_dir(place.source()).unwrap();
+    fs::rename(&away, place.source()).unwrap();
+    let report = run(&options).unwrap();
+    assert_closes(&report);
+    assert_eq!((report.exported, report.skipped.len()), (AHEAD + 1, 0));
+    place.verify(Secret::None);
+}
+
+/// Deeper than any path may be: only by going there step by step can it be made.
+#[test]
+fn paths_and_names_as_long_as_the_system_has_them_are_exported_or_named() {
+    let place = Place::new();
+    let longest = format!("{}.eml", "ü".repeat(125) + "x");
+    assert_eq!(longest.len(), 255);
+    place.put(&format!("a/{longest}"), &small(1));
+    let bad = place.source().join(std::ffi::OsStr::from_bytes(b"a/\xff\xfe.eml"));
+    if fs::write(&bad, small(2)).is_err() {
+        // A file system that takes UTF-8 alone.
+        place.put("a/plain.eml", &small(2));
+    }
+    let script =
+        "for i in $(seq 30); do d=$(printf '%0200d' $i); mkdir $d; cd -P ./$d; printf 'Subject: x\\n\\n' >m.eml; done";
+    let made = Command::new("sh").args(["-ec", script]).current_dir(place.source()).status().unwrap();
+    assert!(made.success());
+    let report = run(&ExportOptions { layout: Layout::Eml, ..place.options() }).unwrap();
+    assert_closes(&report);
+    // Whatever the length of the path to the source, some levels are reached, and the first that is not is named.
+    assert!((10..25).contains(&report.exported), "{}", report.exported);
+    let [named] = report.skipped.as_slice() else { panic!("{:?}", report.skipped) };
+    assert!(named.reason.contains("too long"), "{}", named.reason);
+    assert!(
+        place
+            .mails(Secret::None)
+            .iter()
+            .flatten()
+            .any(|(_, metadata, _)| { metadata.source_key.as_deref().is_some_and(|key| key.ends_with(&longest)) })
+    );
+    assert!(Command::new("rm").args(["-rf"]).arg(place.source()).status().unwrap().success());
+}
