@@ -18,9 +18,22 @@ pub(crate) struct Place {
 impl Place {
     /// Opens the data folder and makes it first if need be. `Unavailable` if another process owns it.
     pub(crate) async fn open(config: &Config) -> Result<Self> {
-        let local = Arc::new(Local::open(&config.data)?);
+        Self::of(Local::open(&config.data)?, config).await
+    }
+
+    /// Makes the catalogue anew from the objects and opens the folder with it; the old one stays in force until the new
+    /// one is whole. Answers what of the objects cannot be read.
+    pub(crate) async fn rebuild(config: &Config) -> Result<(Self, Vec<String>)> {
+        let local = Local::open_anew(&config.data)?;
+        let faults = archive_of(&local, config).rebuild().await?;
+        Ok((Self::of(local.replace_catalogue()?, config).await?, faults))
+    }
+
+    async fn of(local: Local, config: &Config) -> Result<Self> {
+        let local = Arc::new(local);
         let landings = Arc::new(Landings::open(&config.data.join("uploads/partial"), local.uploads.clone())?);
         let archive = archive_of(&local, config);
+        archive.keep_older_records().await?;
         if let Some(password) = archive.create_first_user().await? {
             first_password::keep(&config.data, &password)?;
         }
