@@ -44,6 +44,7 @@ mod rebuild;
 mod records;
 mod restructure;
 mod rng;
+mod sealed;
 mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -65,4 +66,5 @@ pub use message::{
     EntryRef, Flags, FolderPath, ImportId, Location, MessageRow, PackId, Place, PlacementKey, ProcessId,
 };
 pub use restructure::Restructured;
+pub use sealed::Sealed;
 pub use store::{PackState, RawMail};
