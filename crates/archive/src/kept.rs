@@ -24,6 +24,7 @@ pub(crate) const PREFIX: &str = "records/";
 pub(crate) const KINDS: [&str; 5] = [Mailbox::KIND, Mapping::KIND, User::KIND, Group::KIND, Grant::KIND];
 /// Says that every record of these kinds has its object.
 const MARK: &str = "store.json";
+const MARK_TEXT: &str = "{\"format\": \"postkahn store\", \"version\": 2}\n";
 const FORMAT: &str = "postkahn record";
 const VERSION: u32 = 1;
 /// A record is refused beyond this: far above what a row of the catalogue holds.
@@ -148,8 +149,17 @@ impl Archive {
                 }
             }
         }
-        let text = "{\"format\": \"postkahn store\", \"version\": 2}\n";
-        self.objects.put(&mark, text.into(), PutMode::Overwrite).await?;
+        self.objects.put(&mark, MARK_TEXT.into(), PutMode::Overwrite).await?;
         Ok(count)
+    }
+
+    /// Whether the object that says so is as it was written, or not there yet.
+    pub(crate) async fn is_mark_whole(&self) -> Result<bool> {
+        let mark = ObjectKey::parse(MARK)?;
+        let Some(meta) = self.objects.head(&mark).await? else { return Ok(true) };
+        match self.objects.get(&mark, 0..meta.size_bytes.min(MAX_BYTES), None).await {
+            Err(e) if e.kind() == ErrorKind::Corrupt => Ok(false),
+            text => Ok(text? == MARK_TEXT),
+        }
     }
 }

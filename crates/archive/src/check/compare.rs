@@ -57,6 +57,9 @@ impl Archive {
         for fault in std::mem::take(&mut comparison.inventory.faults) {
             findings.error(fault);
         }
+        if !self.is_mark_whole().await? {
+            findings.error("store.json has changed".into());
+        }
         self.compare_records(&comparison, findings).await?;
         self.compare_packs(&comparison.inventory, findings).await?;
         self.compare_imports(&comparison, findings).await?;
