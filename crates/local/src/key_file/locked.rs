@@ -65,12 +65,12 @@ pub(super) fn sealed(
 
 /// The text of the plain file.
 pub(super) fn opened(text: &str, passphrase: Option<&str>) -> Result<Zeroizing<String>, Why> {
-    let passphrase = passphrase.ok_or(Why::Needed)?;
     let mut lines = text.lines().skip(1);
     let (Some(cost), Some(sealed)) = (lines.next(), lines.next()) else { return Err(Why::Damaged) };
     let (salt, figures) = parse_cost(cost).ok_or(Why::Damaged)?;
     let sealed = sealed.strip_prefix("sealed ").and_then(bytes).ok_or(Why::Damaged)?;
     let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(Why::Damaged)?;
+    let passphrase = passphrase.ok_or(Why::Needed)?;
     let key = key(passphrase, &salt, figures).ok_or(Why::Damaged)?;
     let mut plain = Zeroizing::new(sealed.to_vec());
     let nonce = Nonce::assume_unique_for_key(*nonce);
