@@ -11,6 +11,7 @@ mod folder;
 mod house;
 mod program;
 mod queries;
+mod rebuild;
 mod refusal;
 mod server;
 mod source;
