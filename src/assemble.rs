@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use archive::{Archive, FrontDoor, Result, Sizes, Worker, hash::to_hex, ports::Random as _};
+use archive::{Archive, FrontDoor, Result, Sealed, Sizes, Worker, hash::to_hex, ports::Random as _};
 use local::{Landings, Local};
 
 use crate::{config::Config, first_password};
@@ -18,9 +18,22 @@ pub(crate) struct Place {
 impl Place {
     /// Opens the data folder and makes it first if need be. `Unavailable` if another process owns it.
     pub(crate) async fn open(config: &Config) -> Result<Self> {
-        let local = Arc::new(Local::open(&config.data)?);
+        Self::of(Local::open_with(&config.data, config.key_passphrase.as_deref())?, config).await
+    }
+
+    /// Makes the catalogue anew from the objects and opens the folder with it; the old one stays in force until the new
+    /// one is whole. Answers what of the objects cannot be read.
+    pub(crate) async fn rebuild(config: &Config) -> Result<(Self, Vec<String>)> {
+        let local = Local::open_anew(&config.data, config.key_passphrase.as_deref())?;
+        let faults = archive_of(&local, config).rebuild().await?;
+        Ok((Self::of(local.replace_catalogue()?, config).await?, faults))
+    }
+
+    async fn of(local: Local, config: &Config) -> Result<Self> {
+        let local = Arc::new(local);
         let landings = Arc::new(Landings::open(&config.data.join("uploads/partial"), local.uploads.clone())?);
         let archive = archive_of(&local, config);
+        archive.keep_older_records().await?;
         if let Some(password) = archive.create_first_user().await? {
             first_password::keep(&config.data, &password)?;
         }
@@ -44,7 +57,8 @@ impl Place {
 
 fn archive_of(local: &Local, config: &Config) -> Archive {
     Archive {
-        objects: local.objects.clone(),
+        // What is kept is sealed; uploads, which are deleted soon, and the scratch folder are not.
+        objects: Arc::new(Sealed::new(local.objects.clone(), local.keys.clone(), local.random.clone())),
         uploads: local.uploads.clone(),
         files: local.files.clone(),
         catalog: local.catalog.clone(),

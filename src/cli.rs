@@ -6,7 +6,7 @@ use crate::{
     client::Client,
     commands::{
         Outcome, certificate, check, demo, doctor, export::Export, folders, grant, group, import, inspect::Inspect,
-        mailbox, mailboxes, mails, mapping, query, redrive, restructure, serve, show, upload::Upload, user,
+        mailbox, mailboxes, mails, mapping, query, rebuild, redrive, restructure, serve, show, upload::Upload, user,
         verify::Verify,
     },
     config::{Config, Settings},
@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Show(show::Show),
     /// Check that the archive is whole
     Check(check::Check),
+    /// Make the catalogue anew from the objects alone
+    Rebuild,
     /// Users: add, list, reset, keys
     #[command(subcommand)]
     User(user::User),
@@ -91,6 +93,7 @@ impl Command {
     async fn run_async(self, config: &Config) -> Result<Outcome> {
         match &self {
             Self::Serve(args) => return serve::run(args, config).await,
+            Self::Rebuild => return rebuild::run(config).await,
             Self::Demo(args) => return demo::run(args, config).await,
             Self::Doctor(args) => return doctor::run(args, config).await,
             Self::Redrive(args) => return redrive::run(args, config).await,
@@ -119,6 +122,7 @@ impl Command {
             | Self::Upload(_)
             | Self::Serve(_)
             | Self::Demo(_)
+            | Self::Rebuild
             | Self::Doctor(_)
             | Self::Redrive(_) => Err(archive::Error::internal("this command needs no archive").into()),
         }

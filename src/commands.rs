@@ -16,6 +16,7 @@ pub(crate) mod mails;
 pub(crate) mod mapping;
 mod outcome;
 pub(crate) mod query;
+pub(crate) mod rebuild;
 pub(crate) mod redrive;
 pub(crate) mod restructure;
 pub(crate) mod serve;

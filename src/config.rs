@@ -59,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) home: Option<PathBuf>,
     /// The socket of an ssh-agent.
     pub(crate) ssh_agent: Option<PathBuf>,
+    /// Opens the key file, where it is under one.
+    pub(crate) key_passphrase: Option<String>,
     pub(crate) http: String,
     pub(crate) sftp: String,
     pub(crate) upload_quota_bytes: Option<u64>,
@@ -89,6 +91,7 @@ impl Config {
             sftp_password: text("POSTKAHN_SFTP_PASSWORD")?,
             home: set_path("HOME"),
             ssh_agent: set_path("SSH_AUTH_SOCK"),
+            key_passphrase: set("POSTKAHN_KEY_PASSPHRASE")?,
             http: set("POSTKAHN_HTTP")?.or(file.http).unwrap_or_else(|| "127.0.0.1:8080".into()),
             sftp: set("POSTKAHN_SFTP")?.or(file.sftp).unwrap_or_else(|| "127.0.0.1:2022".into()),
             upload_quota_bytes: file.upload_quota_bytes,

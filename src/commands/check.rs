@@ -1,6 +1,6 @@
 //! `check`: does the catalogue agree with the objects?
 
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 use crate::{client::Client, commands::Outcome, failure::Result, text};
@@ -10,13 +10,20 @@ pub(crate) struct Check {
     /// Read and hash every object, so that a single changed byte is found
     #[arg(long)]
     read_data: bool,
+    /// Put right what can be put right without losing anything; reads every object too
+    #[arg(long)]
+    repair: bool,
 }
 
 pub(crate) async fn run(args: &Check, client: &Client) -> Result<Outcome> {
-    let started = client.post("/check", &json!({ "read_data": args.read_data })).await?;
-    let found = client.result(&started).await?;
+    let started = client.post("/check", &json!({ "read_data": args.read_data, "repair": args.repair })).await?;
+    Ok(told(client.result(&started).await?))
+}
+
+/// What a check has found, for people and for scripts.
+pub(crate) fn told(found: Value) -> Outcome {
     let mut text = String::new();
-    for (name, label) in [("errors", "error"), ("orphans", "orphan")] {
+    for (name, label) in [("repaired", "repaired"), ("errors", "error"), ("orphans", "orphan")] {
         for entry in found[name].as_array().into_iter().flatten() {
             let _ = writeln!(text, "{label}: {}", text::cell(entry));
         }
@@ -26,5 +33,5 @@ pub(crate) async fn run(args: &Check, client: &Client) -> Result<Outcome> {
     let _ = writeln!(text, "{packs} packs, {mails} mails, {placements} placements, {dead} bytes unused");
     let sound = found["errors"].as_array().is_some_and(Vec::is_empty);
     text.push_str(if sound { "no errors\n" } else { "the archive is damaged\n" });
-    Ok(Outcome { exit: if sound { 0 } else { 7 }, ..Outcome::done(found, text) })
+    Outcome { exit: if sound { 0 } else { 7 }, ..Outcome::done(found, text) }
 }

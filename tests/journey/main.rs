@@ -12,6 +12,7 @@ mod house;
 mod night;
 mod program;
 mod queries;
+mod rebuild;
 mod refusal;
 mod server;
 mod source;

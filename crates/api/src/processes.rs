@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use archive::{Error, ProcessId, process, time::rfc3339};
+use archive::{Depth, Error, ProcessId, process, time::rfc3339};
 use axum::{
     Json,
     extract::State,
@@ -142,7 +142,9 @@ pub(crate) async fn check(
     Caller(caller): Caller,
     extract::Json(given): extract::Json<StartCheck>,
 ) -> Result<Response, Problem> {
-    Ok(accepted(app.archive.start_check(given.read_data, &caller.name).await?))
+    Ok(accepted(
+        app.archive.start_check(Depth { read_data: given.read_data, repair: given.repair }, &caller.name).await?,
+    ))
 }
 
 /// 202 with the process to watch.

@@ -15,20 +15,22 @@ mod start;
 mod step;
 mod target;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod unlock;
 mod view;
 mod wake;
 
 pub(crate) use batch::Mails;
+pub(crate) use close::{RESTRUCTURE, RESTRUCTURE_MINUTES};
 pub use further::SelfStart;
 pub(crate) use open::Located;
 pub(crate) use read::summarize;
 pub(crate) use record::Texts;
-pub(crate) use report::{Contents, Report, Waiting};
+pub(crate) use report::{Contents, REPORTS, Report, Waiting};
 use serde::{Deserialize, Serialize};
-pub(crate) use slice::{Outcome, Placed, SliceRef};
+pub(crate) use slice::{Outcome, Placed, SliceEntry, SliceRef, user_archives};
 pub use start::{StartImports, Started};
+pub(crate) use view::FailureRow;
 pub use view::{FailedEntry, ImportView, NotMail};
 pub(crate) use wake::LOST_SECONDS;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Archive, Error, ErrorKind, ImportId, ProcessId, Result, ports::ObjectKey, process::ProcessState};
+use crate::{Archive, Depth, Error, ErrorKind, ImportId, ProcessId, Result, ports::ObjectKey, process::ProcessState};
 
 /// A job that fails without a known reason is given up after so many attempts.
 const MAX_ATTEMPTS: u32 = 5;
@@ -25,7 +25,12 @@ pub enum Job {
     /// Work through the queue of reports; with a process if somebody watches.
     Restructure { process: Option<ProcessId> },
     /// Compare catalogue and objects.
-    Check { process: ProcessId, read_data: bool },
+    Check {
+        process: ProcessId,
+        read_data: bool,
+        #[serde(default)]
+        repair: bool,
+    },
     /// Delete what has expired, find uploads without a record.
     Sweep,
 }
@@ -62,7 +67,9 @@ pub async fn run(archive: &Archive, job: &Job, deadline: Duration) -> Result<()>
         Job::Intake { upload } => archive.look_at_upload(upload).await,
         Job::Import { import, shard } => archive.run_import(import, *shard, deadline).await,
         Job::Restructure { process } => archive.run_restructure(process.as_ref(), deadline).await,
-        Job::Check { process, read_data } => archive.run_check(process, *read_data).await,
+        Job::Check { process, read_data, repair } => {
+            archive.run_check(process, Depth { read_data: *read_data, repair: *repair }).await
+        }
         Job::Sweep => archive.sweep().await,
     }
 }

@@ -29,7 +29,9 @@ mod error;
 pub mod export;
 pub mod hash;
 pub mod import;
+mod inventory;
 pub mod job;
+mod kept;
 mod lease;
 mod mail_list;
 mod mail_view;
@@ -38,9 +40,11 @@ mod mapping;
 mod message;
 pub mod ports;
 pub mod process;
+mod rebuild;
 mod records;
 mod restructure;
 mod rng;
+mod sealed;
 mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -51,7 +55,7 @@ pub use access::Proof;
 pub use address::{Domain, MailboxAddress};
 pub use archive::{Archive, Sizes};
 pub use certificate::RecipientCertificate;
-pub use check::Checked;
+pub use check::{Checked, Depth};
 pub use door::{DoorMode, DoorStatus, FrontDoor, StandingDoor};
 pub use error::{Error, ErrorKind, Result};
 pub use hash::MailHash;
@@ -62,4 +66,5 @@ pub use message::{
     EntryRef, Flags, FolderPath, ImportId, Location, MessageRow, PackId, Place, PlacementKey, ProcessId,
 };
 pub use restructure::Restructured;
+pub use sealed::Sealed;
 pub use store::{PackState, RawMail};

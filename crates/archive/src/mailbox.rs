@@ -24,6 +24,7 @@ pub struct Mailbox {
 
 impl Record for Mailbox {
     const KIND: &'static str = "mailbox";
+    const KEPT: bool = true;
     fn id(&self) -> String {
         self.address.folded().to_owned()
     }

@@ -20,6 +20,7 @@ pub(crate) struct Mapping {
 
 impl Record for Mapping {
     const KIND: &'static str = "mapping";
+    const KEPT: bool = true;
     fn id(&self) -> String {
         // Names of user archives may hold anything and be long; ids of documents may not.
         crate::MailHash::of(self.archive.as_bytes()).to_string()

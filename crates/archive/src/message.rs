@@ -33,6 +33,14 @@ id!(
     ProcessId
 );
 
+impl ImportId {
+    /// Unix seconds of the start, which the first ten hex digits of an id say. All mails that an import brings have this
+    /// import date: so it need not be kept beside each.
+    pub(crate) fn begun(&self) -> Option<i64> {
+        i64::from_str_radix(self.0.get(..10)?, 16).ok()
+    }
+}
+
 /// One entry of one import: what brought a mail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryRef {

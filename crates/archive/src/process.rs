@@ -94,6 +94,20 @@ pub struct Outcome {
     pub sha256: String,
 }
 
+pub(crate) const OUTCOMES: &str = "outcomes/";
+const FORMAT: &str = "postkahn outcome";
+const VERSION: u32 = 2;
+
+/// The object of a long result.
+#[derive(Serialize, Deserialize)]
+struct OutcomeFile {
+    format: String,
+    version: u32,
+    /// As it ended, without its result.
+    process: Process,
+    result: Value,
+}
+
 /// One of several things that a process works on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -223,7 +237,7 @@ impl Archive {
     pub(crate) async fn end_process(&self, id: &ProcessId, state: ProcessState, outcome: Result<Value>) -> Result<()> {
         let now = self.clock.now();
         let put_aside = match &outcome {
-            Ok(result) => self.put_aside(id, result).await?,
+            Ok(result) => self.put_aside(id, (state, now), result).await?,
             Err(_) => None,
         };
         let end = |process: &mut Process| {
@@ -241,28 +255,58 @@ impl Archive {
 
     /// Writes a result that is too long for a row. Its hash is in its key, because of two workers that end a process with
     /// different results only one is believed.
-    async fn put_aside(&self, id: &ProcessId, result: &Value) -> Result<Option<Outcome>> {
-        let json = serde_json::to_vec(result)
-            .map_err(|e| Error::internal("the result of a process cannot be written").caused_by(e))?;
-        if json.len() <= ROW_BYTES {
+    async fn put_aside(
+        &self,
+        id: &ProcessId,
+        (state, now): (ProcessState, i64),
+        result: &Value,
+    ) -> Result<Option<Outcome>> {
+        let bytes = result.to_string().len();
+        if bytes <= ROW_BYTES {
             return Ok(None);
         }
+        let process = self.need::<Process>(&id.0).await?.value;
+        let process = Process { state, finished: Some(now), result: None, ..process };
+        let file = OutcomeFile { format: FORMAT.into(), version: VERSION, process, result: result.clone() };
+        let json = serde_json::to_vec(&file)
+            .map_err(|e| Error::internal("the result of a process cannot be written").caused_by(e))?;
         let sha256 = to_hex(&Sha256::digest(&json));
-        let key = ObjectKey::parse(format!("outcomes/{id}-{}.json", sha256.get(..8).unwrap_or_default()))?;
+        let key = ObjectKey::parse(format!("{OUTCOMES}{id}-{}.json", sha256.get(..8).unwrap_or_default()))?;
         self.objects.put(&key, json.into(), PutMode::Overwrite).await?;
         Ok(Some(Outcome { key, sha256 }))
     }
 
     /// Reads a long result back, verified.
     pub(crate) async fn outcome(&self, outcome: &Outcome) -> Result<Value> {
-        let missing = || Error::corrupt(format!("{} is missing", outcome.key));
+        let (sha256, json) = self.outcome_object(&outcome.key).await?;
         let changed = || Error::corrupt(format!("{} has changed", outcome.key));
-        let meta = self.objects.head(&outcome.key).await?.ok_or_else(missing)?;
-        let json = self.objects.get(&outcome.key, 0..meta.size_bytes, None).await?;
-        if to_hex(&Sha256::digest(&json)) != outcome.sha256 {
+        if sha256 != outcome.sha256 {
             return Err(changed());
         }
-        serde_json::from_slice(&json).map_err(|e| changed().caused_by(e))
+        let value: Value = serde_json::from_slice(&json).map_err(|e| changed().caused_by(e))?;
+        // Version 1 was the bare result.
+        match value {
+            Value::Object(mut file) if file.get("format").is_some_and(|format| format == FORMAT) => {
+                file.remove("result").ok_or_else(changed)
+            }
+            result => Ok(result),
+        }
+    }
+
+    /// Reads a long result that no row speaks of, as the process that it ended. None if it is of version 1, which does not
+    /// say that.
+    pub(crate) async fn lone_outcome(&self, key: &ObjectKey) -> Result<Option<Process>> {
+        let (sha256, json) = self.outcome_object(key).await?;
+        let Ok(file) = serde_json::from_slice::<OutcomeFile>(&json) else { return Ok(None) };
+        let is_ours = file.format == FORMAT && file.version == VERSION;
+        let outcome = Some(Outcome { key: key.clone(), sha256 });
+        Ok(is_ours.then_some(Process { outcome, ..file.process }))
+    }
+
+    async fn outcome_object(&self, key: &ObjectKey) -> Result<(String, bytes::Bytes)> {
+        let meta = self.objects.head(key).await?.ok_or_else(|| Error::corrupt(format!("{key} is missing")))?;
+        let json = self.objects.get(key, 0..meta.size_bytes, None).await?;
+        Ok((to_hex(&Sha256::digest(&json)), json))
     }
 
     /// Processes by id, which is by time of start, without long results; `after` is the last id of the page before.

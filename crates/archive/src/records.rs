@@ -11,6 +11,8 @@ use crate::{
 pub(crate) trait Record: Serialize + DeserializeOwned + Send + Sync {
     /// What it is called in messages, and its partition.
     const KIND: &'static str;
+    /// Whether it is kept as an object too, because nothing else in the object store tells of it; see [`crate::kept`].
+    const KEPT: bool = false;
     fn id(&self) -> String;
     /// The thing it belongs to, for kinds that are many: their partition is `KIND/parent`.
     fn parent(&self) -> Option<String> {
@@ -75,8 +77,9 @@ impl Archive {
     async fn write<T: Record>(&self, value: T, expect: Expect) -> Result<Stored<T>> {
         let body = serde_json::to_value(&value)
             .map_err(|e| Error::internal(format!("{} {} cannot be written", T::KIND, value.id())).caused_by(e))?;
-        let partition = partition::<T>(value.parent().as_deref());
-        let version = self.catalog.save(&partition, &value.id(), &body, expect, value.expires()).await?;
+        let (partition, id) = (partition::<T>(value.parent().as_deref()), value.id());
+        let save = self.catalog.save(&partition, &id, &body, expect, value.expires());
+        let version = if T::KEPT { self.keep(T::KIND, &id, &body, expect, save).await? } else { save.await? };
         Ok(Stored { value, version })
     }
 
@@ -122,6 +125,9 @@ impl Archive {
 
     /// Removes a record if it is there.
     pub(crate) async fn drop_record<T: Record>(&self, parent: Option<&str>, id: &str) -> Result<bool> {
+        if T::KEPT {
+            self.keep_removal(T::KIND, id).await?;
+        }
         self.catalog.remove(&partition::<T>(parent), id, Expect::Anything).await
     }
 }

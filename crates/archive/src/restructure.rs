@@ -1,6 +1,7 @@
 //! Restructure: from the queue of reports to mailboxes, folders and placements.
 
 mod place;
+mod told;
 mod turn;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -8,6 +9,8 @@ use std::{collections::BTreeSet, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+pub(crate) use place::folder_path;
+pub(crate) use told::{PLACEMENTS, Stage, Told};
 use turn::{Run, Turn};
 
 use crate::{

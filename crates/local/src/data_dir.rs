@@ -43,13 +43,20 @@ impl Local {
     /// Opens the data folder and makes it first if need be. `Unavailable` if another process owns it, `Corrupt` if the
     /// catalogue cannot be read or the key file of an archive is gone, `Invalid` if a newer version of this program wrote it.
     pub fn open(dir: &Path) -> Result<Self> {
-        Self::open_under(dir, own(dir)?, false)
+        Self::open_with(dir, None)
+    }
+
+    /// As [`Self::open`], with the key file under a passphrase if one is given; see [`KeyFile::open_under`].
+    pub fn open_with(dir: &Path, passphrase: Option<&str>) -> Result<Self> {
+        let lock = own(dir)?;
+        Self::open_under(dir, lock, Arc::new(keys(dir, passphrase)?), false)
     }
 
     /// Opens the data folder with a new, empty catalogue beside the present one, which stays in force until
     /// [`Self::replace_catalogue`]. For `rebuild`; works when the present catalogue is damaged or missing.
-    pub fn open_anew(dir: &Path) -> Result<Self> {
-        Self::open_under(dir, own(dir)?, true)
+    pub fn open_anew(dir: &Path, passphrase: Option<&str>) -> Result<Self> {
+        let lock = own(dir)?;
+        Self::open_under(dir, lock, Arc::new(keys(dir, passphrase)?), true)
     }
 
     /// Puts the new catalogue of [`Self::open_anew`] in place of the old one and opens the folder again. All other
@@ -68,17 +75,16 @@ impl Local {
         BESIDE.iter().try_for_each(|ending| remove(&beside(&old, ending)))?;
         let replaced = fs::rename(&new, &old).and_then(|()| folders::sync(&self.dir));
         replaced.map_err(|e| from_io(old.display(), e))?;
-        let (dir, lock) = (self.dir.clone(), Arc::clone(&self.lock));
+        let (dir, lock, keys) = (self.dir.clone(), Arc::clone(&self.lock), Arc::clone(&self.keys));
         drop(self);
-        Self::open_under(&dir, lock, false)
+        Self::open_under(&dir, lock, keys, false)
     }
 
-    fn open_under(dir: &Path, lock: Arc<Lock>, is_anew: bool) -> Result<Self> {
+    /// With the keys before all else: whoever finds a catalogue or objects finds the keys that belong to them.
+    fn open_under(dir: &Path, lock: Arc<Lock>, keys: Arc<KeyFile>, is_anew: bool) -> Result<Self> {
         let new = dir.join(NEW_CATALOGUE);
         ["", "-wal", "-shm"].iter().try_for_each(|ending| remove(&beside(&new, ending)))?;
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        // Before all else: whoever finds a catalogue or objects finds the keys that belong to them.
-        let keys = Arc::new(keys(dir)?);
         let path = if is_anew { new } else { dir.join(CATALOGUE) };
         let database = Database::open_under(&path, Some(Arc::clone(&lock)))?;
         Ok(Self {
@@ -116,14 +122,14 @@ fn make(dir: &Path) -> Result<()> {
 
 /// The keys of the archive; new ones only for a new archive. Others in their place would open nothing of what was
 /// sealed, and would be another recipient under the same name.
-fn keys(dir: &Path) -> Result<KeyFile> {
+fn keys(dir: &Path, passphrase: Option<&str>) -> Result<KeyFile> {
     let path = dir.join("keys").join("archive.key");
     let exists = |path: &Path| path.try_exists().map_err(|e| from_io(path.display(), e));
     if !exists(&path)? && (exists(&dir.join(CATALOGUE))? || exists(&dir.join(OBJECTS))?) {
         let message = format!("the archive in {} has lost its key file {}", dir.display(), path.display());
         return Err(Error::corrupt(message).hint("put it back from a backup"));
     }
-    KeyFile::open(&path, &SystemRandom)
+    KeyFile::open_under(&path, &SystemRandom, passphrase)
 }
 
 fn scratch(dir: &Path) -> Result<PathBuf> {
@@ -202,7 +208,7 @@ mod tests {
     async fn a_catalogue_that_is_still_read_is_not_replaced() {
         let dir = tempfile::tempdir().unwrap();
         drop(Local::open(dir.path()).unwrap());
-        let anew = Local::open_anew(dir.path()).unwrap();
+        let anew = Local::open_anew(dir.path(), None).unwrap();
         anew.catalog.save("p", "x", &json!(1), Expect::Absent, None).await.unwrap();
         let reader = rusqlite::Connection::open(dir.path().join(NEW_CATALOGUE)).unwrap();
         let read = "BEGIN; SELECT count(*) FROM document;";
@@ -222,7 +228,7 @@ mod tests {
         fs::remove_file(&key).unwrap();
         for gone in [None, Some(CATALOGUE)] {
             gone.map_or(Ok(()), |gone| fs::remove_file(dir.path().join(gone))).unwrap();
-            for error in [Local::open(dir.path()).unwrap_err(), Local::open_anew(dir.path()).unwrap_err()] {
+            for error in [Local::open(dir.path()).unwrap_err(), Local::open_anew(dir.path(), None).unwrap_err()] {
                 assert_eq!(error.kind(), ErrorKind::Corrupt);
                 assert!(error.message().contains("archive.key") && error.advice().is_some());
             }
@@ -238,7 +244,7 @@ mod tests {
         let local = Local::open(dir.path()).unwrap();
         local.catalog.save("p", "x", &json!("old"), Expect::Absent, None).await.unwrap();
         drop(local);
-        let unfinished = Local::open_anew(dir.path()).unwrap();
+        let unfinished = Local::open_anew(dir.path(), None).unwrap();
         assert_eq!(value(&unfinished).await, None);
         unfinished.catalog.save("p", "x", &json!("unfinished"), Expect::Absent, None).await.unwrap();
         drop(unfinished);
@@ -250,7 +256,7 @@ mod tests {
                 fs::write(dir.path().join(CATALOGUE), "damaged ".repeat(2000)).unwrap();
                 assert_eq!(Local::open(dir.path()).unwrap_err().kind(), ErrorKind::Corrupt);
             }
-            let anew = Local::open_anew(dir.path()).unwrap();
+            let anew = Local::open_anew(dir.path(), None).unwrap();
             anew.catalog.save("p", "x", &json!(damage), Expect::Absent, None).await.unwrap();
             let held = Arc::clone(&anew.catalog);
             let local = anew.replace_catalogue().unwrap();

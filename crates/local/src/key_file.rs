@@ -5,7 +5,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Write as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use archive::{
@@ -22,6 +22,8 @@ use p256::{
 use zeroize::Zeroizing;
 
 use crate::{folders, from_io};
+
+mod locked;
 
 const TITLE: &str = "postkahn keys 1";
 const NAMES: [&str; 3] = ["wrapping", "signing", "agreement"];
@@ -41,17 +43,32 @@ impl KeyFile {
     /// Reads the key file, and makes it (0600, durable) if there is none. `Denied` if others may read it, `Corrupt` if
     /// it is no key file.
     pub fn open(path: &Path, random: &dyn Random) -> Result<Self> {
+        Self::open_under(path, random, None)
+    }
+
+    /// As [`Self::open`], with the keys under a passphrase: a file that was not is brought under it. `Denied` if it is not
+    /// the right one, or if none is given where one is needed.
+    pub fn open_under(path: &Path, random: &dyn Random, passphrase: Option<&str>) -> Result<Self> {
         let fail = |e| from_io(format_args!("key file {}", path.display()), e);
+        let damaged =
+            || Error::corrupt(format!("key file {} is damaged", path.display())).hint("put it back from a backup");
         let text = match read(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                create(path, &fresh(random)).map_err(fail)?;
+                let text = locked::sealed(fresh(random), passphrase, random)?;
+                create(path, &text).map_err(fail)?;
                 read(path).map_err(fail)?
             }
             text => text.map_err(fail)?,
         };
-        Self::parse(&text).ok_or_else(|| {
-            Error::corrupt(format!("key file {} is damaged", path.display())).hint("put it back from a backup")
-        })
+        if locked::is_locked(&text) {
+            return Self::parse(&locked::opened(&text, passphrase).map_err(|why| why.into_error(path))?)
+                .ok_or_else(damaged);
+        }
+        let keys = Self::parse(&text).ok_or_else(damaged)?;
+        if passphrase.is_some() {
+            replace(path, &locked::sealed(text, passphrase, random)?).map_err(fail)?;
+        }
+        Ok(keys)
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -106,10 +123,8 @@ fn fresh(random: &dyn Random) -> Zeroizing<String> {
     text
 }
 
-/// Whole and durable, or not there at all; one that is there stays.
-fn create(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    folders::make(folder)?;
+/// A whole and durable file beside the key file.
+fn write_beside(path: &Path, text: &str) -> io::Result<PathBuf> {
     let temporary = path.with_extension("new");
     match fs::remove_file(&temporary) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -118,6 +133,20 @@ fn create(path: &Path, text: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
+    Ok(temporary)
+}
+
+/// The old file or the new one, whatever happens.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    fs::rename(write_beside(path, text)?, path)?;
+    folders::sync(path.parent().unwrap_or(Path::new("/")))
+}
+
+/// Whole and durable, or not there at all; one that is there stays.
+fn create(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    folders::make(folder)?;
+    let temporary = write_beside(path, text)?;
     match fs::hard_link(&temporary, path) {
         // Some file systems have no links; the lock on the data folder makes a rename as good.
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => fs::rename(&temporary, path)?,
@@ -191,6 +220,31 @@ mod tests {
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         let other = KeyFile::open(&dir.path().join("other"), &SystemRandom).unwrap();
         assert_eq!(other.unwrap(&wrapped, "here").await.unwrap_err().kind(), ErrorKind::Denied);
+    }
+
+    #[tokio::test]
+    async fn a_passphrase_guards_the_keys() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("archive.key");
+        let plain = KeyFile::open(&path, &SystemRandom).unwrap();
+        let wrapped = plain.wrap(b"secret", "here").await.unwrap();
+        let clear = fs::read_to_string(&path).unwrap();
+        for _ in 0..2 {
+            let keys = KeyFile::open_under(&path, &SystemRandom, Some("a good one")).unwrap();
+            assert_eq!(keys.unwrap(&wrapped, "here").await.unwrap(), b"secret");
+        }
+        let locked = fs::read_to_string(&path).unwrap();
+        assert!(clear.lines().skip(1).all(|line| !locked.contains(line.split_once(' ').unwrap().1)));
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        for wrong in [None, Some("another"), Some("")] {
+            let error = KeyFile::open_under(&path, &SystemRandom, wrong).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+        }
+        fs::write(&path, locked.replace("argon2id 6", "argon2id 99999")).unwrap();
+        assert_eq!(KeyFile::open_under(&path, &SystemRandom, Some("a")).unwrap_err().kind(), ErrorKind::Corrupt);
+        let new = dir.path().join("new.key");
+        KeyFile::open_under(&new, &SystemRandom, Some("x")).unwrap();
+        assert!(fs::read_to_string(&new).unwrap().starts_with("postkahn keys 2\n"));
     }
 
     #[test]

@@ -101,4 +101,6 @@ pub struct EditSchedule {
 pub struct StartCheck {
     /// Reads and hashes every object, instead of comparing what the catalogue says.
     pub read_data: bool,
+    /// Puts right what can be put right without losing anything, and checks again; reads every object.
+    pub repair: bool,
 }

@@ -1,15 +1,19 @@
 //! The user and the groups that a new archive begins with.
 
 use super::{Group, NewUser, Role, User};
-use crate::{Archive, ErrorKind, Result, records::Record as _};
+use crate::{Archive, ErrorKind, Result, inventory::SLICES, kept, records::Record as _};
 
 const ADMIN: &str = "admin";
 const GROUPS: [(&str, Role); 4] =
     [("admins", Role::Admin), ("compliance", Role::Compliance), ("readers", Role::Reader), ("auditors", Role::Auditor)];
 
 impl Archive {
-    /// The user `admin` and the four groups of a new archive; answers the admin's first password if it was made now.
+    /// The user `admin` and the four groups of a new archive; answers the admin's first password if it was made now. An
+    /// archive that has lost its catalogue is not new: whom it knows, its objects say.
     pub async fn create_first_user(&self) -> Result<Option<String>> {
+        if self.has_no_user().await? && self.has_lost_its_users().await? {
+            return Ok(None);
+        }
         self.create_groups().await?;
         if self.find::<User>(ADMIN).await?.is_some() {
             return Ok(None);
@@ -21,6 +25,15 @@ impl Archive {
     /// Whether the archive is new: it has no user at all.
     pub async fn has_no_user(&self) -> Result<bool> {
         Ok(self.catalog.list(User::KIND, None, 1).await?.is_empty())
+    }
+
+    async fn has_lost_its_users(&self) -> Result<bool> {
+        for prefix in [format!("{}{}/", kept::PREFIX, User::KIND), SLICES.into()] {
+            if self.objects.list(&prefix, None, 1).await?.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// As [`Self::create_first_user`], with a password that was kept somewhere before: where the process that makes the

@@ -24,6 +24,7 @@ pub struct Grant {
 
 impl Record for Grant {
     const KIND: &'static str = "grant";
+    const KEPT: bool = true;
     fn id(&self) -> String {
         // A space is in no name: the id cannot be another grant's.
         match &self.to {

@@ -23,6 +23,7 @@ pub struct User {
 
 impl Record for User {
     const KIND: &'static str = "user";
+    const KEPT: bool = true;
     fn id(&self) -> String {
         self.name.clone()
     }
@@ -36,6 +37,7 @@ pub struct Group {
 
 impl Record for Group {
     const KIND: &'static str = "group";
+    const KEPT: bool = true;
     fn id(&self) -> String {
         self.name.clone()
     }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How often restructure runs once the first import has finished.
-const RESTRUCTURE_MINUTES: u32 = 15;
+pub(crate) const RESTRUCTURE_MINUTES: u32 = 15;
 pub(crate) const RESTRUCTURE: &str = "restructure";
 /// An import that another worker closes is looked at again after so long.
 const RETRY: Duration = Duration::from_secs(30);
@@ -56,14 +56,14 @@ impl Archive {
             return Ok(false);
         }
         lease.renew(self).await?;
-        self.file_report(&import, slices, &rows).await?;
+        let filed = self.file_report(&import, slices, &rows).await?;
         if self.schedules.create(RESTRUCTURE, RESTRUCTURE_MINUTES, &Job::Restructure { process: None }).await? {
             let text = format!("schedule {RESTRUCTURE:?} was created: every {RESTRUCTURE_MINUTES} minutes");
             self.say(&import.process, Severity::Info, text).await?;
         }
         self.settle_upload(&import).await?;
         self.note_imported(&import).await?;
-        self.end_import(&import).await?;
+        self.end_import(&import, filed).await?;
         Ok(true)
     }
 
@@ -131,11 +131,11 @@ impl Archive {
             Ok(())
         })
         .await?;
-        self.end_import(&import).await?;
+        self.end_import(&import, self.clock.now()).await?;
         self.tidy_up(id).await
     }
 
-    async fn end_import(&self, closed: &Import) -> Result<()> {
+    async fn end_import(&self, closed: &Import, now: i64) -> Result<()> {
         let tally = closed.tally;
         let text = format!(
             "{}: {} = {} imported + {} already there + {} failed",
@@ -144,7 +144,6 @@ impl Archive {
         let severity =
             if tally.total() == closed.mails && tally.failed == 0 { Severity::Info } else { Severity::Warning };
         self.say(&closed.process, severity, text).await?;
-        let now = self.clock.now();
         let end = |import: &mut Import| {
             import.state = closed.state;
             import.tally = tally;

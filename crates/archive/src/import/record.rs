@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Import,
     read::OpenedMail,
@@ -119,7 +121,7 @@ impl<'a> Recording<'a> {
             message_date: metadata.message_date,
             message_date_source: metadata.message_date_source.clone(),
             archive_date: metadata.archive_date,
-            import_date: self.archive.clock.now(),
+            import_date: self.import.id.begun().unwrap_or(self.import.started),
             first: EntryRef { import: self.import.id.clone(), entry: mail.number },
             defects: mail.summary.defects.to_bits(),
             subject: texts.subject,
@@ -155,6 +157,7 @@ impl<'a> Recording<'a> {
 /// Imported is what this very entry brought; a retry finds itself named as the first and says so again.
 fn outcome(import: &Import, number: u64, row: MessageRow, recorded: &Recorded) -> SliceEntry {
     let mine = recorded.first.import == import.id && recorded.first.entry == number;
+    let first = (!mine).then(|| recorded.first.clone());
     let placed = Placed {
         hash: row.hash,
         size_bytes: row.size_bytes,
@@ -163,12 +166,14 @@ fn outcome(import: &Import, number: u64, row: MessageRow, recorded: &Recorded) -
         archive_date: row.archive_date,
         locations: row.locations.into_iter().collect(),
         flags: row.flags,
+        pack: Some(recorded.pack.clone()),
+        first,
     };
     SliceEntry { number, outcome: if mine { Outcome::Imported(placed) } else { Outcome::AlreadyThere(placed) } }
 }
 
 /// What a row keeps of a mail's header.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Texts {
     pub(crate) subject: Option<String>,
     pub(crate) from: Option<String>,

@@ -21,6 +21,9 @@ pub(crate) struct Report {
     /// Hex SHA-256 of the report object.
     pub(crate) sha256: String,
     pub(crate) done: bool,
+    /// When it was filed, which is when its import ended.
+    #[serde(default)]
+    pub(crate) filed: i64,
 }
 
 impl Record for Report {
@@ -44,17 +47,29 @@ impl Record for Waiting {
 }
 
 /// What restructure and `check` need of a report object.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 pub(crate) struct Contents {
     /// In the order of their entries.
     pub(crate) slices: Vec<SliceRef>,
     /// Every user archive that occurs.
     pub(crate) user_archives: BTreeSet<String>,
+    /// The target.
+    pub(crate) mailbox: crate::MailboxAddress,
+    pub(crate) export_name: String,
+    /// The import as its row says it after the end; none in a report of version 1.
+    #[serde(default)]
+    pub(crate) row: Option<Import>,
 }
+
+pub(crate) const REPORTS: &str = "reports/";
+const FORMAT: &str = "postkahn import report";
+const VERSION: u32 = 2;
 
 /// The report object.
 #[derive(Serialize)]
 struct Paper<'a> {
+    format: &'a str,
+    version: u32,
     import: &'a ImportId,
     file: &'a str,
     by: &'a str,
@@ -69,22 +84,52 @@ struct Paper<'a> {
     state: super::ImportState,
     slices: &'a [SliceRef],
     user_archives: &'a BTreeSet<String>,
+    row: &'a Import,
 }
 
 impl Archive {
-    /// Writes report object and queue row; a report that has its row stays as it is.
-    pub(super) async fn file_report(&self, import: &Import, slices: Vec<SliceRef>, rows: &[SliceRow]) -> Result<()> {
+    /// Writes report object and queue row; a report that has its row stays as it is. Answers when it was filed.
+    pub(super) async fn file_report(&self, import: &Import, slices: Vec<SliceRef>, rows: &[SliceRow]) -> Result<i64> {
         if let Some(report) = self.find::<Report>(&import.id.0).await? {
-            return if report.value.done { Ok(()) } else { self.queue_report(import).await };
+            if !report.value.done {
+                self.queue_report(import).await?;
+            }
+            return Ok(report.value.filed);
         }
-        let contents = Contents { slices, user_archives: self.user_archives_of(rows).await? };
-        let json = serde_json::to_vec_pretty(&Paper::of(import, &contents))
+        let user_archives = self.user_archives_of(rows).await?;
+        let report = self.write_report(import, slices, user_archives).await?;
+        let filed = report.filed;
+        self.put(report).await?;
+        self.queue_report(import).await?;
+        Ok(filed)
+    }
+
+    /// Writes the report object of an import that ends now, and answers what its row is to say.
+    pub(crate) async fn write_report(
+        &self,
+        import: &Import,
+        slices: Vec<SliceRef>,
+        user_archives: BTreeSet<String>,
+    ) -> Result<Report> {
+        let filed = self.clock.now();
+        let row = Import { wrapped_key: None, finished: Some(filed), ..import.clone() };
+        let json = serde_json::to_vec_pretty(&Paper::of(&row, &slices, &user_archives))
             .map_err(|e| Error::internal("a report cannot be written").caused_by(e))?;
-        let key = ObjectKey::parse(format!("reports/{}.json", import.id))?;
+        let key = ObjectKey::parse(format!("{REPORTS}{}.json", import.id))?;
         let sha256 = to_hex(&Sha256::digest(&json));
         self.objects.put(&key, json.into(), PutMode::Overwrite).await?;
-        self.put(Report { import: import.id.clone(), key, sha256, done: false }).await?;
-        self.queue_report(import).await
+        Ok(Report { import: import.id.clone(), key, sha256, done: false, filed })
+    }
+
+    /// Puts the report in the state that its objects say.
+    pub(crate) async fn queue_as(&self, report: Report) -> Result<()> {
+        let import = report.import.clone();
+        if report.done {
+            self.put(report).await?;
+            return self.drop_record::<Waiting>(None, &import.0).await.map(drop);
+        }
+        self.put(report).await?;
+        self.put(Waiting { import }).await.map(drop)
     }
 
     async fn queue_report(&self, import: &Import) -> Result<()> {
@@ -93,20 +138,42 @@ impl Archive {
 
     /// Reads a report object back, verified.
     pub(crate) async fn report_contents(&self, report: &Report) -> Result<Contents> {
-        let missing = || Error::corrupt(format!("{} is missing", report.key));
-        let changed = || Error::corrupt(format!("{} has changed", report.key));
-        let meta = self.objects.head(&report.key).await?.ok_or_else(missing)?;
-        let json = self.objects.get(&report.key, 0..meta.size_bytes, None).await?;
-        if to_hex(&Sha256::digest(&json)) != report.sha256 {
-            return Err(changed());
+        let (sha256, contents) = self.report_object(&report.key).await?;
+        if sha256 != report.sha256 {
+            return Err(changed(&report.key));
         }
-        serde_json::from_slice(&json).map_err(|e| changed().caused_by(e))
+        Ok(contents)
+    }
+
+    /// Reads a report as its object alone tells it; `Corrupt` unless it is whole and in its place.
+    pub(crate) async fn lone_report(&self, key: &ObjectKey) -> Result<(Report, Contents)> {
+        let (sha256, contents) = self.report_object(key).await?;
+        let name = key.as_str().strip_prefix(REPORTS).and_then(|name| name.strip_suffix(".json"));
+        let import = ImportId(name.ok_or_else(|| changed(key))?.to_owned());
+        if contents.row.as_ref().is_some_and(|row| row.id != import) {
+            return Err(changed(key));
+        }
+        let filed = contents.row.as_ref().and_then(|row| row.finished).unwrap_or_default();
+        Ok((Report { import, key: key.clone(), sha256, done: false, filed }, contents))
+    }
+
+    async fn report_object(&self, key: &ObjectKey) -> Result<(String, Contents)> {
+        let meta = self.objects.head(key).await?.ok_or_else(|| Error::corrupt(format!("{key} is missing")))?;
+        let json = self.objects.get(key, 0..meta.size_bytes, None).await?;
+        let contents = serde_json::from_slice(&json).map_err(|e| changed(key).caused_by(e))?;
+        Ok((to_hex(&Sha256::digest(&json)), contents))
     }
 }
 
+fn changed(key: &ObjectKey) -> Error {
+    Error::corrupt(format!("{key} has changed"))
+}
+
 impl<'a> Paper<'a> {
-    fn of(import: &'a Import, contents: &'a Contents) -> Self {
+    fn of(import: &'a Import, slices: &'a [SliceRef], user_archives: &'a BTreeSet<String>) -> Self {
         Self {
+            format: FORMAT,
+            version: VERSION,
             import: &import.id,
             file: &import.file,
             by: &import.by,
@@ -119,8 +186,9 @@ impl<'a> Paper<'a> {
             in_volume: import.mails,
             tally: import.tally,
             state: import.state,
-            slices: &contents.slices,
-            user_archives: &contents.user_archives,
+            slices,
+            user_archives,
+            row: import,
         }
     }
 }

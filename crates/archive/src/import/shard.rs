@@ -49,7 +49,7 @@ impl Import {
         u32::try_from(self.mails.div_ceil(self.shard_mails.max(1))).unwrap_or(u32::MAX).max(1)
     }
 
-    pub(super) fn shard_entries(&self, number: u32) -> Range<u64> {
+    pub(crate) fn shard_entries(&self, number: u32) -> Range<u64> {
         let start = self.first_mail + u64::from(number) * self.shard_mails;
         start..(start + self.shard_mails).min(self.first_mail + self.mails)
     }

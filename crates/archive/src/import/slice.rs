@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Import, shard::Shard};
 use crate::{
-    Archive, Error, ErrorKind, Flags, ImportId, Location, MailHash, Result,
+    Archive, EntryRef, Error, ErrorKind, Flags, ImportId, Location, MailHash, PackId, Result,
     hash::to_hex,
     lease::Lease,
     ports::{ObjectKey, PutMode},
@@ -35,6 +35,12 @@ impl SliceRef {
     /// The entry after its last one.
     pub(crate) fn end(&self) -> u64 {
         self.first + self.entries
+    }
+
+    /// The shard, as the key says.
+    pub(crate) fn shard(&self) -> u32 {
+        let name = self.key.as_str().rsplit('/').next().unwrap_or_default();
+        name.split('-').next().and_then(|shard| shard.parse().ok()).unwrap_or_default()
     }
 }
 
@@ -86,6 +92,27 @@ pub(crate) struct Placed {
     pub(crate) archive_date: Option<i64>,
     pub(crate) locations: Vec<Location>,
     pub(crate) flags: Flags,
+    /// Where the bytes lie that count; slices of version 1 do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pack: Option<PackId>,
+    /// The entry that has brought the mail, if it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) first: Option<EntryRef>,
+}
+
+const FORMAT: &str = "postkahn slice";
+const VERSION: u32 = 2;
+
+/// A slice object, unpacked.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SliceFile {
+    format: String,
+    version: u32,
+    /// The import as it was then, without its key: enough to close it where its row is lost.
+    pub(crate) import: Import,
+    pub(crate) shard: u32,
+    pub(crate) fence: u64,
+    pub(crate) entries: Vec<SliceEntry>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,18 +125,22 @@ pub(crate) struct SliceEntry {
 impl Archive {
     /// Writes the slice of a step and its row. The fence in its key, and in the row, keeps a worker that was overtaken from
     /// writing over them.
-    pub(super) async fn put_slice(&self, lease: &Lease<Shard>, entries: &[SliceEntry]) -> Result<()> {
-        let (import, shard, fence) = (&lease.value().import, lease.value().number, lease.fence());
+    pub(super) async fn put_slice(
+        &self,
+        import: &Import,
+        lease: &Lease<Shard>,
+        entries: Vec<SliceEntry>,
+    ) -> Result<()> {
+        let (shard, fence) = (lease.value().number, lease.fence());
         let first = entries.first().map_or(0, |entry| entry.number);
-        let json =
-            serde_json::to_vec(entries).map_err(|e| Error::internal("a slice cannot be written").caused_by(e))?;
-        let packed =
-            zstd::bulk::compress(&json, 3).map_err(|e| Error::internal("a slice cannot be packed").caused_by(e))?;
-        let key = ObjectKey::parse(format!("slices/{import}/{shard:06}-{first:011}-{fence}.json.zst"))?;
+        let row = Import { wrapped_key: None, ..import.clone() };
+        let file = SliceFile { format: FORMAT.into(), version: VERSION, import: row, shard, fence, entries };
+        let (packed, key) = (file.pack()?, file.key(first)?);
+        let (import, entries) = (&import.id, file.entries);
         let sha256 = to_hex(&Sha256::digest(&packed));
         self.objects.put(&key, packed.into(), PutMode::Overwrite).await?;
         let slice = SliceRef { key, sha256, first, entries: entries.len() as u64 };
-        let names = user_archives(entries);
+        let names = user_archives(&entries);
         let user_archives = (names.iter().map(String::len).sum::<usize>() <= NAMES_BYTES).then_some(names);
         self.note_slice(SliceRow { import: import.clone(), shard, fence, slice, user_archives }).await
     }
@@ -164,24 +195,80 @@ impl Archive {
 
     /// Reads a slice back, verified.
     pub(crate) async fn slice(&self, slice: &SliceRef) -> Result<Vec<SliceEntry>> {
-        let damaged = || Error::corrupt(format!("slice {} is damaged", slice.key));
-        let meta = self
-            .objects
-            .head(&slice.key)
-            .await?
-            .ok_or_else(|| Error::corrupt(format!("slice {} is missing", slice.key)))?;
-        let packed: Bytes = self.objects.get(&slice.key, 0..meta.size_bytes, None).await?;
+        let packed = self.slice_object(&slice.key).await?;
         if to_hex(&Sha256::digest(&packed)) != slice.sha256 {
-            return Err(damaged());
+            return Err(damaged(&slice.key));
         }
-        let limit = zstd::zstd_safe::get_frame_content_size(&packed).ok().flatten().filter(|size| *size <= MAX_BYTES);
-        let limit = limit.and_then(|size| usize::try_from(size).ok()).ok_or_else(damaged)?;
-        let json = zstd::bulk::decompress(&packed, limit).map_err(|e| damaged().caused_by(e))?;
-        serde_json::from_slice(&json).map_err(|e| damaged().caused_by(e))
+        unpack(&packed).and_then(|json| entries_of(&json)).ok_or_else(|| damaged(&slice.key))
+    }
+
+    /// Reads a slice that nothing speaks of, with the name that a report would give it; `Corrupt` unless it is whole and
+    /// of version 2. Where it lies tells what it is of.
+    pub(crate) async fn lone_slice(&self, key: &ObjectKey) -> Result<(SliceRef, SliceFile)> {
+        let packed = self.slice_object(key).await?;
+        let file = unpack(&packed).and_then(|json| file_of(&json)).ok_or_else(|| damaged(key))?;
+        let first = file.entries.first().map_or(0, |entry| entry.number);
+        if *key != file.key(first)? {
+            return Err(damaged(key));
+        }
+        let sha256 = to_hex(&Sha256::digest(&packed));
+        Ok((SliceRef { key: key.clone(), sha256, first, entries: file.entries.len() as u64 }, file))
+    }
+
+    async fn slice_object(&self, key: &ObjectKey) -> Result<Bytes> {
+        let meta = self.objects.head(key).await?;
+        let meta = meta.ok_or_else(|| Error::corrupt(format!("slice {key} is missing")))?;
+        self.objects.get(key, 0..meta.size_bytes, None).await
     }
 }
 
-fn user_archives(entries: &[SliceEntry]) -> BTreeSet<String> {
+#[cfg(test)]
+impl Archive {
+    /// Writes a slice as a worker does that another one has overtaken.
+    pub(crate) async fn put_slice_again(&self, file: SliceFile, fence: u64) {
+        let file = SliceFile { fence, ..file };
+        let first = file.entries.first().map_or(0, |entry| entry.number);
+        let packed = file.pack().unwrap();
+        self.objects.put(&file.key(first).unwrap(), packed.into(), PutMode::IfAbsent).await.unwrap();
+    }
+}
+
+impl SliceFile {
+    fn key(&self, first: u64) -> Result<ObjectKey> {
+        let Self { import, shard, fence, .. } = self;
+        ObjectKey::parse(format!("slices/{}/{shard:06}-{first:011}-{fence}.json.zst", import.id))
+    }
+
+    fn pack(&self) -> Result<Vec<u8>> {
+        let json = serde_json::to_vec(self).map_err(|e| Error::internal("a slice cannot be written").caused_by(e))?;
+        zstd::bulk::compress(&json, 3).map_err(|e| Error::internal("a slice cannot be packed").caused_by(e))
+    }
+}
+
+fn damaged(key: &ObjectKey) -> Error {
+    Error::corrupt(format!("slice {key} is damaged"))
+}
+
+fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
+    let size = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten().filter(|size| *size <= MAX_BYTES)?;
+    zstd::bulk::decompress(packed, usize::try_from(size).ok()?).ok()
+}
+
+/// Version 1 was the bare list.
+fn entries_of(json: &[u8]) -> Option<Vec<SliceEntry>> {
+    match json.first() {
+        Some(b'[') => serde_json::from_slice(json).ok(),
+        _ => file_of(json).map(|file| file.entries),
+    }
+}
+
+fn file_of(json: &[u8]) -> Option<SliceFile> {
+    let file: SliceFile = serde_json::from_slice(json).ok()?;
+    (file.format == FORMAT && file.version == VERSION).then_some(file)
+}
+
+/// Every user archive that occurs.
+pub(crate) fn user_archives(entries: &[SliceEntry]) -> BTreeSet<String> {
     let placed = entries.iter().filter_map(|entry| match &entry.outcome {
         Outcome::Imported(placed) | Outcome::AlreadyThere(placed) => Some(placed),
         Outcome::Failed { .. } => None,

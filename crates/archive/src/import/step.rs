@@ -121,8 +121,8 @@ async fn checkpoint(
             }
         }
     }
-    archive.put_slice(lease, &done).await?;
     let next = done.last().map_or(lease.value().next, |entry| entry.number + 1);
+    archive.put_slice(import, lease, done).await?;
     let now = archive.clock.now();
     lease
         .save(archive, |shard| {

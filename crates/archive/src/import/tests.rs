@@ -26,13 +26,13 @@ use crate::{
     uploads::UploadState,
 };
 
-struct World {
-    memory: Memory,
-    archive: Archive,
-    exported: Exported,
+pub(crate) struct World {
+    pub(crate) memory: Memory,
+    pub(crate) archive: Archive,
+    pub(crate) exported: Exported,
 }
 
-fn samples() -> Vec<Sample> {
+pub(crate) fn samples() -> Vec<Sample> {
     let mut mails: Vec<_> = (1..=9).map(|n| Sample::new(n, "anna/Inbox")).collect();
     mails.push(Sample { location: vec!["anna".into(), "Projekte".into(), "A/B".into()], ..Sample::new(3, "") });
     mails.push(Sample { date: None, ..Sample::new(11, "bob") });
@@ -40,7 +40,7 @@ fn samples() -> Vec<Sample> {
     mails
 }
 
-fn world(password: Option<&str>) -> World {
+pub(crate) fn world(password: Option<&str>) -> World {
     let memory = Memory::new(1);
     // Far below the 400 KB that a row of DynamoDB holds.
     let mut archive = Faults::none().documents_up_to(350 << 10).before(&memory.archive());
@@ -48,18 +48,18 @@ fn world(password: Option<&str>) -> World {
     World { archive, memory, exported: export("mine", &samples(), 100, password) }
 }
 
-fn key(name: &str) -> ObjectKey {
+pub(crate) fn key(name: &str) -> ObjectKey {
     ObjectKey::parse(format!("anna/{name}")).unwrap()
 }
 
 impl World {
-    async fn upload(&self, name: &str, bytes: Bytes) {
+    pub(crate) async fn upload(&self, name: &str, bytes: Bytes) {
         self.memory.uploads.put(&key(name), bytes, PutMode::Overwrite).await.unwrap();
         self.archive.upload_landed(&key(name)).await.unwrap();
         self.memory.work(&self.archive).await.unwrap();
     }
 
-    fn start(&self, names: &[&str], password: Option<&str>) -> StartImports {
+    pub(crate) fn start(&self, names: &[&str], password: Option<&str>) -> StartImports {
         StartImports {
             sources: names.iter().map(|name| Source::Upload(key(name))).collect(),
             mailbox: MailboxAddress::parse("target@firma.example").unwrap(),
@@ -72,14 +72,14 @@ impl World {
     }
 
     /// Uploads the first volume and starts its import; nothing works on it yet.
-    async fn begin(&self) -> (Started, ImportId) {
+    pub(crate) async fn begin(&self) -> (Started, ImportId) {
         self.upload("v.mszip", self.exported.volumes[0].clone()).await;
         let started = self.archive.start_imports(self.start(&["v.mszip"], None)).await.unwrap();
         let id = started.imports[0].id.clone().unwrap();
         (started, id)
     }
 
-    async fn import(&self, password: Option<&str>) -> ImportView {
+    pub(crate) async fn import(&self, password: Option<&str>) -> ImportView {
         self.upload("v.mszip", self.exported.volumes[0].clone()).await;
         let started = self.archive.start_imports(self.start(&["v.mszip"], password)).await.unwrap();
         self.memory.work(&self.archive).await.unwrap();
@@ -89,7 +89,7 @@ impl World {
         view
     }
 
-    async fn restructure(&self) -> Restructured {
+    pub(crate) async fn restructure(&self) -> Restructured {
         let process = self.archive.start_restructure("test").await.unwrap();
         self.memory.work(&self.archive).await.unwrap();
         let process = self.archive.process(&process).await.unwrap();
@@ -98,7 +98,7 @@ impl World {
 }
 
 /// All that somebody can see: mailboxes, folders, mails with their places, raw bytes.
-async fn visible_state(archive: &Archive) -> BTreeMap<String, String> {
+pub(crate) async fn visible_state(archive: &Archive) -> BTreeMap<String, String> {
     let mut state = BTreeMap::new();
     for mailbox in archive.mailboxes().await.unwrap() {
         state.insert(format!("mailbox {}", mailbox.address), format!("{mailbox:?}"));

@@ -18,10 +18,10 @@ pub struct FailedEntry {
 
 /// A failed entry as it is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct FailureRow {
-    pub(super) import: ImportId,
+pub(crate) struct FailureRow {
+    pub(crate) import: ImportId,
     #[serde(flatten)]
-    pub(super) entry: FailedEntry,
+    pub(crate) entry: FailedEntry,
 }
 
 impl Record for FailureRow {
@@ -106,11 +106,17 @@ impl Archive {
     }
 }
 
+impl FailedEntry {
+    /// An entry of a volume.
+    pub(crate) fn new(number: u64, code: &str, reason: &str) -> Self {
+        Self { number, locator: format!("mail/{number:011}"), code: code.into(), reason: reason.into() }
+    }
+}
+
 impl Archive {
     /// Keeps why an entry failed; a repeat writes the same.
     pub(super) async fn note_failure(&self, import: &Import, number: u64, code: &str, reason: &str) -> Result<()> {
-        let locator = format!("mail/{number:011}");
-        let entry = FailedEntry { number, locator, code: code.into(), reason: reason.into() };
+        let entry = FailedEntry::new(number, code, reason);
         self.put(FailureRow { import: import.id.clone(), entry }).await.map(drop)
     }
 }

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sha2::{Digest, Sha256};
-
-use super::turn::{Place, Run, Turn};
+use super::{
+    told::{Stage, Told, plan_of},
+    turn::{Place, Run, Turn},
+};
 use crate::{
     Archive, FolderPath, ImportId, MailboxAddress, ProcessId, Result,
-    hash::to_hex,
     import::{Contents, Mails, Placed},
     lease::Lease,
     mapping::Plan,
@@ -30,6 +30,8 @@ impl Archive {
         stop: Duration,
     ) -> Result<bool> {
         let begun = begin(plan, import, contents);
+        let told = Told::of(plan, import, contents, &begun.plan);
+        self.tell(&told, Stage::Begun).await?;
         let mut at = run.at.take().filter(|at| (&at.import, &at.plan) == (import, &begun.plan)).unwrap_or(begun);
         loop {
             let mut gathered = Gathered::default();
@@ -49,6 +51,7 @@ impl Archive {
                 return Ok(false);
             }
         }
+        self.tell(&told, Stage::Done).await?;
         run.at = Some(at);
         Ok(true)
     }
@@ -78,13 +81,22 @@ impl Archive {
     }
 }
 
+impl Told {
+    fn of(plan: &Plan, import: &ImportId, contents: &Contents, name: &str) -> Self {
+        let addresses = addresses(plan, contents).map(|(archive, address)| (archive.clone(), address.clone()));
+        Self::new(import.clone(), name, addresses.collect())
+    }
+}
+
 /// The beginning of a report, under these addresses.
 fn begin(plan: &Plan, import: &ImportId, contents: &Contents) -> Place {
-    let mut hasher = Sha256::new();
-    for (archive, address) in plan.addresses.iter().filter(|(archive, _)| contents.user_archives.contains(*archive)) {
-        hasher.update(format!("{archive:?} {address}\n"));
-    }
-    Place { import: import.clone(), plan: to_hex(&hasher.finalize()), next: 0, folders: 0, placements: 0 }
+    let plan = plan_of(addresses(plan, contents));
+    Place { import: import.clone(), plan, next: 0, folders: 0, placements: 0 }
+}
+
+/// Those of the report's own user archives.
+fn addresses<'a>(plan: &'a Plan, contents: &Contents) -> impl Iterator<Item = (&'a String, &'a MailboxAddress)> {
+    plan.addresses.iter().filter(|(archive, _)| contents.user_archives.contains(*archive))
 }
 
 impl<'a> Gathered<'a> {
@@ -105,7 +117,7 @@ impl<'a> Gathered<'a> {
 /// Folders lie at most so deep; what is deeper is folded into the last name, because parents of parents cost squares.
 const MAX_DEPTH: usize = 500;
 
-fn folder_path(path: &[String]) -> FolderPath {
+pub(crate) fn folder_path(path: &[String]) -> FolderPath {
     match path.split_at_checked(MAX_DEPTH) {
         Some((names, rest)) if !rest.is_empty() => {
             let mut names = names.to_vec();

@@ -13,11 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, ImportId, MailHash, PackId, Result, ports::ObjectKey, records::Record};
 
+pub(crate) const PACKS: &str = "packs/";
 pub(crate) const MAGIC: &[u8; 8] = b"PKPACK1\n";
 const INDEX_MAGIC: &[u8; 8] = b"PKINDEX1";
 /// Length of what stands in front of each frame.
 pub(crate) const RECORD_BYTES: u64 = RecordHeader::BYTES as u64;
-const INDEX_ENTRY_BYTES: u64 = 56;
+pub(crate) const INDEX_ENTRY_BYTES: u64 = 56;
 pub(crate) const FOOTER_BYTES: u64 = 48;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +56,7 @@ impl Record for Pack {
 /// Where a pack lies in the object store; spread over 256 prefixes.
 pub(crate) fn pack_key(id: &PackId) -> Result<ObjectKey> {
     let spread = id.0.get(..2).unwrap_or("00");
-    ObjectKey::parse(format!("packs/{spread}/{id}.pack"))
+    ObjectKey::parse(format!("{PACKS}{spread}/{id}.pack"))
 }
 
 /// What stands in front of a frame.

@@ -39,6 +39,15 @@ impl Archive {
         Ok(RawMail { size_bytes: row.size_bytes, blocks: blocks.boxed() })
     }
 
+    /// Reads a mail to its end, only to see that it is whole.
+    pub(crate) async fn drain(&self, row: &MessageRow) -> Result<()> {
+        let mut blocks = self.read_mail(row).await?.blocks;
+        while let Some(block) = blocks.next().await {
+            block?;
+        }
+        Ok(())
+    }
+
     /// The whole raw mail in memory; `Invalid` if it is larger than `limit`.
     pub(crate) async fn read_whole(&self, row: &MessageRow, limit: u64) -> Result<Vec<u8>> {
         if row.size_bytes > limit {

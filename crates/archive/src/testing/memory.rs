@@ -62,6 +62,14 @@ impl Memory {
         }
     }
 
+    /// The same objects under an empty catalogue, queue and timetable.
+    #[must_use]
+    pub fn without_catalogue(&self) -> Self {
+        let clock = self.clock.clone();
+        let queue = Arc::new(MemoryQueue::new(clock.clone()));
+        Self { catalog: Arc::default(), queue, schedules: Arc::new(MemorySchedules::new(clock)), ..self.clone() }
+    }
+
     /// The product over these twins.
     pub fn archive(&self) -> Archive {
         Archive {

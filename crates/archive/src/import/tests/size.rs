@@ -92,10 +92,10 @@ async fn an_overtaken_worker_writes_over_no_slice() {
     let mut quick = take(&another(&world.archive)).await;
     let failed = |numbers: std::ops::RangeInclusive<u64>| -> Vec<_> {
         let outcome = Outcome::Failed { code: "mail_damaged".into(), reason: "test".into() };
-        numbers.map(|number| slice::SliceEntry { number, outcome: outcome.clone() }).collect()
+        numbers.map(|number| SliceEntry { number, outcome: outcome.clone() }).collect()
     };
-    world.archive.put_slice(&quick, &failed(1..=5)).await.unwrap();
-    let refused = world.archive.put_slice(&slow, &failed(1..=3)).await.unwrap_err();
+    world.archive.put_slice(&import, &quick, failed(1..=5)).await.unwrap();
+    let refused = world.archive.put_slice(&import, &slow, failed(1..=3)).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Conflict);
     assert!(world.archive.slice_rows(&import).await.unwrap().is_empty(), "no checkpoint counts it");
     quick.save(&world.archive, |shard| shard.next = 6).await.unwrap();

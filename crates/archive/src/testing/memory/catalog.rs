@@ -58,6 +58,34 @@ impl Placements {
     }
 }
 
+/// Behind everyone's back, as somebody does who edits the file of the catalogue.
+impl MemoryCatalog {
+    /// Changes, adds or removes a message row.
+    pub fn change_message(&self, hash: MailHash, change: impl FnOnce(&mut Option<MessageRow>)) {
+        let mut tables = locked(&self.tables);
+        let mut row = tables.messages.remove(&hash);
+        change(&mut row);
+        tables.messages.extend(row.map(|row| (hash, row)));
+    }
+
+    /// Takes a mail out of a list. False if it was not there.
+    pub fn unplace(&self, scope: &Scope, hash: &MailHash) -> bool {
+        let mut tables = locked(&self.tables);
+        let Some(placements) = tables.scopes.get_mut(scope) else { return false };
+        placements.by_hash.remove(hash).is_some_and(|key| placements.keys.remove(&key))
+    }
+
+    /// Every row, in words: documents by partition and id, message rows, lists with their mails.
+    pub fn dump(&self) -> BTreeMap<String, String> {
+        let tables = locked(&self.tables);
+        let documents = tables.documents.iter().map(|((of, id), row)| (format!("{of} {id}"), row.body.to_string()));
+        let messages = tables.messages.iter().map(|(hash, row)| (format!("message {hash}"), format!("{row:?}")));
+        let places =
+            |(scope, placements): (&Scope, &Placements)| (format!("list {scope:?}"), format!("{:?}", placements.keys));
+        documents.chain(messages).chain(tables.scopes.iter().map(places)).collect()
+    }
+}
+
 /// `Conflict` unless what is there is what the caller expects.
 fn expected(partition: &str, id: &str, there: Option<&Document>, expect: Expect) -> Result<()> {
     let fits = match (expect, there) {

@@ -45,6 +45,14 @@ impl MemoryObjects {
         Self { store: Arc::default(), clock }
     }
 
+    /// Another store with the same objects.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let store = locked(&self.store);
+        let copied = Store { objects: store.objects.clone(), versions: store.versions };
+        Self { store: Arc::new(Mutex::new(copied)), clock: self.clock.clone() }
+    }
+
     /// Changes the bytes of an object behind everyone's back, as a bad disk does: its `ETag` stays. False if there is
     /// no such object.
     pub fn tamper(&self, key: &ObjectKey, change: impl FnOnce(&mut Vec<u8>)) -> bool {

@@ -1,0 +1,252 @@
+//! The whole catalogue against what the objects say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Findings, Remedy};
+use crate::{
+    Archive, ErrorKind, FolderPath, MailboxAddress, Result,
+    import::{FailedEntry, FailureRow, Import, ImportState, REPORTS, Report, Waiting},
+    inventory::{Inventory, SLICES},
+    kept::{self, Kept},
+    mailbox::Mailbox,
+    ports::{Document, Scope},
+    records::Record,
+    restructure::PLACEMENTS,
+    store::Pack,
+};
+
+/// What the objects say, and how far the catalogue may differ from it.
+pub(super) struct Comparison {
+    pub(super) inventory: Inventory,
+    /// Nothing is under way, so that the catalogue may not be ahead of the objects.
+    pub(super) settled: bool,
+    /// Mailboxes in which a run of restructure may not have come to every mail yet.
+    in_part: BTreeSet<MailboxAddress>,
+}
+
+const PAGE: usize = 1000;
+
+impl Comparison {
+    /// Whether mails lie in the mailbox.
+    fn needs_mailbox(&self, id: &str) -> bool {
+        self.inventory.scopes.iter().any(|(_, scope)| match scope {
+            Scope::All => false,
+            Scope::Mailbox(mailbox) | Scope::Folder(mailbox, _) => mailbox.folded() == id,
+        })
+    }
+
+    pub(super) fn is_in_part(&self, scope: &Scope) -> bool {
+        match scope {
+            Scope::All => false,
+            Scope::Mailbox(mailbox) | Scope::Folder(mailbox, _) => self.in_part.contains(mailbox),
+        }
+    }
+}
+
+impl Archive {
+    pub(super) async fn compare(&self, findings: &mut Findings) -> Result<Comparison> {
+        let was_quiet = self.is_quiet().await?;
+        let before = self.told_so_far().await?;
+        let inventory = self.take_inventory().await?;
+        let in_part = inventory.imports.values().flat_map(|ended| ended.in_part.iter().cloned()).collect();
+        let settled =
+            was_quiet && inventory.is_exact() && self.is_quiet().await? && before == self.told_so_far().await?;
+        let mut comparison = Comparison { inventory, settled, in_part };
+        for fault in std::mem::take(&mut comparison.inventory.faults) {
+            findings.error(fault);
+        }
+        if !self.is_mark_whole().await? {
+            findings.error("store.json has changed".into());
+        }
+        self.compare_records(&comparison, findings).await?;
+        self.compare_packs(&comparison.inventory, findings).await?;
+        self.compare_imports(&comparison, findings).await?;
+        self.compare_folders(&comparison, findings).await?;
+        self.compare_mails(&mut comparison, findings).await?;
+        Ok(comparison)
+    }
+
+    /// Whether every import has ended well: one that did not may have left more in the catalogue than its slices say.
+    async fn is_quiet(&self) -> Result<bool> {
+        let ended = |import: &Import| import.finished.is_some() && import.state == ImportState::Finished;
+        Ok(self.all::<Import>(None).await?.iter().all(ended))
+    }
+
+    /// How many objects there are that change what a catalogue must hold.
+    async fn told_so_far(&self) -> Result<[usize; 3]> {
+        let count = async |prefix| self.keys_below(prefix).await.map(|keys| keys.len());
+        Ok([count(REPORTS).await?, count(PLACEMENTS).await?, count(SLICES).await?])
+    }
+
+    /// What people have decided, row by row.
+    async fn compare_records(&self, comparison: &Comparison, findings: &mut Findings) -> Result<()> {
+        let mut told: BTreeMap<(String, String), Option<Value>> = BTreeMap::new();
+        let mut damaged = BTreeSet::new();
+        for key in self.keys_below(kept::PREFIX).await? {
+            findings.expected.insert(key.to_string());
+            match self.kept(&key).await {
+                Ok(kept) => drop(told.insert((kept.kind, kept.id), kept.body)),
+                Err(e) if e.kind() == ErrorKind::Corrupt => {
+                    findings.error(e.to_string());
+                    damaged.insert(key);
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        for kind in kept::KINDS {
+            for row in self.rows_of(kind).await? {
+                let body = told.remove(&(kind.to_owned(), row.id.clone())).flatten();
+                if body.as_ref() == Some(&row.body) {
+                    continue;
+                }
+                let is_damaged = damaged.contains(&Kept::key(kind, &row.id)?);
+                let is_needed = kind == Mailbox::KIND && comparison.needs_mailbox(&row.id);
+                let what = match &body {
+                    Some(_) => "its row differs from its object",
+                    None if is_damaged => "its object is damaged",
+                    None => "no object tells of it",
+                };
+                let text = format!("{kind} {:?}: {what}", row.id);
+                let remedy = match body {
+                    Some(body) => Remedy::Row { partition: kind.into(), id: row.id, body },
+                    None if is_damaged || is_needed => Remedy::Keep { kind, id: row.id, body: row.body },
+                    None => Remedy::Rebuild,
+                };
+                findings.differ(text, remedy);
+            }
+        }
+        for ((kind, id), body) in told {
+            let Some(body) = body else { continue };
+            let text = format!("{kind} {id:?}: it is missing in the catalogue");
+            findings.differ(text, Remedy::Row { partition: kind, id, body });
+        }
+        Ok(())
+    }
+
+    /// Every row of a kind.
+    async fn rows_of(&self, kind: &str) -> Result<Vec<Document>> {
+        let mut rows: Vec<Document> = Vec::new();
+        loop {
+            let page = self.catalog.list(kind, rows.last().map(|row| row.id.as_str()), PAGE).await?;
+            if page.is_empty() {
+                return Ok(rows);
+            }
+            rows.extend(page);
+        }
+    }
+
+    async fn compare_packs(&self, inventory: &Inventory, findings: &mut Findings) -> Result<()> {
+        for told in inventory.pack_rows().filter(|told| inventory.makers.contains_key(&told.id)) {
+            let row = self.find::<Pack>(&told.id.0).await?.map(|stored| stored.value);
+            let differs = row.as_ref().is_none_or(|row| Pack { fence: told.fence, ..row.clone() } != told);
+            if differs && inventory.packs.get(&told.id).is_some_and(|found| found.is_sound) {
+                let what = if row.is_some() { "its row differs from its object" } else { "it has no row" };
+                findings.differ(format!("pack {}: {what}", told.id), Remedy::of(&told));
+            }
+        }
+        Ok(())
+    }
+
+    async fn compare_imports(&self, comparison: &Comparison, findings: &mut Findings) -> Result<()> {
+        let inventory = &comparison.inventory;
+        for (id, ended) in &inventory.imports {
+            if let Some(told) = &ended.row {
+                let row = self.find::<Import>(&id.0).await?.map(|stored| stored.value);
+                // What closes the import writes its report first.
+                let is_closing = row.as_ref().is_some_and(|row| row.finished.is_none());
+                let agrees = row.as_ref().is_some_and(|row| is_told_by(row, told));
+                if !is_closing && !agrees {
+                    let what = if row.is_some() { "its row differs from its report" } else { "it has no row" };
+                    findings.differ(format!("import {id}: {what}"), Remedy::of(told));
+                }
+            }
+            let report = self.find::<Report>(&id.0).await?.map(|stored| stored.value);
+            let told = &ended.report;
+            let agrees = |row: &Report| row.sha256 == told.sha256 && row.key == told.key && row.filed == told.filed;
+            if !report.as_ref().is_some_and(agrees) {
+                let what = if report.is_some() { "its row differs from its object" } else { "it has no row" };
+                findings.differ(format!("report of import {id}: {what}"), Remedy::of(told));
+            }
+            let waits = self.find::<Waiting>(&id.0).await?.is_some();
+            let is_done = report.is_some_and(|report| report.done);
+            if ended.row.is_some() && comparison.settled && (is_done != told.done || waits == is_done) {
+                let what = if told.done { "is done" } else { "waits" };
+                let text = format!("report of import {id}: it {what}, and its rows do not say so");
+                findings.differ(text, Remedy::Queue(told.clone()));
+            }
+            self.compare_failures(inventory, id, findings).await?;
+        }
+        let rows = self.all::<Import>(None).await?;
+        for import in rows.iter().filter(|row| row.state == ImportState::Finished && row.finished.is_some()) {
+            if !inventory.imports.contains_key(&import.id) {
+                findings.error(format!("import {}: it has no report", import.id));
+            }
+        }
+        Ok(())
+    }
+
+    async fn compare_failures(
+        &self,
+        inventory: &Inventory,
+        id: &crate::ImportId,
+        findings: &mut Findings,
+    ) -> Result<()> {
+        let told: BTreeMap<u64, &FailedEntry> =
+            inventory.failures.get(id).into_iter().flatten().map(|entry| (entry.number, entry)).collect();
+        let mut rows: BTreeMap<u64, FailedEntry> =
+            self.all::<FailureRow>(Some(&id.0)).await?.into_iter().map(|row| (row.entry.number, row.entry)).collect();
+        for (number, entry) in told {
+            if rows.remove(&number).as_ref() != Some(entry) {
+                let row = FailureRow { import: id.clone(), entry: entry.clone() };
+                let text = format!("import {id}: the row of its failed entry {number} is not what its slice says");
+                findings.differ(text, Remedy::of(&row));
+            }
+        }
+        for number in rows.into_keys() {
+            findings.differ(format!("import {id}: no slice says that entry {number} failed"), Remedy::Rebuild);
+        }
+        Ok(())
+    }
+
+    /// Each mailbox has the folders that the objects say, and no other.
+    async fn compare_folders(&self, comparison: &Comparison, findings: &mut Findings) -> Result<()> {
+        let mut told = comparison.inventory.scopes.folders();
+        let mailboxes = self.all::<Mailbox>(None).await?;
+        let known: BTreeSet<_> = mailboxes.iter().map(|mailbox| &mailbox.address).chain(told.keys().copied()).collect();
+        for mailbox in known.into_iter().cloned().collect::<Vec<_>>() {
+            let told = told.remove(&mailbox).unwrap_or_default();
+            let there: BTreeSet<FolderPath> =
+                self.catalog.folders(&mailbox).await?.into_iter().map(|folder| folder.path).collect();
+            for path in told.difference(&there).filter(|_| !comparison.in_part.contains(&mailbox)) {
+                let text = format!("folder {:?} of {mailbox}: it is missing in the catalogue", path.0);
+                findings.differ(text, Remedy::Folder(mailbox.clone(), path.clone()));
+            }
+            for path in there.difference(&told).filter(|_| comparison.settled) {
+                findings.differ(format!("folder {:?} of {mailbox}: no object tells of it", path.0), Remedy::Rebuild);
+            }
+            let whole = Scope::Mailbox(mailbox.clone());
+            if told.is_empty() && comparison.settled && self.catalog.count(&whole).await? > 0 {
+                findings.differ(format!("mailbox {mailbox}: no object places a mail in it"), Remedy::Rebuild);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Apart from who has worked on it last, and on which file: a worker may end after the report was written, and the next one
+/// goes on.
+fn is_told_by(row: &Import, told: &Import) -> bool {
+    let Import { touched, process, source, etag, .. } = told.clone();
+    Import { touched, process, source, etag, ..row.clone() } == *told
+}
+
+impl Remedy {
+    /// The row is written as it should be.
+    fn of<T: Record>(told: &T) -> Self {
+        let body = serde_json::to_value(told).unwrap_or_default();
+        let partition = told.parent().map_or_else(|| T::KIND.to_owned(), |parent| format!("{}/{parent}", T::KIND));
+        Self::Row { partition, id: told.id(), body }
+    }
+}
