@@ -27,7 +27,7 @@ use survey::Survey;
 
 /// Deflate packs no more than 1,032 bytes into one; what other methods pack better is no mail.
 const MAX_RATIO: u64 = 1_100;
-/// Exempt from [`MAX_RATIO`]: harmless, and a large attachment of zeros packed by bzip2 may be a mail.
+/// Exempt from [`MAX_RATIO`]: harmless, and a large attachment of zeros packed by zstd may be a mail.
 const HARMLESS_BYTES: u64 = 16 << 20;
 
 /// Why an archive, or the rest of it, cannot be read.

@@ -3,7 +3,6 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
-use bzip2::bufread::MultiBzDecoder;
 use deflate64::Deflate64Decoder;
 use flate2::bufread::DeflateDecoder;
 use rawzip::{CompressionMethod, Crc32};
@@ -24,7 +23,6 @@ pub(super) fn is_known(method: u16) -> bool {
         CompressionMethod::STORE
             | CompressionMethod::DEFLATE
             | CompressionMethod::DEFLATE64
-            | CompressionMethod::BZIP2
             | CompressionMethod::ZSTD
             | CompressionMethod::ZSTD_DEPRECATED
     )
@@ -69,7 +67,6 @@ fn decoder(method: u16, packed: BufReader<ContentReader>) -> io::Result<Box<dyn 
         CompressionMethod::STORE => Box::new(packed),
         CompressionMethod::DEFLATE => Box::new(DeflateDecoder::new(packed)),
         CompressionMethod::DEFLATE64 => Box::new(Deflate64Decoder::with_buffer(packed)),
-        CompressionMethod::BZIP2 => Box::new(MultiBzDecoder::new(packed)),
         CompressionMethod::ZSTD | CompressionMethod::ZSTD_DEPRECATED => Box::new(zstd_decoder(packed)?),
         _ => return Err(damaged(&unknown_method(method))),
     })
