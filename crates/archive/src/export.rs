@@ -116,12 +116,12 @@ pub fn export(options: &ExportOptions, surroundings: &Surroundings<'_>) -> Resul
     }
 }
 
-/// Walks the source and says what an export would do; reads no mail and writes nothing.
+/// Walks the source and says what an export would do; writes nothing, and reads of a mail what a filter needs.
 ///
 /// Errors: those of [`export`] that concern options and source.
 pub fn dry_run(options: &ExportOptions, surroundings: &Surroundings<'_>) -> Result<ExportReport> {
     options.check()?;
-    dry_run::dry_run(options, surroundings)
+    ahead::counting(&options.from, surroundings.progress, || dry_run::dry_run(options, surroundings))
 }
 
 /// The report of an export that has ended, if it has.

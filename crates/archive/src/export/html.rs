@@ -45,8 +45,8 @@ fn write_verdict(report: &ExportReport, out: &mut dyn Write) -> io::Result<()> {
     } else {
         writeln!(
             out,
-            "<p class=\"verdict bad\">Not complete: {skipped} could not be read. Each is named below; every other mail \
-             {which} is in the volumes.</p>"
+            "<p class=\"verdict bad\">Not complete: {skipped} of the mails could not be read. Each is named below; every \
+             other mail {which} is in the volumes.</p>"
         )?;
     }
     if !report.encrypted {
