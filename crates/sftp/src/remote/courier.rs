@@ -12,7 +12,7 @@ use super::{
     compare::{Agreement, compare},
     folder::{Found, Shown, look, unmark},
     line::Line,
-    plan::{LocalFile, Plan, Sent, SentState, plan},
+    plan::{LocalFile, Plan, Sent, SentState, Watch, plan},
     send::send,
     session::Session,
     trouble::{Tried, Trouble},
@@ -52,8 +52,7 @@ impl<'a> Courier<'a> {
             replaced: false,
             state: SentState::NotSent,
             reason: None,
-            was_pending: false,
-            settled: false,
+            watch: Watch::Begun,
         });
         Self { line, files, replace, progress, sent: sent.collect() }
     }

@@ -27,11 +27,11 @@ use super::{
 /// For a name to be looked up and a connection to stand.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// For the exchange of keys, and for a login: servers slow down whoever guesses.
-const GREETING_TIMEOUT: Duration = Duration::from_secs(60);
+const GREETING_TIMEOUT: Duration = Duration::from_mins(1);
 /// A server that answers nothing for four such periods is gone.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// AES first: processors have instructions for it.
 const CIPHERS: [cipher::Name; 3] = [cipher::AES_256_GCM, cipher::CHACHA20_POLY1305, cipher::AES_256_CTR];
@@ -142,14 +142,13 @@ impl Line {
     }
 
     async fn attempt<T>(&mut self, work: &impl AsyncFn(&Session, &Cell<u64>) -> Tried<T>) -> Tried<T> {
-        let session = match self.session.take() {
-            Some(session) => session,
-            None => {
-                let trust = Trust::Fingerprint(self.fingerprint);
-                let (ssh, key) = greet(&self.address, &trust).await?;
-                trust.judge(&self.address, &key)?;
-                enter(ssh, &self.address, &self.login).await?
-            }
+        let session = if let Some(session) = self.session.take() {
+            session
+        } else {
+            let trust = Trust::Fingerprint(self.fingerprint);
+            let (ssh, key) = greet(&self.address, &trust).await?;
+            trust.judge(&self.address, &key)?;
+            enter(ssh, &self.address, &self.login).await?
         };
         work(self.session.insert(session), &self.moved).await
     }

@@ -65,10 +65,18 @@ pub struct Sent {
     pub replaced: bool,
     pub state: SentState,
     pub reason: Option<String>,
-    /// The server has shown that it looks at files.
-    pub(crate) was_pending: bool,
-    /// Its state will not change any more, as far as we can see.
-    pub(crate) settled: bool,
+    pub(crate) watch: Watch,
+}
+
+/// What was seen of a file since it was delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watch {
+    /// Nothing that tells whether the server looks at files.
+    Begun,
+    /// The server looks at files, and not yet at this one.
+    Pending,
+    /// The last word.
+    Ended,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     courier::Courier,
     folder::{Found, Shown, look},
-    plan::{Sent, SentState},
+    plan::{Sent, SentState, Watch},
 };
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -30,7 +30,7 @@ impl Courier<'_> {
             let on_loss = |why: &str, pause| self.progress.lost(why, pause);
             let found = self.line.insist(&on_loss, async |session, _| look(session, &address, &names).await).await?;
             for (sent, found) in self.sent.iter_mut().filter(|sent| is_open(sent)).zip(found) {
-                sent.settled = note(sent, found, began.elapsed());
+                note(sent, found, began.elapsed());
             }
             if self.open().next().is_none() || began.elapsed() >= at_most {
                 return Ok(());
@@ -48,25 +48,22 @@ impl Courier<'_> {
 }
 
 fn is_open(sent: &Sent) -> bool {
-    !sent.settled && sent.state.is_delivered()
+    sent.watch != Watch::Ended && sent.state.is_delivered()
 }
 
-/// Notes what was found of a delivered file; answers whether that is the last word.
-fn note(sent: &mut Sent, found: Option<Found>, waited: Duration) -> bool {
-    let (state, is_last) = match found.map(|found| found.state) {
-        None => (SentState::Gone, true),
-        Some(Shown::Ready) => (SentState::Ready, true),
+/// Notes what was found of a delivered file.
+fn note(sent: &mut Sent, found: Option<Found>, waited: Duration) {
+    let nothing_comes = sent.already_there || waited >= MARKERS_COME_WITHIN;
+    (sent.state, sent.watch) = match found.map(|found| found.state) {
+        None => (SentState::Gone, Watch::Ended),
+        Some(Shown::Ready) => (SentState::Ready, Watch::Ended),
         Some(Shown::Rejected(reason)) => {
             sent.reason = Some(reason).filter(|reason| !reason.is_empty());
-            (SentState::Rejected, true)
+            (SentState::Rejected, Watch::Ended)
         }
-        Some(Shown::Unsaid) if sent.was_pending => (SentState::Ready, true),
-        Some(Shown::Unsaid) => (SentState::Sent, sent.already_there || waited >= MARKERS_COME_WITHIN),
-        Some(Shown::Pending | Shown::Partial) => {
-            sent.was_pending = true;
-            (SentState::Pending, false)
-        }
+        Some(Shown::Unsaid) if sent.watch == Watch::Pending => (SentState::Ready, Watch::Ended),
+        Some(Shown::Unsaid) if nothing_comes => (SentState::Sent, Watch::Ended),
+        Some(Shown::Unsaid) => (SentState::Sent, Watch::Begun),
+        Some(Shown::Pending | Shown::Partial) => (SentState::Pending, Watch::Pending),
     };
-    sent.state = state;
-    is_last
 }

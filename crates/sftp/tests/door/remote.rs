@@ -1,6 +1,6 @@
 //! The client against our own server: what is cut off goes on, what differs is noticed, nothing is taken on trust.
 
-use std::{fs, path::Path, sync::Mutex, time::Duration};
+use std::{fs, net::SocketAddr, path::Path, sync::Mutex, time::Duration};
 
 use archive::{Error, ErrorKind, Result, ports::OpenMode};
 use bytes::Bytes;
@@ -11,17 +11,24 @@ use sftp::{
         UserKey,
     },
 };
+use tokio::{
+    io::AsyncReadExt as _,
+    net::{TcpListener, TcpStream},
+};
 
 use crate::server::{PASSWORD, Server, keygen, sample};
 
 const SIZE: usize = 3 << 20;
+
+/// What is done once so many bytes were taken.
+type Trap<'a> = (u64, Box<dyn FnOnce() + 'a>);
 
 /// Remembers where files began; may do something once some bytes were taken.
 #[derive(Default)]
 pub(crate) struct Watch<'a> {
     begun: Mutex<Vec<u64>>,
     losses: Mutex<u32>,
-    at_bytes: Mutex<Option<(u64, Box<dyn FnOnce() + 'a>)>>,
+    at_bytes: Mutex<Option<Trap<'a>>>,
 }
 
 impl Progress for Watch<'_> {
@@ -43,7 +50,33 @@ impl Progress for Watch<'_> {
 }
 
 fn address(server: &Server) -> Address {
-    format!("sftp://anna@127.0.0.1:{}", server.address.port()).parse().unwrap()
+    address_at(server.address)
+}
+
+fn address_at(address: SocketAddr) -> Address {
+    format!("sftp://anna@127.0.0.1:{}", address.port()).parse().unwrap()
+}
+
+/// A way to the server whose first connection breaks off after some bytes; the server hears of it only a moment later.
+async fn breaking(server: &Server, after_bytes: u64) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (here, there) = (listener.local_addr().unwrap(), server.address);
+    tokio::spawn(async move {
+        let mut limit = after_bytes;
+        while let Ok((near, _)) = listener.accept().await {
+            let far = TcpStream::connect(there).await.unwrap();
+            tokio::spawn(relay(near, far, std::mem::replace(&mut limit, u64::MAX)));
+        }
+    });
+    here
+}
+
+async fn relay(near: TcpStream, far: TcpStream, limit: u64) {
+    let ((near_in, mut near_out), (mut far_in, mut far_out)) = (near.into_split(), far.into_split());
+    let back = tokio::spawn(async move { tokio::io::copy(&mut far_in, &mut near_out).await });
+    let _ = tokio::io::copy(&mut near_in.take(limit), &mut far_out).await;
+    back.abort();
+    tokio::time::sleep(Duration::from_secs(1)).await;
 }
 
 fn pinned(server: &Server) -> Trust {
@@ -115,7 +148,7 @@ async fn the_verdict_of_the_server_is_waited_for() {
     courier.wait(Duration::ZERO).await.unwrap();
     assert_eq!(courier.sent()[0].state, SentState::Pending);
     server.memory.work(&server.archive).await.unwrap();
-    courier.wait(Duration::from_secs(60)).await.unwrap();
+    courier.wait(Duration::from_mins(1)).await.unwrap();
     let sent = &courier.sent()[0];
     assert_eq!(sent.state, SentState::Rejected);
     assert!(sent.reason.as_deref().is_some_and(|reason| !reason.is_empty()), "{sent:?}");
@@ -246,6 +279,26 @@ async fn a_server_is_judged_before_anything_is_said() {
         let error = Meeting::with(&address, &trust).await.err().unwrap();
         assert_eq!((error.kind(), error.machine_code()), (ErrorKind::Denied, "host_key_changed"));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_breaks_is_made_anew() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let bytes = sample(4 * SIZE);
+    let files = [local(folder.path(), "a.mszip", &bytes)];
+    let way = address_at(breaking(&server, 6 << 20).await);
+    let Meeting::Trusted(trusted) = Meeting::with(&way, &pinned(&server)).await.unwrap() else {
+        panic!("a fingerprint judges every key")
+    };
+    let (watch, line) = (Watch::default(), trusted.log_in(by_password(PASSWORD), 9).await.unwrap());
+    let mut courier = Courier::new(line, &files, false, &watch);
+    courier.send().await.unwrap();
+    let sent = courier.end().await.remove(0);
+    assert!(*watch.losses.lock().unwrap() > 0);
+    let begun = watch.begun.lock().unwrap();
+    assert!(begun.first() == Some(&0) && begun.last().is_some_and(|from| *from > 0), "{begun:?}");
+    assert!(sent.resumed_from.is_some() && sent.sent_bytes >= bytes.len() as u64 / 2, "{sent:?}");
+    assert!(server.content("a.mszip").await == bytes);
 }
 
 #[tokio::test(flavor = "multi_thread")]
