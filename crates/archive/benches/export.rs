@@ -9,7 +9,7 @@ use std::time::Duration;
 use archive::export::{ExportOptions, Surroundings, VolumeSize, export};
 use archive::ports::{Clock, Random};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use mail::source::Layout;
+use mail::source::{Layout, ZipEncoding};
 use sha2::{Digest as _, Sha256};
 
 const MAILS: u64 = 2_000;
@@ -62,9 +62,11 @@ fn options(from: &Path, to: &Path) -> ExportOptions {
         name: "bench".parse().unwrap(),
         layout: Layout::Auto,
         user_archive: None,
+        zip_encoding: ZipEncoding::default(),
         password: None,
         recipients: Vec::new(),
         volume_size: VolumeSize::default(),
+        filter: None,
     }
 }
 
