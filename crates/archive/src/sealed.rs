@@ -260,7 +260,7 @@ mod tests {
         let key = ObjectKey::parse("packs/a").unwrap();
         let chunk = usize::try_from(CHUNK_BYTES).unwrap();
         for size in [0, 1, chunk - 1, chunk, chunk + 1, 3 * chunk, 3 * chunk + 5] {
-            let bytes: Vec<u8> = (0..size).map(|at| (at / 7 % 251) as u8).collect();
+            let bytes: Vec<u8> = (0..size).map(|at| u8::try_from(at / 7 % 251).unwrap()).collect();
             sealed.put(&key, bytes.clone().into(), PutMode::Overwrite).await.unwrap();
             assert_eq!(sealed.head(&key).await.unwrap().unwrap().size_bytes, size as u64);
             assert_eq!(whole(&sealed, &key).await.unwrap(), bytes);
@@ -293,13 +293,13 @@ mod tests {
             whole(&sealed, &key("a")).await.is_ok_and(|read| read == bytes)
         };
         assert!(is_same(&a).await && !is_same(&b).await, "an object under another name");
-        for at in (0..a.len()).step_by(101).chain(0..HEADER_BYTES as usize).chain(a.len() - 40..a.len()) {
+        let header = usize::try_from(HEADER_BYTES).unwrap();
+        for at in (0..a.len()).step_by(101).chain(0..header).chain(a.len() - 40..a.len()) {
             let mut changed = a.to_vec();
             changed[at] ^= 1;
             assert!(!is_same(&changed).await, "byte {at}");
         }
         let chunk = usize::try_from(SEALED_CHUNK_BYTES).unwrap();
-        let header = usize::try_from(HEADER_BYTES).unwrap();
         for cut in [0, 10, header, header + 5, header + chunk, header + 2 * chunk, a.len() - 1] {
             assert!(!is_same(&a[..cut]).await, "cut at {cut}");
         }

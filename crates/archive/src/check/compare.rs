@@ -238,8 +238,8 @@ impl Archive {
 /// Apart from who has worked on it last, and on which file: a worker may end after the report was written, and the next one
 /// goes on.
 fn is_told_by(row: &Import, told: &Import) -> bool {
-    let Import { touched, process, source, etag, .. } = told.clone();
-    Import { touched, process, source, etag, ..row.clone() } == *told
+    let Import { process, source, etag, touched, .. } = told.clone();
+    Import { process, source, etag, touched, ..row.clone() } == *told
 }
 
 impl Remedy {

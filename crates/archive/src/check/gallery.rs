@@ -115,9 +115,8 @@ fn mail(number: u64) -> MailHash {
 
 async fn damage(world: &World, name: &str) {
     let (pack, bytes) = world.large_pack().await;
-    let catalog = &world.memory.catalog;
     match name {
-        "none" => {}
+        "none" | "catalogue-lost" => {}
         "pack-missing" => world.remove(&pack).await,
         "pack-truncated" => assert!(world.memory.objects.tamper(&pack, |bytes| bytes.truncate(bytes.len() / 2))),
         "pack-frame-flipped" => world.flip(&pack, |_| 8 + 48 + 12),
@@ -160,7 +159,13 @@ async fn damage(world: &World, name: &str) {
         }
         "record-missing" => world.remove(&world.key_of("records/mailbox/", 0).await).await,
         "record-flipped" => world.flip(&world.key_of("records/mailbox/", 0).await, |bytes| bytes.len() / 2),
-        "catalogue-lost" => {}
+        row => damage_row(world, row).await,
+    }
+}
+
+async fn damage_row(world: &World, name: &str) {
+    let catalog = &world.memory.catalog;
+    match name {
         "pack-row-missing" => {
             let row = world.archive.all::<Pack>(None).await.unwrap().pop().unwrap();
             world.forget("pack", &row.id()).await;

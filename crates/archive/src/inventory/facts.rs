@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead as _, BufReader, BufWriter, Seek as _, Write as _},
+    io::{self, BufRead as _, BufReader, BufWriter, Seek, Write as _},
     path::Path,
 };
 
@@ -90,7 +90,7 @@ impl Facts {
     }
 
     pub(super) fn rewind(&mut self) -> Result<()> {
-        self.parts.iter_mut().try_for_each(|part| part.rewind()).map_err(failed)
+        self.parts.iter_mut().try_for_each(Seek::rewind).map_err(failed)
     }
 
     pub(crate) fn parts(&self) -> usize {

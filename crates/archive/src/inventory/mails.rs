@@ -24,6 +24,9 @@ pub(crate) enum Known {
     Lost(String),
 }
 
+/// All that is said of one mail.
+type Said = (Vec<Claim>, Vec<Copy>);
+
 impl Inventory {
     /// The mails of one part of the scratch files that slices speak of, in the order of their hashes.
     pub(crate) fn mails(&mut self, part: usize) -> Result<Vec<Mail>> {
@@ -49,8 +52,8 @@ impl Inventory {
         Ok(mails.collect())
     }
 
-    fn by_hash(&mut self, part: usize) -> Result<BTreeMap<MailHash, (Vec<Claim>, Vec<Copy>)>> {
-        let mut by_hash: BTreeMap<MailHash, (Vec<Claim>, Vec<Copy>)> = BTreeMap::new();
+    fn by_hash(&mut self, part: usize) -> Result<BTreeMap<MailHash, Said>> {
+        let mut by_hash: BTreeMap<MailHash, Said> = BTreeMap::new();
         for fact in self.facts.read(part)? {
             match fact {
                 Fact::Claim(claim) => by_hash.entry(claim.placed.hash).or_default().0.push(claim),
