@@ -62,7 +62,7 @@ impl<const N: usize> Records<N> {
         for pass in 0..passes {
             part.clear();
             self.each(&mut |record| {
-                if u128::from(prefix(record)) * u128::from(passes) >> 64 == u128::from(pass) {
+                if (u128::from(prefix(record)) * u128::from(passes)) >> 64 == u128::from(pass) {
                     part.push(*record);
                 }
             })?;
