@@ -35,7 +35,9 @@ fn further_volumes_start_by_themselves() {
 
     // What is told of once more, when all is over, is nothing.
     let (before, told) = (looks(&stack), keys.len() as u64);
-    keys.iter().for_each(|key| stack.announce(key));
+    for key in &keys {
+        stack.announce(key);
+    }
     until("a look at what is gone", || (looks(&stack) >= before + 2 * told).then_some(()));
     let (_, known) = stack.ask("GET", "/imports", &office.admin, &Value::Null);
     assert_eq!(known.as_array().unwrap().len(), volumes.len(), "{known}");
