@@ -2,22 +2,39 @@
 
 mod stack;
 
-use archive::Result;
-use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+use std::time::Duration;
+
+use archive::{Error, Result};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
+};
 
 pub use stack::{Received, Scheduled, Stack};
 
 use crate::{Clients, error::from_sdk};
 
-/// Makes the catalogue's table.
+/// A table takes nothing before it is active, which an emulator under load may take a while to say.
+const READY_TRIES: u32 = 300;
+const READY_PAUSE: Duration = Duration::from_millis(100);
+
+/// Makes the catalogue's table, and waits until it can be used.
 pub async fn create_table(clients: &Clients, name: &str) -> Result<()> {
     let mut request = clients.dynamodb().create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
     for (attribute, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
         let definition =
             AttributeDefinition::builder().attribute_name(attribute).attribute_type(ScalarAttributeType::S).build();
         let key = KeySchemaElement::builder().attribute_name(attribute).key_type(kind).build();
-        let wrong = |e| archive::Error::internal("a table cannot be described").caused_by(e);
+        let wrong = |e| Error::internal("a table cannot be described").caused_by(e);
         request = request.attribute_definitions(definition.map_err(wrong)?).key_schema(key.map_err(wrong)?);
     }
-    request.send().await.map(drop).map_err(|e| from_sdk(format!("table {name}"), &e))
+    request.send().await.map_err(|e| from_sdk(format!("table {name}"), &e))?;
+    for _ in 0..READY_TRIES {
+        let asked = clients.dynamodb().describe_table().table_name(name).send().await;
+        let table = asked.map_err(|e| from_sdk(format!("table {name}"), &e))?.table;
+        if table.and_then(|table| table.table_status) == Some(TableStatus::Active) {
+            return Ok(());
+        }
+        tokio::time::sleep(READY_PAUSE).await;
+    }
+    Err(Error::unavailable(format!("table {name} does not become active")))
 }
