@@ -163,7 +163,9 @@ impl Iterator for ZipItems {
                     match self.entry(&record) {
                         Some(Entry::Item(item)) => return Some(item),
                         Some(Entry::Mbox(mut mbox)) => {
-                            skip_to.into_iter().for_each(|at| mbox.go_to(at));
+                            if let Some(at) = skip_to {
+                                mbox.go_to(at);
+                            }
                             self.mbox = Some((mbox, before));
                         }
                         None => {}
