@@ -28,13 +28,13 @@ const BLOCK_BYTES: usize = 256 * 1024;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Import {
-    /// Volumes; they are kept
+    /// Volumes, ZIP archives, mboxes or single mails; they are kept
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The target mailbox, made if missing
     #[arg(long, value_name = "ADDRESS")]
     mailbox: String,
-    /// The export's certificate, DER or PEM
+    /// The export's certificate, DER or PEM; for volumes
     #[arg(long, value_name = "CER")]
     certificate: Option<PathBuf>,
     /// The password is in this file (one line end is removed)
@@ -170,7 +170,8 @@ fn exit_of_one(import: &Value) -> u8 {
         | "password_needed"
         | "recipient_key_needed"
         | "certificate_needed" => 3,
-        "not_a_volume" | "newer_version" | "truncated" | "over_limit" | "volume_foreign" => 2,
+        "not_a_volume" | "newer_version" | "truncated" | "over_limit" | "volume_foreign" | "zip_trunc" | "zip_eocd"
+        | "zip_scattered" | "empty" | "certificate" => 2,
         // Nobody but the file system denies a file to whoever sits at the machine.
         "not_found" | "denied" => 4,
         word => crate::failure::kind_of(word).map_or(1, crate::failure::exit_of),
@@ -193,6 +194,10 @@ fn text_of(import: &Value) -> String {
         let [number, locator, code, reason] =
             ["number", "locator", "code", "reason"].map(|name| text::cell(&entry[name]));
         let _ = writeln!(text, "  failed: mail {number} ({locator}): {reason} ({code})");
+    }
+    for item in import["not_mail"].as_array().map_or(&[][..], Vec::as_slice) {
+        let [locator, reason] = ["locator", "reason"].map(|name| text::cell(&item[name]));
+        let _ = writeln!(text, "  no mail: {locator}: {reason}");
     }
     text
 }

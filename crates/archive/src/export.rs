@@ -34,6 +34,7 @@ mod volumes;
 
 pub use filter::Filter;
 pub use options::{ChosenOptions, ExportName, ExportOptions, VolumeSize, parse_size};
+pub(crate) use prepare::{Trouble, Witness, metadata_of, reason};
 pub use report::{Counts, ExportReport, FolderCount, Named, UserArchiveCount, VolumeFile};
 pub use target::Effect;
 

@@ -1,9 +1,13 @@
-//! Import: from a volume in the upload store into one mailbox, each entry with exactly one outcome.
+//! Import: from a volume or a foreign file in the upload store into one mailbox, each entry with exactly one outcome.
 
 mod batch;
 mod close;
+mod entries;
+mod foreign;
 mod further;
+mod not_mail;
 mod open;
+mod ranged;
 mod read;
 mod record;
 mod reference;
@@ -19,10 +23,13 @@ pub(crate) mod tests;
 mod unlock;
 mod view;
 mod wake;
+mod walk;
 
 pub(crate) use batch::Mails;
 pub(crate) use close::{RESTRUCTURE, RESTRUCTURE_MINUTES};
+pub(crate) use foreign::Foreign;
 pub use further::SelfStart;
+pub use not_mail::NotMail;
 pub(crate) use open::Located;
 pub(crate) use read::summarize;
 pub(crate) use record::Texts;
@@ -31,7 +38,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use slice::{Outcome, Placed, SliceEntry, SliceRef, user_archives};
 pub use start::{StartImports, Started};
 pub(crate) use view::FailureRow;
-pub use view::{FailedEntry, ImportView, NotMail};
+pub use view::{FailedEntry, ImportView};
 pub(crate) use wake::LOST_SECONDS;
 
 use crate::{
@@ -97,7 +104,7 @@ impl Tally {
     }
 }
 
-/// One import of one volume.
+/// One import of one volume, or of one foreign file: a ZIP, an mbox or a single mail.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Import {
     pub id: ImportId,
@@ -110,20 +117,26 @@ pub struct Import {
     pub kind: Kind,
     pub mailbox: MailboxAddress,
     pub state: ImportState,
+    /// Empty if foreign, as is the name.
     pub export_id: String,
     pub export_name: String,
+    /// 0 if foreign.
     pub volume: u64,
     /// Whether it is the last volume of its export.
     #[serde(default)]
     pub last: bool,
-    /// Hex SHA-256 of `seal.json`: every later step is pinned to it.
+    /// Hex SHA-256 of `seal.json`: every later step is pinned to it. If foreign, that of the source and its version.
     pub seal: String,
     /// The certificate, DER in hex: each worker verifies the signature again.
     pub certificate: String,
     /// The content key, wrapped by the `Keys` port, in hex; removed when the import ends.
     pub wrapped_key: Option<String>,
     pub first_mail: u64,
+    /// If foreign, they are counted at the end.
     pub mails: u64,
+    /// What is in a foreign file besides; counted at the end.
+    #[serde(default)]
+    pub not_mail: u64,
     /// Mails per shard; the last one has the rest.
     pub shard_mails: u64,
     pub shards_done: std::collections::BTreeSet<u32>,
@@ -135,6 +148,13 @@ pub struct Import {
     pub by: String,
     pub tally: Tally,
     pub error: Option<crate::process::Failure>,
+}
+
+impl Import {
+    /// A ZIP, an mbox or a single mail.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.kind != Kind::Volume
+    }
 }
 
 impl Record for Import {

@@ -100,8 +100,8 @@ impl Archive {
             for entry in entries {
                 let lists = match &entry.outcome {
                     Outcome::Imported(placed) | Outcome::AlreadyThere(placed) => inventory.scopes.of(&ended, placed),
-                    Outcome::Failed { code, reason } => {
-                        let failed = FailedEntry::new(entry.number, code, reason);
+                    Outcome::Failed { code, reason, locator } => {
+                        let failed = FailedEntry::new(entry.number, code, reason, locator.as_deref());
                         inventory.failures.entry(id.clone()).or_default().push(failed);
                         continue;
                     }

@@ -88,6 +88,7 @@ impl Archive {
             for entry in inventory.failures.get(id).into_iter().flatten() {
                 self.put(FailureRow { import: id.clone(), entry: entry.clone() }).await?;
             }
+            self.put_not_mail(id, 0, &ended.not_mail).await?;
             self.put(ended.report.clone()).await?;
             if !ended.report.done {
                 self.put(Waiting { import: id.clone() }).await?;

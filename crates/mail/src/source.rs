@@ -38,6 +38,7 @@ mod mbox;
 mod name;
 mod names;
 mod place;
+mod position;
 mod utf7;
 mod walk;
 mod whole;
@@ -46,13 +47,14 @@ mod zip;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use container::{Container, ContainerError, ContainerKind};
+pub use container::{Container, ContainerError, ContainerKind, NO_ARCHIVE};
 pub use content::{Content, FileContent, read_full_at};
 pub use flag::Flag;
 pub use found::Found;
 pub use layout::{Layout, UnknownLayout};
 pub use mbox::Mbox;
 pub use place::Place;
+pub use position::Position;
 pub use walk::Source;
 pub use zip::{UnknownZipEncoding, ZipEncoding, ZipError, ZipItems};
 

@@ -60,7 +60,7 @@ fn what_is_no_volume_is_rejected_and_deleted_by_hand() {
     let office = Office::open(&stack);
     let certificate = fs::read(story.certificate()).unwrap();
     for (name, bytes) in
-        [("a certificate é+%.cer", certificate), ("empty.mszip", Vec::new()), ("x.eml", b"From: a@b\r\n\r\n".to_vec())]
+        [("a certificate é+%.cer", certificate), ("empty.mszip", Vec::new()), ("x.pdf", b"%PDF-1.7".to_vec())]
     {
         stack.put(&format!("olga/{name}"), bytes);
         let upload = stack.looked_at(&office.admin, name);

@@ -162,7 +162,7 @@ impl Reader<'_> {
         // It grew by doubling, and waits for its turn.
         frame.shrink_to_fit();
         let start = raw.get(..HEADER_LIMIT_BYTES).unwrap_or(&raw);
-        let metadata = metadata(found, sha256, start, start.len() == raw.len());
+        let metadata = metadata_of(found, sha256, start, start.len() == raw.len());
         Ok(Some(Prepared { metadata, frame: Frame::Memory(frame) }))
     }
 
@@ -171,19 +171,15 @@ impl Reader<'_> {
         if !self.admits(found, &mut found.open().map_err(Trouble::Source)?)? {
             return Ok(None);
         }
-        let mut raw = Witness { inner: found.open().map_err(Trouble::Source)?, start: Vec::new(), error: None };
+        let mut raw = Witness::new(found.open().map_err(Trouble::Source)?);
         let file = tempfile::tempfile_in(self.scratch).map_err(Trouble::Target)?;
         let mut spool = BufWriter::new(file);
-        let sha256 = self.compressors.compress(&mut raw, found.size_bytes, &mut spool).map_err(|error| {
-            match raw.error.take() {
-                Some(error) => Trouble::Source(error),
-                None => trouble(error),
-            }
-        })?;
+        let sha256 = self.compressors.compress(&mut raw, found.size_bytes, &mut spool);
+        let sha256 = sha256.map_err(|error| raw.trouble(error))?;
         let mut file = spool.into_inner().map_err(|error| Trouble::Target(error.into_error()))?;
         let len = file.stream_position().map_err(Trouble::Target)?;
-        let is_whole = raw.start.len() as u64 == found.size_bytes;
-        let metadata = metadata(found, sha256, &raw.start, is_whole);
+        let is_whole = raw.start().len() as u64 == found.size_bytes;
+        let metadata = metadata_of(found, sha256, raw.start(), is_whole);
         Ok(Some(Prepared { metadata, frame: Frame::Spooled(file, len) }))
     }
 
@@ -199,7 +195,7 @@ impl Reader<'_> {
 }
 
 /// Whose fault a failed attempt is.
-enum Trouble {
+pub(crate) enum Trouble {
     Source(io::Error),
     Target(io::Error),
 }
@@ -212,7 +208,8 @@ fn trouble(error: WriteError) -> Trouble {
     }
 }
 
-fn metadata(found: &Found, sha256: [u8; 32], start: &[u8], is_whole: bool) -> Metadata {
+/// What is kept of a mail; `start` is its beginning, the header in it, or all of it.
+pub(crate) fn metadata_of(found: &Found, sha256: [u8; 32], start: &[u8], is_whole: bool) -> Metadata {
     let date = message_date(&scan_headers(start, is_whole), found.fallback_date);
     Metadata {
         sha256,
@@ -227,7 +224,8 @@ fn metadata(found: &Found, sha256: [u8; 32], start: &[u8], is_whole: bool) -> Me
     }
 }
 
-fn reason(error: &io::Error) -> String {
+/// Why a mail could not be read.
+pub(crate) fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "it went away before it was read".to_owned(),
         // These say it in words of our own.
@@ -237,10 +235,29 @@ fn reason(error: &io::Error) -> String {
 }
 
 /// Passes bytes through, keeps the first ones for the header scan, and remembers that it was the source that failed.
-struct Witness<R> {
+pub(crate) struct Witness<R> {
     inner: R,
     start: Vec<u8>,
     error: Option<io::Error>,
+}
+
+impl<R> Witness<R> {
+    pub(crate) fn new(inner: R) -> Self {
+        Self { inner, start: Vec::new(), error: None }
+    }
+
+    /// The first bytes that were read.
+    pub(crate) fn start(&self) -> &[u8] {
+        &self.start
+    }
+
+    /// Whose fault it is that what was read here could not be compressed.
+    pub(crate) fn trouble(&mut self, error: WriteError) -> Trouble {
+        match self.error.take() {
+            Some(error) => Trouble::Source(error),
+            None => trouble(error),
+        }
+    }
 }
 
 impl<R: Read> Read for Witness<R> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Import, ImportState, Source, start::Live, start::live_id, target::Closing};
+use super::{Import, ImportState, Source, Tally, start::Live, start::live_id, target::Closing};
 use crate::{
     Archive, Error, ErrorKind, ImportId, ProcessId, Result,
     job::Job,
@@ -57,7 +57,10 @@ impl Archive {
         }
         lease.renew(self).await?;
         let filed = self.file_report(&import, slices, &rows).await?;
-        if self.schedules.create(RESTRUCTURE, RESTRUCTURE_MINUTES, &Job::Restructure { process: None }).await? {
+        // Nothing else makes work for it.
+        if !import.is_foreign()
+            && self.schedules.create(RESTRUCTURE, RESTRUCTURE_MINUTES, &Job::Restructure { process: None }).await?
+        {
             let text = format!("schedule {RESTRUCTURE:?} was created: every {RESTRUCTURE_MINUTES} minutes");
             self.say(&import.process, Severity::Info, text).await?;
         }
@@ -76,11 +79,22 @@ impl Archive {
     }
 
     async fn with_tally(&self, mut import: Import) -> Result<Import> {
-        import.tally = self.running_tally(&import).await?;
+        self.count(&mut import).await?;
         if !import.state.ended() {
             import.state = ImportState::Finished;
         }
         Ok(import)
+    }
+
+    /// Sums up what came of the entries. How many a foreign file has, its walk alone says.
+    async fn count(&self, import: &mut Import) -> Result<()> {
+        let shards = self.shards(import).await?;
+        import.tally = shards.iter().fold(Tally::default(), |sum, shard| sum.plus(shard.tally));
+        if import.is_foreign() {
+            import.mails = import.tally.total();
+            import.not_mail = shards.iter().map(|shard| shard.not_mail).sum();
+        }
+        Ok(())
     }
 
     /// Deletes the upload, if it is still the one that was read, once every entry of it is in the archive. An upload
@@ -121,7 +135,7 @@ impl Archive {
         if import.finished.is_some() {
             return Ok(());
         }
-        import.tally = self.running_tally(&import).await?;
+        self.count(&mut import).await?;
         import.state = ImportState::Failed;
         if let Source::Upload(key) = &import.source {
             self.free_upload(key, id).await?;
@@ -147,6 +161,7 @@ impl Archive {
         let end = |import: &mut Import| {
             import.state = closed.state;
             import.tally = tally;
+            (import.mails, import.not_mail) = (closed.mails, closed.not_mail);
             import.wrapped_key = None;
             import.finished = Some(now);
             Ok(())

@@ -6,12 +6,12 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use volume::{Certificate, Volume};
+use volume::Certificate;
 
 use super::{
     Import, ImportState, Source, StartImports,
     open::Located,
-    start::{Checked, Claimed},
+    start::{Checked, Claimed, Opened},
 };
 use crate::{
     Archive, Error, ErrorKind, ImportId, MailboxAddress, ProcessId, Result,
@@ -93,9 +93,10 @@ pub struct SelfStart {
 
 impl Archive {
     /// Keeps what further volumes of these exports need, and asks for those that are there already.
-    pub(super) async fn choose_further(&self, claimed: &[(Import, Volume)]) -> Result<()> {
+    pub(super) async fn choose_further(&self, claimed: &[(Import, Opened)]) -> Result<()> {
         let mut exports = BTreeSet::new();
-        for (import, volume) in claimed {
+        for (import, opened) in claimed {
+            let Opened::Volume(volume) = opened else { continue };
             if exports.insert(import.export_id.clone()) {
                 let further = Further {
                     export_id: import.export_id.clone(),
@@ -190,7 +191,7 @@ impl Archive {
         }
         let volume = self.unlock_wrapped(verified, choice.wrapped_key.as_deref(), &context(&choice.export_id)).await?;
         let (etag, size_bytes) = (located.meta.etag, located.meta.size_bytes);
-        Ok((Checked { source, etag, size_bytes, volume }, certificate))
+        Ok((Checked { source, etag, size_bytes, opened: Opened::Volume(volume) }, certificate))
     }
 
     async fn claim_further(
@@ -270,7 +271,7 @@ impl Archive {
 
     /// Counts a volume that was imported. With the last one missing, the choice and its key go.
     pub(super) async fn note_imported(&self, import: &Import) -> Result<()> {
-        if import.state != ImportState::Finished {
+        if import.state != ImportState::Finished || import.is_foreign() {
             return Ok(());
         }
         let note = |choice: &mut Further| {

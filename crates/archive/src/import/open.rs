@@ -26,18 +26,25 @@ impl Archive {
             Source::File(key) => (&self.files, key),
         }
     }
-}
 
-impl Located {
-    /// Reads head and tail; with `pinned`, of that version only.
-    pub(crate) async fn find(archive: &Archive, source: &Source, pinned: Option<&ETag>) -> Result<Self> {
-        let (store, key) = archive.store_of(source);
+    /// The source as it lies there; with `pinned`, in that version only.
+    pub(super) async fn version_of(&self, source: &Source, pinned: Option<&ETag>) -> Result<ObjectMeta> {
+        let (store, key) = self.store_of(source);
         let gone = || Error::not_found(format!("{} is not there", file_name(key)));
         let meta = store.head(key).await?.ok_or_else(gone)?;
         if pinned.is_some_and(|etag| *etag != meta.etag) {
             let text = format!("{} was changed after its import was started", file_name(key));
             return Err(Error::conflict(text).code(super::SOURCE_CHANGED).hint("start the import again"));
         }
+        Ok(meta)
+    }
+}
+
+impl Located {
+    /// Reads head and tail; with `pinned`, of that version only.
+    pub(crate) async fn find(archive: &Archive, source: &Source, pinned: Option<&ETag>) -> Result<Self> {
+        let (store, key) = archive.store_of(source);
+        let meta = archive.version_of(source, pinned).await?;
         let head = store.get(key, 0..meta.size_bytes.min(volume::HEAD_BYTES), Some(&meta.etag)).await?;
         let tail_start = meta.size_bytes.saturating_sub(volume::TAIL_BYTES);
         let tail = store.get(key, tail_start..meta.size_bytes, Some(&meta.etag)).await?;
@@ -94,7 +101,9 @@ pub(crate) fn refused(error: volume::Error) -> Error {
         }
         E::Truncated => (ErrorKind::Invalid, "upload the file again, or resume the upload"),
         E::NewerVersion(_) => (ErrorKind::Invalid, "update Postkahn"),
-        E::NotAVolume(_) | E::OverLimit(_) => (ErrorKind::Invalid, "only .mszip export volumes can be imported"),
+        E::NotAVolume(_) | E::OverLimit(_) => {
+            (ErrorKind::Invalid, "export volumes, ZIP archives, mboxes and single mails can be imported")
+        }
     };
     Error::new(kind, error.to_string()).code(error.code()).hint(hint)
 }

@@ -9,16 +9,16 @@ use std::{
 use tokio::sync::mpsc;
 use volume::{Metadata, OpenError, Volume};
 
-use super::open::Located;
+use super::{FailedEntry, open::Located, walk::Walked};
 use crate::{
-    Archive, Error, Result,
+    Archive, Error, FolderPath, Result,
     blocking::BlockReader,
     ports::ByteStream,
     store::{Frame, FrameSink},
 };
 
 /// A batch ends at so many bytes of frames, which bounds what waits in memory.
-const BATCH_BYTES: u64 = 8 << 20;
+pub(super) const BATCH_BYTES: u64 = 8 << 20;
 
 /// A mail that was opened and is whole: every hash was right.
 pub(super) struct OpenedMail {
@@ -27,17 +27,33 @@ pub(super) struct OpenedMail {
     /// None only for a reference to a mail that is in the archive already.
     pub(super) frame: Option<Frame>,
     pub(super) summary: mail::Summary,
+    /// Where it lies in the target mailbox. None for a mail of a volume, which lies in the folder of its export.
+    pub(super) folders: Vec<FolderPath>,
 }
 
 pub(super) enum Entry {
     Mail(OpenedMail),
     Reference { number: u64, metadata: Metadata },
-    Damaged { number: u64, reason: String },
+    Failed(FailedEntry),
 }
 
-pub(super) type Batch = Vec<Entry>;
+impl Entry {
+    /// What of it waits in memory or in a scratch file.
+    pub(super) fn stored_bytes(&self) -> u64 {
+        match self {
+            Self::Mail(mail) => mail.frame.as_ref().map_or(0, Frame::len),
+            Self::Reference { .. } | Self::Failed(_) => 0,
+        }
+    }
+}
 
-/// Hands out the entries of a range in order.
+/// Some entries in their order, and how far the walk has come if they are those of a foreign file.
+pub(super) struct Batch {
+    pub(super) entries: Vec<Entry>,
+    pub(super) walked: Option<Walked>,
+}
+
+/// Hands out the entries of a range of a volume in order.
 pub(super) struct BatchReader(mpsc::Receiver<Result<Batch>>);
 
 impl BatchReader {
@@ -75,7 +91,7 @@ pub(super) async fn open_one(
     number: u64,
 ) -> Result<Option<Entry>> {
     let mut reader = BatchReader::open(archive, volume, located, number..number + 1).await?;
-    Ok(reader.next().await?.and_then(|mut batch| batch.pop()))
+    Ok(reader.next().await?.and_then(|mut batch| batch.entries.pop()))
 }
 
 /// From the first byte of the first entry to the last byte of the last one.
@@ -100,13 +116,11 @@ struct Opener {
 
 impl Opener {
     fn read(&self, entries: Range<u64>, mut stored: Positioned, mut send: impl FnMut(Batch) -> bool) -> Result<()> {
-        let (mut batch, mut bytes) = (Batch::new(), 0);
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        let mut send = |entries| send(Batch { entries, walked: None });
         for number in entries {
             let entry = self.open(number, &mut stored)?;
-            bytes += match &entry {
-                Entry::Mail(mail) => mail.frame.as_ref().map_or(0, Frame::len),
-                _ => 0,
-            };
+            bytes += entry.stored_bytes();
             batch.push(entry);
             if batch.len() >= self.mails || bytes >= BATCH_BYTES {
                 if !send(std::mem::take(&mut batch)) {
@@ -140,8 +154,11 @@ impl Opener {
                 summary: summarize(&raw.0, metadata.size_bytes),
                 metadata,
                 frame: Some(frame.into_frame().map_err(unreadable)?),
+                folders: Vec::new(),
             })),
-            Err(OpenError::Damaged { reason, .. }) => Ok(Entry::Damaged { number, reason: reason.to_string() }),
+            Err(OpenError::Damaged { reason, .. }) => {
+                Ok(Entry::Failed(FailedEntry::damaged(number, reason.to_string())))
+            }
             Err(OpenError::NoSuchMail(_)) => Err(Error::internal(format!("mail {number} is not in this volume"))),
             Err(OpenError::Io(error)) => Err(unreadable(error)),
         }
@@ -155,11 +172,11 @@ pub(crate) fn summarize(start: &[u8], size_bytes: u64) -> mail::Summary {
         .unwrap_or_else(|_| mail::Summary { defects: mail::Defect::ParserFailed.into(), ..mail::Summary::default() })
 }
 
-fn unreadable(error: io::Error) -> Error {
+pub(super) fn unreadable(error: io::Error) -> Error {
     BlockReader::inner_error(error).unwrap_or_else(|error| {
         let text = match error.kind() {
             io::ErrorKind::StorageFull => "the scratch folder is full",
-            _ => "reading the volume failed",
+            _ => "reading the file failed",
         };
         Error::unavailable(text).caused_by(error)
     })

@@ -5,12 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Import,
+    FailedEntry, Import,
     read::OpenedMail,
     slice::{Outcome, Placed, SliceEntry},
 };
 use crate::{
-    Archive, EntryRef, Error, Flags, MailHash, MessageRow, PackId, Place, Result,
+    Archive, EntryRef, Error, Flags, FolderPath, MailHash, MessageRow, PackId, Place, Result,
     hash::to_hex,
     ports::{MAX_ROWS_PER_CALL, Recorded},
     records::Stored,
@@ -28,14 +28,23 @@ pub(super) struct Recording<'a> {
     fence: u64,
     pack: Option<(Stored<Pack>, PackWriter)>,
     places: HashMap<MailHash, Place>,
-    rows: Vec<(u64, MessageRow)>,
+    rows: Vec<Row>,
     failed: Vec<SliceEntry>,
+    /// Of frames that went into the pack.
+    stored_bytes: u64,
+}
+
+/// An entry that is a mail.
+struct Row {
+    number: u64,
+    folders: Vec<FolderPath>,
+    message: MessageRow,
 }
 
 impl<'a> Recording<'a> {
     pub(super) fn new(archive: &'a Archive, import: &'a Import, shard: u32, fence: u64) -> Self {
         let (places, rows, failed) = (HashMap::new(), Vec::new(), Vec::new());
-        Self { archive, import, shard, fence, pack: None, places, rows, failed }
+        Self { archive, import, shard, fence, pack: None, places, rows, failed, stored_bytes: 0 }
     }
 
     /// Whether the mail is part of this step already.
@@ -49,12 +58,22 @@ impl<'a> Recording<'a> {
     }
 
     pub(super) fn locations(&self) -> usize {
-        self.rows.iter().map(|(_, row)| row.locations.len()).sum()
+        self.rows.iter().map(|row| row.message.locations.len()).sum()
     }
 
-    pub(super) fn fail(&mut self, number: u64, reason: String) {
-        let outcome = Outcome::Failed { code: "mail_damaged".into(), reason };
-        self.failed.push(SliceEntry { number, outcome });
+    /// Entries that have their outcome.
+    pub(super) fn entries(&self) -> u64 {
+        (self.rows.len() + self.failed.len()) as u64
+    }
+
+    pub(super) fn stored_bytes(&self) -> u64 {
+        self.stored_bytes
+    }
+
+    pub(super) fn fail(&mut self, failed: FailedEntry) {
+        let locator = Some(failed.locator).filter(|locator| *locator != FailedEntry::member_of(failed.number));
+        let outcome = Outcome::Failed { code: failed.code, reason: failed.reason, locator };
+        self.failed.push(SliceEntry { number: failed.number, outcome });
     }
 
     /// Takes verified mails: those whose bytes the archive does not hold yet go into the pack.
@@ -76,6 +95,7 @@ impl<'a> Recording<'a> {
             (Some(place), _) => place,
             (None, Some(frame)) => {
                 let stored_bytes = frame.len();
+                self.stored_bytes += stored_bytes;
                 let (pack, writer) = self.open_pack().await?;
                 let offset = writer.append(hash, mail.metadata.size_bytes, frame).await?;
                 let place = Place { pack, offset, stored_bytes };
@@ -84,8 +104,8 @@ impl<'a> Recording<'a> {
             }
             (None, None) => return Err(Error::internal(format!("mail {} came without its bytes", mail.number))),
         };
-        let row = self.row(hash, place, &mail);
-        self.rows.push((mail.number, row));
+        let message = self.row(hash, place, &mail);
+        self.rows.push(Row { number: mail.number, folders: mail.folders, message });
         Ok(())
     }
 
@@ -143,11 +163,15 @@ impl<'a> Recording<'a> {
             self.archive.save(row).await?;
         }
         let mut entries = self.failed;
-        for rows in self.rows.chunks(MAX_ROWS_PER_CALL) {
-            let (numbers, rows): (Vec<u64>, Vec<MessageRow>) = rows.iter().cloned().unzip();
-            let recorded = self.archive.catalog.record(&rows).await?;
-            let all = numbers.into_iter().zip(rows).zip(recorded);
-            entries.extend(all.map(|((number, row), recorded)| outcome(self.import, number, row, &recorded)));
+        let mut rows = self.rows.into_iter();
+        loop {
+            let some: Vec<Row> = rows.by_ref().take(MAX_ROWS_PER_CALL).collect();
+            if some.is_empty() {
+                break;
+            }
+            let messages: Vec<_> = some.iter().map(|row| row.message.clone()).collect();
+            let recorded = self.archive.catalog.record(&messages).await?;
+            entries.extend(some.into_iter().zip(recorded).map(|(row, recorded)| outcome(self.import, row, &recorded)));
         }
         entries.sort_by_key(|entry| entry.number);
         Ok(entries)
@@ -155,7 +179,7 @@ impl<'a> Recording<'a> {
 }
 
 /// Imported is what this very entry brought; a retry finds itself named as the first and says so again.
-fn outcome(import: &Import, number: u64, row: MessageRow, recorded: &Recorded) -> SliceEntry {
+fn outcome(import: &Import, Row { number, folders, message: row }: Row, recorded: &Recorded) -> SliceEntry {
     let mine = recorded.first.import == import.id && recorded.first.entry == number;
     let first = (!mine).then(|| recorded.first.clone());
     let placed = Placed {
@@ -168,6 +192,7 @@ fn outcome(import: &Import, number: u64, row: MessageRow, recorded: &Recorded) -
         flags: row.flags,
         pack: Some(recorded.pack.clone()),
         first,
+        folders,
     };
     SliceEntry { number, outcome: if mine { Outcome::Imported(placed) } else { Outcome::AlreadyThere(placed) } }
 }

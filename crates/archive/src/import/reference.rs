@@ -3,9 +3,10 @@
 use volume::{Metadata, Volume};
 
 use super::{
+    FailedEntry,
+    entries::Proven,
     open::Located,
     read::{Entry, OpenedMail, open_one},
-    step::Proven,
 };
 use crate::{Archive, MailHash, Result};
 
@@ -28,7 +29,8 @@ pub(super) async fn resolve(
         Some(Err(reason)) => return Ok(Err(reason.clone())),
         // Proven here, and in the archive or in this very step: its bytes are not needed again.
         Some(Ok(target)) if *target == own && (held || is_known(archive, own.0).await?) => {
-            return Ok(Ok(OpenedMail { number, metadata, frame: None, summary: mail::Summary::default() }));
+            let (summary, folders) = (mail::Summary::default(), Vec::new());
+            return Ok(Ok(OpenedMail { number, metadata, frame: None, summary, folders }));
         }
         _ => {}
     }
@@ -37,7 +39,9 @@ pub(super) async fn resolve(
             Ok(()) => Ok(OpenedMail { number, metadata, ..target }),
             Err(damage) => return Ok(Err(damage.to_string())),
         },
-        Some(Entry::Damaged { reason, .. }) => Err(format!("mail {named}, to which it refers, is damaged: {reason}")),
+        Some(Entry::Failed(FailedEntry { reason, .. })) => {
+            Err(format!("mail {named}, to which it refers, is damaged: {reason}"))
+        }
         Some(Entry::Reference { .. }) => Err(format!("mail {named}, to which it refers, is a reference itself")),
         None => Err(format!("mail {named}, to which it refers, is not in this volume")),
     };

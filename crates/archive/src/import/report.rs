@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Import, SliceRef, slice::SliceRow};
+use super::{Import, NotMail, SliceRef, slice::SliceRow};
 use crate::{
     Archive, Error, ImportId, Result,
     hash::to_hex,
     ports::{ObjectKey, PutMode},
     records::Record,
+    uploads::Kind,
 };
 
 /// A report that waits for restructure, or has been worked through. What it says is in its object: lists may be long.
@@ -59,6 +60,9 @@ pub(crate) struct Contents {
     /// The import as its row says it after the end; none in a report of version 1.
     #[serde(default)]
     pub(crate) row: Option<Import>,
+    /// What a foreign file holds besides.
+    #[serde(default)]
+    pub(crate) not_mail: Vec<NotMail>,
 }
 
 pub(crate) const REPORTS: &str = "reports/";
@@ -72,6 +76,7 @@ struct Paper<'a> {
     version: u32,
     import: &'a ImportId,
     file: &'a str,
+    kind: Kind,
     by: &'a str,
     started: i64,
     mailbox: &'a crate::MailboxAddress,
@@ -85,10 +90,13 @@ struct Paper<'a> {
     slices: &'a [SliceRef],
     user_archives: &'a BTreeSet<String>,
     row: &'a Import,
+    /// Of a foreign file.
+    not_mail: &'a [NotMail],
 }
 
 impl Archive {
-    /// Writes report object and queue row; a report that has its row stays as it is. Answers when it was filed.
+    /// Writes report object and queue row; a report that has its row stays as it is. Answers when it was filed. That of a
+    /// foreign file is done with at once: all of its mails lie in the target mailbox, by their folders.
     pub(super) async fn file_report(&self, import: &Import, slices: Vec<SliceRef>, rows: &[SliceRow]) -> Result<i64> {
         if let Some(report) = self.find::<Report>(&import.id.0).await? {
             if !report.value.done {
@@ -98,9 +106,11 @@ impl Archive {
         }
         let user_archives = self.user_archives_of(rows).await?;
         let report = self.write_report(import, slices, user_archives).await?;
-        let filed = report.filed;
+        let (filed, done) = (report.filed, report.done);
         self.put(report).await?;
-        self.queue_report(import).await?;
+        if !done {
+            self.queue_report(import).await?;
+        }
         Ok(filed)
     }
 
@@ -113,12 +123,13 @@ impl Archive {
     ) -> Result<Report> {
         let filed = self.clock.now();
         let row = Import { wrapped_key: None, finished: Some(filed), ..import.clone() };
-        let json = serde_json::to_vec_pretty(&Paper::of(&row, &slices, &user_archives))
+        let not_mail = self.listed_not_mail(import).await?;
+        let json = serde_json::to_vec_pretty(&Paper::of(&row, &slices, &user_archives, &not_mail))
             .map_err(|e| Error::internal("a report cannot be written").caused_by(e))?;
         let key = ObjectKey::parse(format!("{REPORTS}{}.json", import.id))?;
         let sha256 = to_hex(&Sha256::digest(&json));
         self.objects.put(&key, json.into(), PutMode::Overwrite).await?;
-        Ok(Report { import: import.id.clone(), key, sha256, done: false, filed })
+        Ok(Report { import: import.id.clone(), key, sha256, done: import.is_foreign(), filed })
     }
 
     /// Puts the report in the state that its objects say.
@@ -170,12 +181,18 @@ fn changed(key: &ObjectKey) -> Error {
 }
 
 impl<'a> Paper<'a> {
-    fn of(import: &'a Import, slices: &'a [SliceRef], user_archives: &'a BTreeSet<String>) -> Self {
+    fn of(
+        import: &'a Import,
+        slices: &'a [SliceRef],
+        user_archives: &'a BTreeSet<String>,
+        not_mail: &'a [NotMail],
+    ) -> Self {
         Self {
             format: FORMAT,
             version: VERSION,
             import: &import.id,
             file: &import.file,
+            kind: import.kind,
             by: &import.by,
             started: import.started,
             mailbox: &import.mailbox,
@@ -189,6 +206,7 @@ impl<'a> Paper<'a> {
             slices,
             user_archives,
             row: import,
+            not_mail,
         }
     }
 }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use volume::Volume;
-
-use super::{Import, ImportState, open::Located, shard::Shard, step};
+use super::{Import, ImportState, shard::Shard, step};
 use crate::{
     Archive, Error, ErrorKind, ImportId, Result,
     job::Job,
@@ -64,25 +62,18 @@ impl Archive {
     /// Step after step until the shard ends, the time is up, or somebody ends the import.
     async fn work_in(&self, import: &Import, lease: &mut Lease<Shard>, stop: Duration) -> Result<Progress> {
         self.note_running(import).await?;
-        let located = Located::find(self, &import.source, Some(&import.etag)).await?;
-        let volume = self.open_for(import, &located).await?;
-        let mut proven = step::Proven::default();
+        let mut entries = self.entries_of(import, lease.value()).await?;
         while lease.value().next < lease.value().entries.end {
             if self.cancelled(import).await? {
                 return Ok(Progress::Done);
             }
-            step::run(self, import, &volume, &located, lease, &mut proven, stop).await?;
+            step::run(self, import, &mut entries, lease, stop).await?;
             self.say_progress(import, lease.value()).await?;
             if self.clock.boot() >= stop && lease.value().next < lease.value().entries.end {
                 return Ok(Progress::More);
             }
         }
         Ok(Progress::Done)
-    }
-
-    async fn open_for(&self, import: &Import, located: &Located) -> Result<Volume> {
-        let certificate = Self::certificate_of(import)?;
-        self.reopen(import, located.verify(Some(&certificate)).await?).await
     }
 
     async fn cancelled(&self, import: &Import) -> Result<bool> {
@@ -102,8 +93,11 @@ impl Archive {
             Ok(())
         };
         self.update::<Import>(&import.id.0, run).await?;
-        let text =
-            format!("{}: {} mails of volume {} into {}", import.file, import.mails, import.volume, import.mailbox);
+        let text = if import.is_foreign() {
+            format!("{}: its mails into {}", import.file, import.mailbox)
+        } else {
+            format!("{}: {} mails of volume {} into {}", import.file, import.mails, import.volume, import.mailbox)
+        };
         self.say(&import.process, Severity::Info, text).await
     }
 
@@ -118,10 +112,15 @@ impl Archive {
     }
 
     async fn say_progress(&self, import: &Import, shard: &Shard) -> Result<()> {
-        let (done, of) = (shard.next - shard.entries.start, shard.entries.end - shard.entries.start);
+        let done = shard.next - shard.entries.start;
+        let of = if import.is_foreign() {
+            String::new()
+        } else {
+            format!(" of {}", shard.entries.end - shard.entries.start)
+        };
         let tally = shard.tally;
         let text = format!(
-            "{}: {done} of {of} mails: {} imported, {} already there, {} failed",
+            "{}: {done}{of} mails: {} imported, {} already there, {} failed",
             import.file, tally.imported, tally.already_there, tally.failed
         );
         self.say(&import.process, Severity::Info, text).await

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
+use mail::source::Position;
 use serde::{Deserialize, Serialize};
 
-use super::{Import, Tally};
+use super::{Import, Tally, walk::Walked};
 use crate::{
     Archive, ImportId, Result,
     lease::{Holder, Leased},
@@ -21,6 +22,12 @@ pub(super) struct Shard {
     /// The next entry that has no outcome yet.
     pub(super) next: u64,
     pub(super) tally: Tally,
+    /// Where the walk through a foreign file goes on with `next`.
+    #[serde(default)]
+    pub(super) position: Position,
+    /// What the walk has found so far that is no mail.
+    #[serde(default)]
+    pub(super) not_mail: u64,
     pub(super) done: bool,
     /// When it was last moved forward.
     pub(super) touched: i64,
@@ -43,13 +50,34 @@ impl Leased for Shard {
     }
 }
 
+impl Shard {
+    /// Keeps how far the walk has come, and how many entries there are once that is known.
+    pub(super) fn follow(&mut self, walked: &Walked) {
+        self.position = walked.position;
+        self.not_mail += walked.not_mail.len() as u64;
+        if walked.has_ended {
+            self.entries.end = self.next;
+        }
+    }
+}
+
+/// So many entries has no file. Exact in every reader of JSON.
+const OPEN_END: u64 = 1 << 53;
+
 impl Import {
-    /// How many shards the import has; one even if there is no mail, so that somebody closes it.
+    /// How many shards the import has; one even if there is no mail, so that somebody closes it. A walk is not shared.
     pub(super) fn shard_count(&self) -> u32 {
+        if self.is_foreign() {
+            return 1;
+        }
         u32::try_from(self.mails.div_ceil(self.shard_mails.max(1))).unwrap_or(u32::MAX).max(1)
     }
 
+    /// Those of a foreign file have no end before its walk has one.
     pub(crate) fn shard_entries(&self, number: u32) -> Range<u64> {
+        if self.is_foreign() {
+            return self.first_mail..OPEN_END;
+        }
         let start = self.first_mail + u64::from(number) * self.shard_mails;
         start..(start + self.shard_mails).min(self.first_mail + self.mails)
     }
@@ -68,6 +96,8 @@ impl Archive {
             next: entries.start,
             entries,
             tally: Tally::default(),
+            position: Position::default(),
+            not_mail: 0,
             done: false,
             touched: self.clock.now(),
             holder: None,

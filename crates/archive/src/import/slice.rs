@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Import, shard::Shard};
 use crate::{
-    Archive, EntryRef, Error, ErrorKind, Flags, ImportId, Location, MailHash, PackId, Result,
+    Archive, EntryRef, Error, ErrorKind, Flags, FolderPath, ImportId, Location, MailHash, PackId, Result,
     hash::to_hex,
     lease::Lease,
     ports::{ObjectKey, PutMode},
@@ -78,7 +78,13 @@ impl Record for SliceRow {
 pub(crate) enum Outcome {
     Imported(Placed),
     AlreadyThere(Placed),
-    Failed { code: String, reason: String },
+    Failed {
+        code: String,
+        reason: String,
+        /// Where the entry lies in a foreign file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        locator: Option<String>,
+    },
 }
 
 /// An entry whose mail is in the archive.
@@ -92,6 +98,9 @@ pub(crate) struct Placed {
     pub(crate) archive_date: Option<i64>,
     pub(crate) locations: Vec<Location>,
     pub(crate) flags: Flags,
+    /// Where it lies in the target mailbox. None for a mail of a volume, which lies in the folder of its export.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) folders: Vec<FolderPath>,
     /// Where the bytes lie that count; slices of version 1 do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) pack: Option<PackId>,

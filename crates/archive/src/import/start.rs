@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use volume::{Certificate, Volume};
 
+use sha2::{Digest, Sha256};
+
 use super::{
-    Import, ImportState, ImportView, Source, Tally,
+    Foreign, Import, ImportState, ImportView, Source, Tally,
     open::{Located, file_name, refused},
     unlock::context,
 };
@@ -30,7 +32,7 @@ pub struct StartImports {
     pub sources: Vec<Source>,
     /// The target; made if it does not exist.
     pub mailbox: MailboxAddress,
-    /// DER or PEM.
+    /// DER or PEM. Of no matter for a foreign file, as is the password.
     pub certificate: Option<Vec<u8>>,
     pub password: Option<String>,
     /// Further volumes of the same exports start by themselves, those that are there and those that come in, until all
@@ -48,7 +50,7 @@ pub struct Started {
     pub imports: Vec<ImportView>,
 }
 
-/// Only one import of a volume into a mailbox runs at a time: this row names it.
+/// Only one import of a volume, or of a foreign file, into a mailbox runs at a time: this row names it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Live {
     seal: String,
@@ -72,7 +74,14 @@ pub(super) struct Checked {
     pub(super) source: Source,
     pub(super) etag: ETag,
     pub(super) size_bytes: u64,
-    pub(super) volume: Volume,
+    pub(super) opened: Opened,
+}
+
+/// What a source turned out to be.
+#[derive(Clone)]
+pub(super) enum Opened {
+    Volume(Volume),
+    Foreign(Kind),
 }
 
 /// Whether an import is new, or one that was cut off.
@@ -96,13 +105,7 @@ impl Archive {
         let mut checked = Vec::new();
         for source in &start.sources {
             let certificate = certificate.as_ref().map(Option::as_ref).map_err(|e| refused(e.clone()));
-            let outcome = match certificate {
-                Ok(certificate) => {
-                    self.check_source(source, &start.mailbox, certificate, start.password.as_deref()).await
-                }
-                Err(error) => Err(error),
-            };
-            match outcome {
+            match self.check_source(source, &start.mailbox, certificate, start.password.as_deref()).await {
                 Err(error) if !start.each_alone => return Err(error),
                 outcome => checked.push((source.clone(), outcome)),
             }
@@ -114,7 +117,7 @@ impl Archive {
         &self,
         source: &Source,
         mailbox: &MailboxAddress,
-        certificate: Option<&Certificate>,
+        certificate: Result<Option<&Certificate>>,
         password: Option<&str>,
     ) -> Result<Checked> {
         if let Source::Upload(key) = source {
@@ -125,10 +128,22 @@ impl Archive {
             }
             self.check_reader(&upload, mailbox).await?;
         }
-        let located = Located::find(self, source, None).await?;
-        let verified = located.verify(certificate).await?;
-        let volume = self.unlock(verified, password).await?;
-        Ok(Checked { source: source.clone(), etag: located.meta.etag, size_bytes: located.meta.size_bytes, volume })
+        let located = match Located::find(self, source, None).await {
+            Err(error) if error.machine_code() == "not_a_volume" => return self.check_foreign(source).await,
+            located => located?,
+        };
+        let verified = located.verify(certificate?).await?;
+        let opened = Opened::Volume(self.unlock(verified, password).await?);
+        Ok(Checked { source: source.clone(), etag: located.meta.etag, size_bytes: located.meta.size_bytes, opened })
+    }
+
+    async fn check_foreign(&self, source: &Source) -> Result<Checked> {
+        let Foreign { meta, kind, .. } = Foreign::find(self, source, None).await?;
+        if meta.size_bytes == 0 && matches!(source, Source::Upload(_)) {
+            return Err(Error::invalid("the file is empty").code("empty"));
+        }
+        let (etag, size_bytes) = (meta.etag, meta.size_bytes);
+        Ok(Checked { source: source.clone(), etag, size_bytes, opened: Opened::Foreign(kind) })
     }
 
     /// An upload goes into one mailbox at a time: the end of its import deletes it.
@@ -157,15 +172,15 @@ impl Archive {
         for ((_, outcome), name) in checked.into_iter().zip(names) {
             let outcome = match outcome {
                 Ok(checked) => {
-                    let volume = checked.volume.clone();
+                    let opened = checked.opened.clone();
                     let import = self.claim_source(start, certificate, checked, name.clone(), &process.id).await;
-                    import.map(|import| (import, volume))
+                    import.map(|import| (import, opened))
                 }
                 Err(error) => Err(error),
             };
             views.push(match outcome {
-                Ok((import, volume)) => {
-                    claimed.push((import.clone(), volume));
+                Ok((import, opened)) => {
+                    claimed.push((import.clone(), opened));
                     self.view_import(import).await?
                 }
                 Err(error) => {
@@ -194,7 +209,7 @@ impl Archive {
         process: &ProcessId,
     ) -> Result<Import> {
         let import = self.new_import(start, certificate, &checked, (self.sortable_id(), file), process).await?;
-        let import = self.claim(import, &checked.volume).await?;
+        let import = self.claim(import, &checked.opened).await?;
         if let Source::Upload(key) = &import.source {
             self.mark_upload(key, &import.id).await?;
         }
@@ -227,10 +242,9 @@ impl Archive {
         (id, file): (String, String),
         process: &ProcessId,
     ) -> Result<Import> {
-        let verified = checked.volume.verified();
-        let header = verified.header();
-        Ok(Import {
-            wrapped_key: self.wrap_key(&checked.volume, &context(&id)).await?,
+        let wrapped_key = self.wrap_opened(&checked.opened, &context(&id)).await?;
+        let mut import = Import {
+            wrapped_key,
             id: ImportId(id),
             process: process.clone(),
             source: checked.source.clone(),
@@ -240,14 +254,15 @@ impl Archive {
             kind: Kind::Volume,
             mailbox: start.mailbox.clone(),
             state: ImportState::Waiting,
-            export_id: header.export_id.clone(),
-            export_name: header.name.clone(),
-            volume: header.volume,
-            last: verified.seal().last,
-            seal: to_hex(verified.seal_sha256()),
-            certificate: certificate.map(|c| to_hex(c.der())).unwrap_or_default(),
-            first_mail: verified.first_mail(),
-            mails: verified.mails(),
+            export_id: String::new(),
+            export_name: String::new(),
+            volume: 0,
+            last: false,
+            seal: String::new(),
+            certificate: String::new(),
+            first_mail: 1,
+            mails: 0,
+            not_mail: 0,
             shard_mails: self.sizes.shard_mails,
             shards_done: std::collections::BTreeSet::new(),
             started: self.clock.now(),
@@ -256,14 +271,26 @@ impl Archive {
             by: start.by.clone(),
             tally: Tally::default(),
             error: None,
-        })
+        };
+        match &checked.opened {
+            Opened::Volume(volume) => import.tell_volume(volume, certificate),
+            Opened::Foreign(kind) => import.tell_foreign(*kind),
+        }
+        Ok(import)
+    }
+
+    async fn wrap_opened(&self, opened: &Opened, context: &str) -> Result<Option<String>> {
+        match opened {
+            Opened::Volume(volume) => self.wrap_key(volume, context).await,
+            Opened::Foreign(_) => Ok(None),
+        }
     }
 
     /// Stores the new import, or takes over the one that was cut off, with the new process, source and key.
-    async fn claim(&self, new: Import, volume: &Volume) -> Result<Import> {
+    async fn claim(&self, new: Import, opened: &Opened) -> Result<Import> {
         match self.claim_row(&new).await? {
             Claimed::New(import) => Ok(import),
-            Claimed::Old(old) => self.take_over(old, &new, volume).await,
+            Claimed::Old(old) => self.take_over(old, &new, opened).await,
         }
     }
 
@@ -286,8 +313,8 @@ impl Archive {
         Ok(Claimed::New(self.add(new).await?.value))
     }
 
-    async fn take_over(&self, old: Import, new: &Import, volume: &Volume) -> Result<Import> {
-        let wrapped = self.wrap_key(volume, &context(&old.id.0)).await?;
+    async fn take_over(&self, old: Import, new: &Import, opened: &Opened) -> Result<Import> {
+        let wrapped = self.wrap_opened(opened, &context(&old.id.0)).await?;
         let go_on = |import: &mut Import| {
             if import.state.ended() {
                 return Err(Error::conflict(format!("import {} is just ending", import.id)).hint("try again soon"));
@@ -322,7 +349,9 @@ impl Archive {
             return Err(has_ended());
         }
         // Before it is cancelled: afterwards nobody could repeat it.
-        self.forget_choice(&import.export_id).await?;
+        if !import.is_foreign() {
+            self.forget_choice(&import.export_id).await?;
+        }
         let cancel = |import: &mut Import| {
             if import.state.ended() {
                 return Err(has_ended());
@@ -335,6 +364,26 @@ impl Archive {
         // The closing runs in a worker: over what is done, as for any other end.
         self.send(&Job::Import { import: id.clone(), shard: 0 }).await?;
         self.view_import(import).await
+    }
+}
+
+impl Import {
+    fn tell_volume(&mut self, volume: &Volume, certificate: Option<&Certificate>) {
+        let verified = volume.verified();
+        let header = verified.header();
+        self.export_id.clone_from(&header.export_id);
+        self.export_name.clone_from(&header.name);
+        self.volume = header.volume;
+        self.last = verified.seal().last;
+        self.seal = to_hex(verified.seal_sha256());
+        self.certificate = certificate.map(|c| to_hex(c.der())).unwrap_or_default();
+        self.first_mail = verified.first_mail();
+        self.mails = verified.mails();
+    }
+
+    fn tell_foreign(&mut self, kind: Kind) {
+        self.kind = kind;
+        self.seal = to_hex(&Sha256::digest(serde_json::json!((&self.source, &self.etag)).to_string()));
     }
 }
 

@@ -3,26 +3,17 @@
 //! Order of effects: pack row `open` → pack durable → pack row `kept` → message rows → slice → slice row → checkpoint. A crash
 //! leaves an open pack, or a kept one without rows, and the step is done again: never a row without bytes.
 
-use std::{collections::HashMap, ops::Range, time::Duration};
-
-use volume::Volume;
+use std::time::Duration;
 
 use super::{
-    Import, Tally,
-    open::Located,
-    read::{Batch, BatchReader, Entry, OpenedMail},
+    FailedEntry, Import, Tally,
+    entries::{Entries, STEP_BYTES},
     record::Recording,
     shard::Shard,
     slice::{Outcome, SliceEntry},
+    walk::Walked,
 };
-use crate::{Archive, MailHash, lease::Lease};
-
-/// A pack grows to about this many stored bytes: S3 requests cost little per mail, and a worker that dies loses little.
-const STEP_BYTES: u64 = 64 << 20;
-
-/// Mails of this volume that this worker has looked at, by number: what references may name. A damaged one is
-/// remembered with its reason, so that ten thousand references to it cost one look.
-pub(super) type Proven = HashMap<u64, Result<(MailHash, u64), String>>;
+use crate::{Archive, lease::Lease};
 
 /// So many locations make a step: a mail may have thousands.
 const STEP_LOCATIONS: usize = 100_000;
@@ -34,101 +25,83 @@ const ROW_TIME: Duration = Duration::from_millis(1);
 pub(super) async fn run(
     archive: &Archive,
     import: &Import,
-    volume: &Volume,
-    located: &Located,
+    entries: &mut Entries,
     lease: &mut Lease<Shard>,
-    proven: &mut Proven,
     stop: Duration,
 ) -> crate::Result<()> {
-    let entries = plan(volume, lease.value(), archive.sizes.step_mails);
-    let mut reader = BatchReader::open(archive, volume, located, entries).await?;
+    entries.begin_step(archive, lease.value()).await?;
     let mut recording = Recording::new(archive, import, lease.value().number, lease.fence());
-    while let Some(batch) = reader.next().await? {
+    let mut walked = None;
+    while let Some(batch) = entries.next().await? {
         lease.renew(archive).await?;
-        add(archive, volume, located, &mut recording, proven, batch).await?;
+        entries.add(archive, &mut recording, batch.entries).await?;
+        walked = follow(walked, batch.walked);
         let written = archive.clock.boot().saturating_add(ROW_TIME.saturating_mul(recording.rows()));
-        if written >= stop || recording.locations() >= STEP_LOCATIONS {
+        if written >= stop || is_full(&recording, archive.sizes.step_mails) {
             break;
         }
     }
     lease.confirm(archive).await?;
     let done = recording.finish().await?;
     lease.confirm(archive).await?;
-    checkpoint(archive, import, lease, done).await
+    checkpoint(archive, import, lease, done, walked).await
 }
 
-/// The entries of the next step: by stored bytes, which the signed catalogue tells beforehand.
-fn plan(volume: &Volume, shard: &Shard, mails: u64) -> Range<u64> {
-    let most = shard.entries.end.min(shard.next + mails);
-    let mut bytes = 0;
-    let fits = |number: &u64| {
-        bytes += volume.verified().stored(*number).map_or(0, |stored| stored.len);
-        *number == shard.next || bytes <= STEP_BYTES
-    };
-    let count = (shard.next..most).take_while(fits).count() as u64;
-    shard.next..shard.next + count
+/// A step of a volume is planned by bytes and mails; that of a foreign file ends here.
+fn is_full(recording: &Recording<'_>, mails: u64) -> bool {
+    let is_planned = recording.entries() < mails && recording.stored_bytes() < STEP_BYTES;
+    !is_planned || recording.locations() >= STEP_LOCATIONS
 }
 
-/// Takes the mails of a batch into the step; a reference needs its target proven first.
-async fn add(
-    archive: &Archive,
-    volume: &Volume,
-    located: &Located,
-    recording: &mut Recording<'_>,
-    proven: &mut Proven,
-    batch: Batch,
-) -> crate::Result<()> {
-    let mut mails: Vec<OpenedMail> = Vec::with_capacity(batch.len());
-    for entry in batch {
-        match entry {
-            Entry::Mail(mail) => {
-                proven.insert(mail.number, Ok((MailHash(mail.metadata.sha256), mail.metadata.size_bytes)));
-                mails.push(mail);
-            }
-            Entry::Reference { number, metadata } => {
-                let hash = MailHash(metadata.sha256);
-                let held = recording.holds(&hash) || mails.iter().any(|mail| mail.metadata.sha256 == hash.0);
-                let entry = (number, metadata);
-                match super::reference::resolve(archive, volume, located, proven, held, entry).await? {
-                    Ok(mail) => mails.push(mail),
-                    Err(reason) => recording.fail(number, reason),
-                }
-            }
-            Entry::Damaged { number, reason } => {
-                proven.insert(number, Err(reason.clone()));
-                recording.fail(number, reason);
-            }
+/// Two stretches of a walk as one.
+fn follow(before: Option<Walked>, next: Option<Walked>) -> Option<Walked> {
+    match (before, next) {
+        (Some(before), Some(next)) => {
+            let not_mail = before.not_mail.into_iter().chain(next.not_mail).collect();
+            Some(Walked { not_mail, ..next })
         }
+        (before, next) => next.or(before),
     }
-    recording.add(mails).await
 }
 
-/// Failure rows, slice and its row, then the checkpoint: what is before it may be done again, what is after it never is.
+/// Failure rows, what is no mail, slice and its row, then the checkpoint: what is before it may be done again, what is
+/// after it never is.
 async fn checkpoint(
     archive: &Archive,
     import: &Import,
     lease: &mut Lease<Shard>,
     done: Vec<SliceEntry>,
+    walked: Option<Walked>,
 ) -> crate::Result<()> {
     let mut tally = Tally::default();
     for entry in &done {
         match &entry.outcome {
             Outcome::Imported(_) => tally.imported += 1,
             Outcome::AlreadyThere(_) => tally.already_there += 1,
-            Outcome::Failed { code, reason } => {
+            Outcome::Failed { code, reason, locator } => {
                 tally.failed += 1;
-                archive.note_failure(import, entry.number, code, reason).await?;
+                let failed = FailedEntry::new(entry.number, code, reason, locator.as_deref());
+                archive.note_failure(import, failed).await?;
             }
         }
     }
+    if let Some(walked) = &walked {
+        archive.note_not_mail(import, lease.value().not_mail, &walked.not_mail).await?;
+    }
     let next = done.last().map_or(lease.value().next, |entry| entry.number + 1);
-    archive.put_slice(import, lease, done).await?;
+    // Of a foreign file nothing but what is no mail may have come.
+    if !done.is_empty() {
+        archive.put_slice(import, lease, done).await?;
+    }
     let now = archive.clock.now();
     lease
         .save(archive, |shard| {
             shard.touched = now;
             shard.next = next;
             shard.tally = shard.tally.plus(tally);
+            if let Some(walked) = walked {
+                shard.follow(&walked);
+            }
         })
         .await
 }

@@ -1,12 +1,12 @@
 //! The first part of closing an import: its mails into the target mailbox, batch by batch, over as many turns as it takes.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Import, Mails, SliceRef};
+use super::{Import, Mails, Placed, SliceRef};
 use crate::{
-    Archive, ErrorKind, FolderPath, ImportId, Result,
+    Archive, ErrorKind, FolderPath, ImportId, MailboxAddress, Result,
     lease::{Holder, Lease, Leased},
     ports::Scope,
     records::Record,
@@ -53,8 +53,9 @@ impl Archive {
         Closing { import: id.clone(), next: 0, touched: self.clock.now(), holder: None }
     }
 
-    /// One flat folder per export, a mail once; and the lists of the whole mailbox and of the whole archive. False if the
-    /// time was up before all was placed; one batch at least is placed in any case.
+    /// One flat folder per export, a mail once; the mails of a foreign file lie in its folders. And the lists of the whole
+    /// mailbox and of the whole archive. False if the time was up before all was placed; one batch at least is placed in any
+    /// case.
     pub(super) async fn place_in_target(
         &self,
         import: &Import,
@@ -62,23 +63,14 @@ impl Archive {
         lease: &mut Lease<Closing>,
         stop: Duration,
     ) -> Result<bool> {
-        let folder = FolderPath(vec![import.export_name.clone()]);
         loop {
-            let mut mails = Mails::default();
-            let take = |placed: super::Placed| {
-                mails.add(placed.hash, placed.message_date, placed.flags);
-                1
-            };
+            let mut gathered = Gathered::of(import);
+            let take = |placed| gathered.add(placed);
             let Some(entries) = self.take_batch(slices, lease.value().next, stop, take).await? else {
                 return Ok(true);
             };
-            self.catalog.create_folders(&import.mailbox, std::slice::from_ref(&folder)).await?;
-            let (run, keys) = (format!("import {} {}-{}", import.id, entries.start, entries.end), mails.into_keys());
-            let (mailbox, all) = (import.mailbox.clone(), Scope::All);
-            for scope in [all, Scope::Mailbox(mailbox.clone()), Scope::Folder(mailbox, folder.clone())] {
-                lease.renew(self).await?;
-                self.catalog.place(&run, &scope, &keys).await?;
-            }
+            let run = format!("import {} {}-{}", import.id, entries.start, entries.end);
+            self.place_in_folders(&import.mailbox, &run, gathered, lease).await?;
             let now = self.clock.now();
             lease.save(self, |closing| (closing.next, closing.touched) = (entries.end, now)).await?;
             let is_last = slices.last().is_none_or(|slice| slice.end() <= entries.end);
@@ -86,5 +78,53 @@ impl Archive {
                 return Ok(false);
             }
         }
+    }
+
+    async fn place_in_folders(
+        &self,
+        mailbox: &MailboxAddress,
+        run: &str,
+        gathered: Gathered,
+        lease: &mut Lease<Closing>,
+    ) -> Result<()> {
+        let folders: Vec<_> = gathered.folders.keys().cloned().collect();
+        self.catalog.create_folders(mailbox, &folders).await?;
+        let keys = gathered.all.into_keys();
+        for scope in [Scope::All, Scope::Mailbox(mailbox.clone())] {
+            lease.renew(self).await?;
+            self.catalog.place(run, &scope, &keys).await?;
+        }
+        for (folder, mails) in gathered.folders {
+            lease.renew(self).await?;
+            self.catalog.place(run, &Scope::Folder(mailbox.clone(), folder), &mails.into_keys()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The mails of some slices, all of them and by folder.
+struct Gathered {
+    /// The one folder of a volume's mails, which is there even if there are none.
+    export: Option<FolderPath>,
+    all: Mails,
+    folders: BTreeMap<FolderPath, Mails>,
+}
+
+impl Gathered {
+    fn of(import: &Import) -> Self {
+        let export = (!import.is_foreign()).then(|| FolderPath(vec![import.export_name.clone()]));
+        let folders = export.iter().map(|folder| (folder.clone(), Mails::default())).collect();
+        Self { export, all: Mails::default(), folders }
+    }
+
+    /// Answers how many placements that makes.
+    fn add(&mut self, placed: Placed) -> usize {
+        let Placed { hash, message_date, flags, folders, .. } = placed;
+        self.all.add(hash, message_date, flags);
+        let count = folders.len().max(1);
+        for folder in folders.into_iter().chain(self.export.clone()) {
+            self.folders.entry(folder).or_default().add(hash, message_date, flags);
+        }
+        count
     }
 }

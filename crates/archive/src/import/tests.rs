@@ -2,6 +2,7 @@
 
 mod deadline;
 mod events;
+mod foreign;
 mod further;
 mod shards;
 mod size;

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Import, ImportState};
+use super::{Import, ImportState, NotMail};
 use crate::{Archive, ImportId, Result, records::Record, uploads::Kind};
 
 /// One entry that could not be imported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedEntry {
-    /// The mail's number in its export, from 1.
+    /// The mail's number in its export, or in its foreign file; from 1.
     pub number: u64,
     /// Member path or byte offset.
     pub locator: String,
@@ -32,13 +32,6 @@ impl Record for FailureRow {
     fn parent(&self) -> Option<String> {
         Some(self.import.to_string())
     }
-}
-
-/// Something in a foreign archive that is no mail.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotMail {
-    pub locator: String,
-    pub reason: String,
 }
 
 /// `in_volume = imported + already_there + failed` once it has finished, and `balanced` says so.
@@ -82,6 +75,8 @@ impl Archive {
         let failed: Vec<FailedEntry> =
             self.all::<FailureRow>(Some(&import.id.0)).await?.into_iter().map(|row| row.entry).collect();
         let tally = if import.state.ended() { import.tally } else { self.running_tally(&import).await? };
+        let not_mail = self.not_mail_of(&import).await?;
+        let is_foreign = import.is_foreign();
         let balanced = import.state == ImportState::Finished
             && tally.total() == import.mails
             && failed.len() as u64 == tally.failed;
@@ -92,13 +87,13 @@ impl Archive {
             kind: import.kind,
             mailbox: Some(import.mailbox),
             state: import.state,
-            export_id: Some(import.export_id),
-            volume: Some(import.volume),
-            in_volume: import.mails,
+            export_id: (!is_foreign).then_some(import.export_id),
+            volume: (!is_foreign).then_some(import.volume),
+            in_volume: if is_foreign { tally.total() } else { import.mails },
             imported: tally.imported,
             already_there: tally.already_there,
             failed,
-            not_mail: Vec::new(),
+            not_mail,
             balanced,
             code: import.error.as_ref().map(|e| e.code.clone()),
             reason: import.error.map(|e| e.message),
@@ -107,16 +102,26 @@ impl Archive {
 }
 
 impl FailedEntry {
-    /// An entry of a volume.
-    pub(crate) fn new(number: u64, code: &str, reason: &str) -> Self {
-        Self { number, locator: format!("mail/{number:011}"), code: code.into(), reason: reason.into() }
+    /// An entry of a volume, unless `locator` says where it lies in a foreign file.
+    pub(crate) fn new(number: u64, code: &str, reason: &str, locator: Option<&str>) -> Self {
+        let locator = locator.map_or_else(|| Self::member_of(number), str::to_owned);
+        Self { number, locator, code: code.into(), reason: reason.into() }
+    }
+
+    /// A damaged entry of a volume.
+    pub(super) fn damaged(number: u64, reason: String) -> Self {
+        Self { number, locator: Self::member_of(number), code: "mail_damaged".into(), reason }
+    }
+
+    /// The member of a volume that has the mail.
+    pub(super) fn member_of(number: u64) -> String {
+        format!("mail/{number:011}")
     }
 }
 
 impl Archive {
     /// Keeps why an entry failed; a repeat writes the same.
-    pub(super) async fn note_failure(&self, import: &Import, number: u64, code: &str, reason: &str) -> Result<()> {
-        let entry = FailedEntry::new(number, code, reason);
+    pub(super) async fn note_failure(&self, import: &Import, entry: FailedEntry) -> Result<()> {
         self.put(FailureRow { import: import.id.clone(), entry }).await.map(drop)
     }
 }

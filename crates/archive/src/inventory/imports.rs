@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     Archive, Error, ImportId, MailboxAddress, Result,
-    import::{Contents, Import, REPORTS, Report, SliceRef},
+    import::{Contents, Import, NotMail, REPORTS, Report, SliceRef},
     ports::ObjectKey,
     restructure::{PLACEMENTS, Stage, Told},
 };
@@ -22,6 +22,8 @@ pub(crate) struct Ended {
     pub(crate) row: Option<Import>,
     pub(crate) mailbox: MailboxAddress,
     pub(super) export_name: String,
+    /// What a foreign file holds besides.
+    pub(crate) not_mail: Vec<NotMail>,
     /// Under which addresses each user archive of it was placed.
     pub(crate) addresses: BTreeMap<String, BTreeSet<MailboxAddress>>,
     /// Mailboxes of plans that were carried out in part only, or are being carried out.
@@ -36,6 +38,7 @@ impl Ended {
             report,
             mailbox: contents.mailbox,
             export_name: contents.export_name,
+            not_mail: contents.not_mail,
             slices: contents.slices,
             user_archives: contents.user_archives,
             row: contents.row,
@@ -58,7 +61,12 @@ impl Ended {
             }
         }
         let covers = |told: &Told| self.user_archives.iter().all(|archive| told.addresses.contains_key(archive));
-        self.report.done = self.told.iter().any(|told| told.stage == Stage::Done && covers(told));
+        self.report.done = self.is_foreign() || self.told.iter().any(|told| told.stage == Stage::Done && covers(told));
+    }
+
+    /// Restructure has nothing to do with it.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.row.as_ref().is_some_and(Import::is_foreign)
     }
 
     pub(super) fn entries(&self) -> u64 {
@@ -183,6 +191,9 @@ impl Open {
             }
         }
         import.tally = tally;
+        if import.is_foreign() {
+            import.mails = tally.total();
+        }
         (import, slices)
     }
 }

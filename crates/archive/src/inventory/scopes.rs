@@ -39,12 +39,12 @@ impl Scopes {
 
     /// The lists of an import's target are there even if none of its mails is.
     pub(super) fn add_target(&mut self, ended: &Ended) {
-        self.target(ended);
+        self.target(ended, &[]);
     }
 
     /// Where a mail of this import lies, as far as this import is the reason.
     pub(super) fn of(&mut self, ended: &Ended, placed: &Placed) -> Vec<u32> {
-        let mut lists: BTreeSet<u32> = self.target(ended).into();
+        let mut lists = self.target(ended, &placed.folders);
         for location in &placed.locations {
             let Some((archive, path)) = location.split_first() else { continue };
             for address in ended.addresses.get(archive).into_iter().flatten() {
@@ -55,9 +55,14 @@ impl Scopes {
         lists.into_iter().collect()
     }
 
-    fn target(&mut self, ended: &Ended) -> [u32; 3] {
-        let (mailbox, folder) = (ended.mailbox.clone(), FolderPath(vec![ended.export_name.clone()]));
-        [Scope::All, Scope::Mailbox(mailbox.clone()), Scope::Folder(mailbox, folder)].map(|scope| self.number(scope))
+    /// A volume's mails lie in the folder of their export, those of a foreign file in its folders.
+    fn target(&mut self, ended: &Ended, folders: &[FolderPath]) -> BTreeSet<u32> {
+        let mailbox = &ended.mailbox;
+        let export = (!ended.is_foreign()).then(|| FolderPath(vec![ended.export_name.clone()]));
+        let folders = folders.iter().cloned().chain(export);
+        let folders = folders.map(|folder| Scope::Folder(mailbox.clone(), folder));
+        let scopes: Vec<_> = [Scope::All, Scope::Mailbox(mailbox.clone())].into_iter().chain(folders).collect();
+        scopes.into_iter().map(|scope| self.number(scope)).collect()
     }
 
     fn number(&mut self, scope: Scope) -> u32 {

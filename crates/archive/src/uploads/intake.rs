@@ -1,13 +1,14 @@
 //! Intake: a look at what came in, by its tail and its header; no key is needed for that.
 
+use bytes::Bytes;
 use volume::Certificate;
 
 use super::{Kind, Upload, UploadState};
 use crate::{
     Archive, Error, ErrorKind, Result,
     hash::to_hex,
-    import::{Located, Source},
-    ports::{ETag, ObjectKey},
+    import::{Foreign, Located, Source},
+    ports::{ETag, ObjectKey, ObjectMeta},
 };
 
 /// So much of a file is read to see what it is, if it is no volume.
@@ -30,18 +31,20 @@ impl Archive {
         if self.is_export_state(key, &meta.etag, meta.size_bytes).await? {
             return self.refuse_state(key, &meta.etag).await;
         }
-        let looked = match Located::find(self, &Source::Upload(key.clone()), Some(&meta.etag)).await {
-            Ok(located) => located.peek().await,
-            Err(error) => Err(error),
-        };
+        let looked = self.recognise(key, &meta).await;
         let mut record = record;
         let upload = &mut record.value;
         upload.etag = meta.etag.clone();
         upload.size_bytes = meta.size_bytes;
         match looked {
-            Ok(volume) => ready(upload, &volume),
+            Ok(Looked::Volume(volume)) => ready(upload, &volume),
+            Ok(Looked::Foreign(kind)) => {
+                upload.state = UploadState::Ready;
+                upload.kind = kind;
+                (upload.code, upload.reason) = (None, None);
+            }
             Err(error) if is_final(&error) => {
-                let (kind, code, reason) = self.explain(key, &meta.etag, meta.size_bytes, &error).await?;
+                let (kind, code, reason) = self.explain(key, &meta, &error).await?;
                 upload.state = UploadState::Rejected;
                 upload.kind = kind;
                 upload.code = Some(code.into());
@@ -82,31 +85,46 @@ impl Archive {
         Ok(())
     }
 
-    /// Why the file cannot be imported, for people.
-    async fn explain(
-        &self,
-        key: &ObjectKey,
-        etag: &ETag,
-        size_bytes: u64,
-        error: &Error,
-    ) -> Result<(Kind, &'static str, String)> {
-        if size_bytes == 0 {
-            return Ok((Kind::Unknown, "empty", "the file is empty".into()));
-        }
-        let start = self.uploads.get(key, 0..size_bytes.min(SNIFFED_BYTES), Some(etag)).await?;
-        if Certificate::parse(&start).is_ok() {
-            let text = "this is a certificate: it is not uploaded but chosen in the start panel of an import";
-            return Ok((Kind::Unknown, "certificate", text.into()));
-        }
-        let kind = kind_of(&start, error.machine_code());
-        let reason = match kind {
-            Kind::Zip | Kind::Mbox | Kind::Eml => {
-                format!("{}: mails in this form cannot be imported yet, export them to volumes", name(kind))
-            }
-            Kind::Volume | Kind::Unknown => error.to_string(),
+    /// A volume, or a foreign file that holds mails.
+    async fn recognise(&self, key: &ObjectKey, meta: &ObjectMeta) -> Result<Looked> {
+        let source = Source::Upload(key.clone());
+        let error = match Located::find(self, &source, Some(&meta.etag)).await {
+            Ok(located) => return located.peek().await.map(|volume| Looked::Volume(Box::new(volume))),
+            Err(error) => error,
         };
-        Ok((kind, error.machine_code(), reason))
+        if meta.size_bytes == 0 {
+            return Err(Error::invalid("the file is empty").code("empty"));
+        }
+        if error.machine_code() != "not_a_volume" {
+            return Err(error);
+        }
+        if Certificate::parse(&self.start_of(key, meta).await?).is_ok() {
+            let text = "this is a certificate: it is not uploaded but chosen in the start panel of an import";
+            return Err(Error::invalid(text).code("certificate"));
+        }
+        Foreign::find(self, &source, Some(&meta.etag)).await.map(|foreign| Looked::Foreign(foreign.kind))
     }
+
+    async fn start_of(&self, key: &ObjectKey, meta: &ObjectMeta) -> Result<Bytes> {
+        self.uploads.get(key, 0..meta.size_bytes.min(SNIFFED_BYTES), Some(&meta.etag)).await
+    }
+
+    /// What the file that cannot be imported is, and why not, for people.
+    async fn explain(&self, key: &ObjectKey, meta: &ObjectMeta, error: &Error) -> Result<(Kind, &'static str, String)> {
+        let code = error.machine_code();
+        let kind = match code {
+            "empty" | "certificate" => Kind::Unknown,
+            "not_a_volume" | "zip_trunc" | "zip_eocd" | "zip_scattered" => kind_of(&self.start_of(key, meta).await?),
+            _ => Kind::Volume,
+        };
+        Ok((kind, code, error.to_string()))
+    }
+}
+
+/// What an upload was found to be.
+enum Looked {
+    Volume(Box<volume::Unverified>),
+    Foreign(Kind),
 }
 
 fn ready(upload: &mut Upload, volume: &volume::Unverified) {
@@ -127,22 +145,6 @@ fn is_final(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Corrupt | ErrorKind::Denied)
 }
 
-fn kind_of(start: &[u8], code: &str) -> Kind {
-    match start {
-        _ if code != "not_a_volume" => Kind::Volume,
-        [b'P', b'K', 3 | 5, 4 | 6, ..] => Kind::Zip,
-        _ if mail::looks_like_mbox(start) => Kind::Mbox,
-        _ if mail::looks_like_mail(start) => Kind::Eml,
-        _ => Kind::Unknown,
-    }
-}
-
-fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Zip => "a ZIP archive",
-        Kind::Mbox => "an mbox",
-        Kind::Eml => "a single mail",
-        Kind::Volume => "an export volume",
-        Kind::Unknown => "an unknown file",
-    }
+fn kind_of(start: &[u8]) -> Kind {
+    if matches!(start, [b'P', b'K', 3 | 5, 4 | 6, ..]) { Kind::Zip } else { Kind::Unknown }
 }

@@ -7,20 +7,20 @@ use super::content::ContentReader;
 use super::found::{Member, Origin};
 use super::kind::{Kind, by_content, is_always_mail, is_emlx, is_mbox_name};
 use super::name::stem;
-use super::{Content, Found, Item, Mbox, Options, Place, ZipEncoding, ZipError, ZipItems, emlx};
+use super::{Content, Found, Item, Mbox, Options, Place, Position, ZipEncoding, ZipError, ZipItems, emlx};
 
-/// Stands for the user archive until it is taken away again: no segment of a location has a slash.
-const NO_ARCHIVE: &str = "/";
+/// The first segment of a location in no user archive. No other segment is this, as none has a slash.
+pub const NO_ARCHIVE: &str = "/";
 
 /// One file that is read by itself, wherever its bytes lie: a ZIP, an mbox, or one mail. An iterator over its items.
 ///
-/// Keys begin with the file's name. Locations are those of the layout `auto` without a user archive: none of the file's
-/// own is put in front, and that of a mail which lies in no folder is empty.
+/// Keys begin with the file's name. Locations are those of the layout `auto`, with [`NO_ARCHIVE`] for the user archive of
+/// mails that lie in none. A walk that was cut off goes on where it was: [`Container::reached`].
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::sync::Arc;
-/// use mail::source::{Container, ContainerKind, FileContent, Item, ZipEncoding};
+/// use mail::source::{Container, ContainerKind, FileContent, Item, NO_ARCHIVE, ZipEncoding};
 ///
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("old.mbox");
@@ -31,7 +31,7 @@ const NO_ARCHIVE: &str = "/";
 /// assert_eq!(mails.kind(), ContainerKind::Mbox);
 /// let Some(Item::Mail(found)) = mails.next() else { panic!("there is one") };
 /// assert_eq!((found.key.as_str(), found.locator.as_deref()), ("old.mbox//0", Some("0")));
-/// assert_eq!(found.locations, [["old"]]);
+/// assert_eq!(found.locations, [[NO_ARCHIVE, "old"]]);
 /// assert_eq!(found.read(1 << 20)?, b"Subject: hi\n\nhello\n");
 /// assert!(mails.next().is_none());
 /// # Ok(())
@@ -40,6 +40,8 @@ const NO_ARCHIVE: &str = "/";
 #[derive(Debug)]
 pub struct Container {
     kind: ContainerKind,
+    /// Of the container itself.
+    key: String,
     items: Items,
 }
 
@@ -88,10 +90,15 @@ impl Container {
         }
         match by_content(&mut ContentReader::whole(&content), os_name, is_mbox_name(os_name))? {
             Kind::Mail => one(content, os_name, &place),
-            Kind::Mbox => Ok(Self::of(ContainerKind::Mbox, Items::Mbox(Mbox::new(content, place, stem(os_name))))),
+            Kind::Mbox => {
+                let key = place.key.clone();
+                let items = Items::Mbox(Mbox::new(content, place, stem(os_name)));
+                Ok(Self { kind: ContainerKind::Mbox, key, items })
+            }
             Kind::Zip => {
+                let key = place.key.clone();
                 let items = Items::Zip(Box::new(ZipItems::open(content, place, &options)?));
-                Ok(Self::of(ContainerKind::Zip, items))
+                Ok(Self { kind: ContainerKind::Zip, key, items })
             }
             Kind::Other(what) => Err(ContainerError::NotMail(what)),
         }
@@ -101,8 +108,39 @@ impl Container {
         self.kind
     }
 
-    fn of(kind: ContainerKind, items: Items) -> Self {
-        Self { kind, items }
+    /// Where the walk stands: behind the item that was delivered last.
+    pub fn reached(&self) -> Position {
+        match &self.items {
+            Items::One(Some(_)) => Position::default(),
+            Items::One(None) => Position::END,
+            Items::Mbox(mails) => match mails.reached() {
+                None => Position::END,
+                mail_at => Position { mail_at, ..Position::default() },
+            },
+            Items::Zip(entries) => entries.reached(),
+        }
+    }
+
+    /// Goes on at a position of an earlier walk through the same bytes, without reading what lies before it.
+    pub fn go_to(&mut self, position: Position) {
+        match &mut self.items {
+            Items::One(item) if position.has_ended => *item = None,
+            Items::One(_) => {}
+            Items::Mbox(mails) if position.has_ended => mails.end(),
+            Items::Mbox(mails) => mails.go_to(position.mail_at.unwrap_or(0)),
+            Items::Zip(entries) => entries.go_to(position),
+        }
+    }
+
+    /// Where in the container an item lies, for people: the member's path in a ZIP, the byte offset in an mbox (both, with
+    /// `//` between, for an mbox in a ZIP), and the file's name where the item is the whole of it.
+    pub fn locator(&self, key: &str) -> String {
+        let place = key.strip_prefix(&self.key).and_then(|rest| rest.strip_prefix("//"));
+        let place = match (self.kind, place) {
+            (ContainerKind::Zip, Some(member)) => member.split_once('/').map_or(member, |(_, path)| path),
+            (_, place) => place.unwrap_or(&self.key),
+        };
+        place.replace("\\\\", "\\")
     }
 }
 
@@ -120,15 +158,7 @@ impl Iterator for Container {
     type Item = Item;
 
     fn next(&mut self) -> Option<Item> {
-        let mut item = self.items.next()?;
-        if let Item::Mail(found) = &mut item {
-            for location in &mut found.locations {
-                if location.first().is_some_and(|first| first == NO_ARCHIVE) {
-                    location.remove(0);
-                }
-            }
-        }
-        Some(item)
+        self.items.next()
     }
 }
 
@@ -168,7 +198,7 @@ fn one(content: Arc<dyn Content>, name: &OsStr, place: &Place) -> Result<Contain
             origin: Origin::Member(Arc::new(ContentMail { content, offset, size_bytes })),
         }),
     };
-    Ok(Container::of(ContainerKind::Mail, Items::One(Some(item))))
+    Ok(Container { kind: ContainerKind::Mail, key: place.key.clone(), items: Items::One(Some(item)) })
 }
 
 /// A mail that is a stretch of a content.

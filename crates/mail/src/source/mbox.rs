@@ -36,6 +36,20 @@ impl Mbox {
         Self { splitter: Splitter::new(content), place, stem }
     }
 
+    /// Where the next mail begins; none at the end.
+    pub(super) fn reached(&self) -> Option<u64> {
+        self.splitter.position()
+    }
+
+    /// Goes on at a mail, as [`Mbox::reached`] has told it.
+    pub(super) fn go_to(&mut self, at: u64) {
+        self.splitter.go_to(at);
+    }
+
+    pub(super) fn end(&mut self) {
+        self.splitter.end();
+    }
+
     fn item(&self, span: &Span) -> Item {
         let key = self.place.member_key(span.from_at, "");
         let content = Arc::clone(self.splitter.content());

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub use encoding::{UnknownZipEncoding, ZipEncoding};
 
-use super::{Content, Item, Mbox, Options, Place};
+use super::{Content, Item, Mbox, Options, Place, Position};
 use directory::Directory;
 use end::End;
 use survey::Survey;
@@ -58,8 +58,17 @@ pub struct ZipItems {
     /// What may still be unpacked.
     budget_bytes: u64,
     has_ended: bool,
-    /// The entry that is being read, if it is an mbox.
-    mbox: Option<Mbox>,
+    /// The entry that is being read, if it is an mbox, and the position before it.
+    mbox: Option<(Mbox, Position)>,
+    /// Where the walk goes on in the next entry, which is an mbox.
+    skip_to: Option<u64>,
+}
+
+/// What one entry is.
+enum Entry {
+    Item(Item),
+    /// Its mails follow.
+    Mbox(Mbox),
 }
 
 /// What all entries share.
@@ -73,13 +82,19 @@ struct Archive {
     scratch: PathBuf,
 }
 
+impl Archive {
+    /// What all entries together may be unpacked to.
+    fn budget(&self) -> u64 {
+        self.content.size_bytes().saturating_mul(MAX_RATIO).saturating_add(HARMLESS_BYTES)
+    }
+}
+
 impl ZipItems {
     /// Finds the directory and looks through it once. `place` is that of the archive: directories within it come behind.
     pub fn open(content: Arc<dyn Content>, place: Place, options: &Options) -> Result<Self, ZipError> {
         let end = end::locate(&*content)?;
         let survey = survey::survey(&content, &end, options.zip_encoding)?;
         let directory = Directory::new(Arc::clone(&content), end.directory.clone());
-        let budget_bytes = content.size_bytes().saturating_mul(MAX_RATIO).saturating_add(HARMLESS_BYTES);
         let archive = Archive {
             content,
             prefix_bytes: end.prefix_bytes,
@@ -87,7 +102,30 @@ impl ZipItems {
             encoding: options.zip_encoding,
             scratch: options.scratch.clone(),
         };
-        Ok(Self { archive: Arc::new(archive), end, survey, directory, budget_bytes, has_ended: false, mbox: None })
+        let archive = Arc::new(archive);
+        let budget_bytes = archive.budget();
+        Ok(Self { archive, end, survey, directory, budget_bytes, has_ended: false, mbox: None, skip_to: None })
+    }
+
+    pub(super) fn reached(&self) -> Position {
+        match &self.mbox {
+            Some((mbox, before)) if mbox.reached().is_some() => Position { mail_at: mbox.reached(), ..*before },
+            _ if self.has_ended => Position::END,
+            _ => self.between(),
+        }
+    }
+
+    /// The position before the next entry.
+    fn between(&self) -> Position {
+        let (entries, directory_bytes) = self.directory.position();
+        let unpacked_bytes = self.archive.budget().saturating_sub(self.budget_bytes);
+        Position { entries, directory_bytes, unpacked_bytes, mail_at: self.skip_to, has_ended: false }
+    }
+
+    pub(super) fn go_to(&mut self, position: Position) {
+        self.directory.go_to(position.entries, position.directory_bytes);
+        self.budget_bytes = self.archive.budget().saturating_sub(position.unpacked_bytes);
+        (self.mbox, self.skip_to, self.has_ended) = (None, position.mail_at, position.has_ended);
     }
 
     /// The item that says that there is less than the archive says, if so.
@@ -111,17 +149,26 @@ impl Iterator for ZipItems {
 
     fn next(&mut self) -> Option<Item> {
         loop {
-            if let Some(item) = self.mbox.as_mut().and_then(Iterator::next) {
+            if let Some(item) = self.mbox.as_mut().and_then(|(mbox, _)| mbox.next()) {
                 return Some(item);
             }
             self.mbox = None;
             if self.has_ended {
                 return None;
             }
+            let before = self.between();
             match self.directory.next() {
                 Ok(Some(record)) => {
-                    if let Some(item) = self.entry(&record) {
-                        return Some(item);
+                    let skip_to = self.skip_to.take();
+                    match self.entry(&record) {
+                        Some(Entry::Item(item)) => return Some(item),
+                        Some(Entry::Mbox(mut mbox)) => {
+                            if let Some(at) = skip_to {
+                                mbox.go_to(at);
+                            }
+                            self.mbox = Some((mbox, before));
+                        }
+                        None => {}
                     }
                 }
                 Ok(None) => return self.ended(None),

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use mail::source::{Container, ContainerError, ContainerKind, Item, Layout, ZipEncoding, open};
+use mail::source::{Container, ContainerError, ContainerKind, Item, Layout, Position, ZipEncoding, open};
 use tempfile::TempDir;
 
 use crate::support::{Bytes, MAIL, options};
@@ -132,7 +132,7 @@ fn a_container_is_told_by_its_content() {
             &archive(),
             ContainerKind::Zip,
             &[
-                "upload//0/top.eml = ",
+                "upload//0/top.eml = /",
                 "upload//1/x/1.eml = x",
                 "upload//2/x/y.mbox//0 = x>y",
                 "upload//2/x/y.mbox//56 = x>Inbox | x>Work>Jane",
@@ -142,11 +142,11 @@ fn a_container_is_told_by_its_content() {
             "a\\b.mbox",
             MBOX.as_bytes(),
             ContainerKind::Mbox,
-            &["a\\\\b.mbox//0 = a\\b", "a\\\\b.mbox//56 = Inbox | Work>Jane"],
+            &["a\\\\b.mbox//0 = />a\\b", "a\\\\b.mbox//56 = />Inbox | />Work>Jane"],
         ),
-        ("mail", MAIL, ContainerKind::Mail, &["mail = "]),
-        ("1.eml", b"Subject: no colon after this", ContainerKind::Mail, &["1.eml = "]),
-        ("1.emlx", &emlx, ContainerKind::Mail, &["1.emlx = "]),
+        ("mail", MAIL, ContainerKind::Mail, &["mail = /"]),
+        ("1.eml", b"Subject: no colon after this", ContainerKind::Mail, &["1.eml = /"]),
+        ("1.emlx", &emlx, ContainerKind::Mail, &["1.emlx = /"]),
         ("2.emlx", MAIL, ContainerKind::Mail, &["! 2.emlx: emlx without a true length line"]),
         ("3.eml", b"", ContainerKind::Mail, &["! 3.eml: empty"]),
     ];
@@ -160,4 +160,76 @@ fn a_container_is_told_by_its_content() {
     assert!(matches!(opened("a.pdf", b"%PDF-1.7"), Err(ContainerError::NotMail("a PDF document"))));
     let torn = archive();
     assert!(matches!(opened("a.zip", &torn[..torn.len() - 9]), Err(ContainerError::Zip(_))));
+}
+
+/// What a walk delivers, each item with the position behind it.
+fn walk(mut container: Container) -> Vec<(String, Position)> {
+    std::iter::from_fn(|| container.next().map(|item| (short(item), container.reached()))).collect()
+}
+
+#[test]
+fn a_walk_goes_on_from_every_position() {
+    let mut scattered = Archive::of([
+        Entry::deflated("a/", b""),
+        Entry::stored("a/1.eml", MAIL),
+        Entry::deflated("a/b.mbox", MBOX.as_bytes()),
+        Entry::stored("a/x.pdf", b"%PDF"),
+        Entry::stored("c.mbox", MBOX.as_bytes()),
+        Entry::deflated("d.eml", b""),
+        Entry::deflated("e.eml", MAIL),
+    ]);
+    scattered.counted = Some(9);
+    for (name, bytes, count) in
+        [("x.zip", scattered.bytes(), 9), ("x.mbox", MBOX.into(), 2), ("x.eml", MAIL.to_vec(), 1)]
+    {
+        let open = || {
+            let content = Arc::new(Bytes(bytes.clone()));
+            Container::open(content, name, ZipEncoding::default(), &tempfile::env::temp_dir()).unwrap()
+        };
+        let whole = walk(open());
+        assert_eq!(whole.len(), count, "{whole:?}");
+        for (at, (_, position)) in whole.iter().enumerate() {
+            let mut container = open();
+            container.go_to(*position);
+            assert_eq!(container.reached(), *position);
+            assert_eq!(walk(container), whole[at + 1..], "{name} after item {at}");
+        }
+        let mut from_start = open();
+        from_start.go_to(Position::default());
+        assert_eq!(walk(from_start), whole);
+    }
+}
+
+#[test]
+fn what_was_unpacked_before_counts_after_a_pause() {
+    // Three entries that say that they unpack to more than the archive may, all of them together.
+    let said = u32::try_from(16 << 20).unwrap();
+    let entries = (0..3).map(|n| Entry { size: said, ..Entry::deflated(&format!("{n}.eml"), MAIL) });
+    let bytes = Archive::of(entries.collect::<Vec<_>>()).bytes();
+    let open = || {
+        let content = Arc::new(Bytes(bytes.clone()));
+        Container::open(content, "x.zip", ZipEncoding::default(), &tempfile::env::temp_dir()).unwrap()
+    };
+    let refused = |item: &Item| matches!(item, Item::Skipped { reason, .. } if reason.contains("more than"));
+    let mut first = open();
+    assert!(!refused(&first.next().unwrap()));
+    let mut second = open();
+    second.go_to(first.reached());
+    assert_eq!(refused(&second.next().unwrap()), refused(&first.next().unwrap()));
+    assert!(refused(&second.next().unwrap()), "so is the third");
+}
+
+#[test]
+fn locators_are_for_people() {
+    let locator = |name: &str, bytes: &[u8], key: &str| {
+        let content = Arc::new(Bytes(bytes.to_vec()));
+        Container::open(content, name, ZipEncoding::default(), &tempfile::env::temp_dir()).unwrap().locator(key)
+    };
+    for (key, meant) in [("a.zip//1/x/1.eml", "x/1.eml"), ("a.zip//2/x/y.mbox//56", "x/y.mbox//56"), ("a.zip", "a.zip")]
+    {
+        assert_eq!(locator("a.zip", &archive(), key), meant);
+    }
+    assert_eq!(locator("a.zip", &archive(), "a.zip//0/a\\\\b\\x81"), "a\\b\\x81");
+    assert_eq!(locator("a.mbox", MBOX.as_bytes(), "a.mbox//56"), "56");
+    assert_eq!(locator("1.eml", MAIL, "1.eml"), "1.eml");
 }

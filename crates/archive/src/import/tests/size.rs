@@ -91,7 +91,7 @@ async fn an_overtaken_worker_writes_over_no_slice() {
     world.memory.clock.advance(Duration::from_mins(3));
     let mut quick = take(&another(&world.archive)).await;
     let failed = |numbers: std::ops::RangeInclusive<u64>| -> Vec<_> {
-        let outcome = Outcome::Failed { code: "mail_damaged".into(), reason: "test".into() };
+        let outcome = Outcome::Failed { code: "mail_damaged".into(), reason: "test".into(), locator: None };
         numbers.map(|number| SliceEntry { number, outcome: outcome.clone() }).collect()
     };
     world.archive.put_slice(&import, &quick, failed(1..=5)).await.unwrap();

@@ -81,6 +81,7 @@ impl World {
             wrapped_key: None,
             first_mail: 1,
             mails: 1,
+            not_mail: 0,
             shard_mails: 1,
             shards_done: BTreeSet::new(),
             touched: 0,

@@ -74,6 +74,10 @@ impl Splitter {
         self.next
     }
 
+    pub(super) fn go_to(&mut self, at: u64) {
+        self.next = (at < self.window.end()).then_some(at);
+    }
+
     /// Gives up on what is left.
     pub(super) fn end(&mut self) {
         self.next = None;

@@ -65,6 +65,7 @@ pub(super) struct Extent {
 #[derive(Debug)]
 pub(super) struct Directory {
     content: Arc<dyn Content>,
+    start: u64,
     /// What is not in the chunk yet.
     ahead: Range<u64>,
     /// Bytes of the directory, then [`TAIL`].
@@ -76,7 +77,19 @@ pub(super) struct Directory {
 
 impl Directory {
     pub(super) fn new(content: Arc<dyn Content>, range: Range<u64>) -> Self {
-        Self { content, ahead: range, chunk: TAIL.to_vec(), at: 0, number: 0 }
+        Self { content, start: range.start, ahead: range, chunk: TAIL.to_vec(), at: 0, number: 0 }
+    }
+
+    /// Goes on at a record of an earlier walk: its number, and how far into the directory it is.
+    pub(super) fn go_to(&mut self, number: u64, bytes: u64) {
+        let start = self.start.saturating_add(bytes).min(self.ahead.end);
+        *self = Self { number, start: self.start, ..Self::new(Arc::clone(&self.content), start..self.ahead.end) };
+    }
+
+    /// The number of the next record, and how far into the directory it is. Of no use at the end.
+    pub(super) fn position(&self) -> (u64, u64) {
+        let read = self.ahead.start.saturating_sub(self.start);
+        (self.number, read.saturating_sub(self.rest().len() as u64))
     }
 
     /// The next record, or none at the end. An error is final.

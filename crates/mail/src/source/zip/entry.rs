@@ -8,7 +8,7 @@ use super::directory::{Extent, Record, RecordKind};
 use super::member::ZipMember;
 use super::name::Name;
 use super::spool::spool;
-use super::{Archive, HARMLESS_BYTES, MAX_RATIO, ZipItems, inflate};
+use super::{Archive, Entry, HARMLESS_BYTES, MAX_RATIO, ZipItems, inflate};
 use crate::FallbackDate;
 use crate::source::found::Origin;
 use crate::source::kind::{Kind, by_content, helper, helper_directory, is_always_mail, is_emlx, is_mbox_name};
@@ -16,8 +16,8 @@ use crate::source::name::stem;
 use crate::source::{Content, Flag, Found, Item, Mbox, emlx};
 
 impl ZipItems {
-    /// None for a directory, which is no item in a folder either, and for an mbox, whose mails follow.
-    pub(super) fn entry(&mut self, record: &Record) -> Option<Item> {
+    /// None for a directory, which is no item in a folder either.
+    pub(super) fn entry(&mut self, record: &Record) -> Option<Entry> {
         let name = record.name.read(self.archive.encoding, self.survey.has_backslashes);
         if is_directory(record, &name) {
             return None;
@@ -27,23 +27,22 @@ impl ZipItems {
         let not_mail = |reason: &str| Item::NotMail { source: key.clone(), reason: reason.to_owned() };
         let skipped = |reason: String| Item::Skipped { source: key.clone(), reason };
         if let Some(reason) = no_mail(record, &name) {
-            return Some(not_mail(reason));
+            return Some(Entry::Item(not_mail(reason)));
         }
         if let Some(reason) = self.refusal(record) {
-            return Some(skipped(reason));
+            return Some(Entry::Item(skipped(reason)));
         }
-        Some(match self.look(&record.extent, &name) {
+        Some(Entry::Item(match self.look(&record.extent, &name) {
             Ok(Seen::Mail(mail)) => Item::Mail(self.found(key, record, name, mail)),
             Ok(Seen::Mbox(content)) => {
                 let file = stem(OsStr::new(&name.file));
-                self.mbox = Some(Mbox::new(content, self.archive.place.below(key, name.directories), file));
-                return None;
+                return Some(Entry::Mbox(Mbox::new(content, self.archive.place.below(key, name.directories), file)));
             }
             Ok(Seen::Not(reason)) => not_mail(reason),
             Ok(Seen::Empty) => skipped("empty".to_owned()),
             Ok(Seen::Broken(reason)) => skipped(reason.to_owned()),
             Err(error) => skipped(error.to_string()),
-        })
+        }))
     }
 
     /// Why an entry that may be a mail is not even opened.
