@@ -92,7 +92,7 @@ fn a_target_that_is_full_or_read_only_says_so_and_the_same_command_goes_on() {
         unshare.args(["--user", "--map-root-user", "--mount", "sh", "-ec", script, "sh"]);
         unshare
     };
-    let mount = "mount -t tmpfs -o size=2560k tmpfs \"$1\"";
+    let mount = "mount -t tmpfs -o size=1536k tmpfs \"$1\"";
     if !inside(mount).arg(&target).output().is_ok_and(|output| output.status.success()) {
         return;
     }
