@@ -127,7 +127,7 @@ pub(crate) fn start_of(story: &Story, uploads: &[&Value]) -> Value {
     json!({ "uploads": uploads, "mailbox": MAILBOX, "certificate": certificate, "password": PASSWORD, "auto_start": false })
 }
 
-fn set_up_users(half: &impl Half, admin: &str) {
+pub(crate) fn set_up_users(half: &impl Half, admin: &str) {
     let key = half.key();
     half.json(admin, &["group", "add", "officers", "--roles", "Compliance"]);
     half.json(admin, &["user", "add", "clara", "--groups", "officers", "--key", &key]);

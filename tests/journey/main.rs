@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod failure;
 mod folder;
+mod foreign;
 mod house;
 mod night;
 mod program;

@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::{
     arrival::{self, ADMIN_PASSWORD, Half},
     folder::Data,
+    foreign,
     program::{Ended, Place as _, command, end},
     source::{MAILBOX, Story},
 };
@@ -129,6 +130,16 @@ impl Half for Machine<'_> {
     fn shows(&self, user: &str, name: &str) -> bool {
         String::from_utf8_lossy(&self.sftp.run(user, self.server, "ls -1\n").stdout).contains(&format!("\n{name}"))
     }
+}
+
+#[test]
+fn foreign_files_come_in_by_sftp() {
+    let story = Story::new(0, 0);
+    let (server, sftp) = (Server::start(&story), Sftp::new(&story));
+    foreign::foreign_files_come_in_with_their_folders(&Machine { story: &story, server: &server, sftp: &sftp });
+    server.stop();
+    let checked = Data(&story.data()).json(&["check", "--read-data"], 0);
+    assert_eq!((&checked["balanced"], &checked["messages"]), (&json!(true), &json!(6)));
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod cost;
 mod door;
 mod events;
 mod faults;
+#[path = "../../../tests/journey/foreign.rs"]
+mod foreign;
 mod further;
 mod killed;
 #[path = "../../../tests/journey/program.rs"]

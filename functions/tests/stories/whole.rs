@@ -20,6 +20,11 @@ fn an_export_comes_in_and_becomes_mailboxes() {
 }
 
 #[test]
+fn foreign_files_come_in() {
+    crate::foreign::foreign_files_come_in_with_their_folders(&Stack::start(&Plan::default()));
+}
+
+#[test]
 fn the_schedule_recreates_the_structure() {
     let mut story = Story::new(12, 1_000);
     // More than an answer carries, and hardly to be compressed.
