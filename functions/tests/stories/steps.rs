@@ -64,15 +64,25 @@ impl<'a> Office<'a> {
         self.finished(&ids)
     }
 
-    /// Starts the import of all volumes together, once they were looked at: the imports' ids.
+    /// Starts the import of all volumes together, once they were looked at: the imports' ids. One that a fault of the
+    /// service kept from starting is started again, as an administrator would.
     pub(crate) fn start(&self, story: &Story) -> Vec<String> {
-        let looked: Vec<_> =
-            story.volumes().iter().map(|volume| self.stack.looked_at(&self.admin, &name(volume))).collect();
-        let ids: Vec<_> = looked.iter().map(|upload| &upload["id"]).collect();
-        let (status, started) = self.stack.ask("POST", "/imports", &self.admin, &start_of(story, &ids));
-        assert_eq!(status, 202, "{started}");
-        let imports = started["imports"].as_array().unwrap().iter();
-        imports.map(|import| import["id"].as_str().unwrap().to_owned()).collect()
+        let looked = |volume: &String| self.stack.looked_at(&self.admin, &name(volume))["id"].clone();
+        let (mut left, mut ids): (Vec<Value>, _) = (story.volumes().iter().map(looked).collect(), Vec::new());
+        while !left.is_empty() {
+            let uploads: Vec<_> = left.iter().collect();
+            let (status, started) = self.stack.ask("POST", "/imports", &self.admin, &start_of(story, &uploads));
+            assert_eq!(status, 202, "{started}");
+            let imports = started["imports"].as_array().unwrap();
+            assert_eq!(imports.len(), left.len(), "{started}");
+            let refused = |import: &&Value| import["id"].is_null();
+            let passes = |import: &Value| ["unavailable", "conflict"].iter().any(|code| import["code"] == *code);
+            assert!(imports.iter().filter(refused).all(passes), "{started}");
+            ids.extend(imports.iter().filter_map(|import| import["id"].as_str().map(str::to_owned)));
+            let kept: Vec<_> = imports.iter().map(|import| import["id"].is_null()).collect();
+            left = left.into_iter().zip(kept).filter(|(_, again)| *again).map(|(upload, _)| upload).collect();
+        }
+        ids
     }
 
     pub(crate) fn finished(&self, ids: &[String]) -> Vec<Value> {
