@@ -100,25 +100,22 @@ impl<const N: usize> Records<N> {
 
 /// Records in ascending order, in which one is found by how it begins.
 pub(super) struct Sorted<const N: usize> {
-    records: Mutex<Records<N>>,
-    len: u64,
+    file: Mutex<File>,
     /// The prefix of every record that stands at a multiple of [`PER_FENCE`].
     fences: Vec<u64>,
 }
 
 impl<const N: usize> Sorted<N> {
-    pub(super) fn of(mut unsorted: Records<N>) -> io::Result<Self> {
-        let mut records = Records::new(&unsorted.folder);
-        let mut fences = Vec::new();
-        unsorted.sorted(&mut |part| {
-            part.iter().try_for_each(|record| {
-                if records.len().is_multiple_of(PER_FENCE as u64) {
-                    fences.push(prefix(record));
-                }
-                records.push(*record)
-            })
+    pub(super) fn of(mut records: Records<N>) -> io::Result<Self> {
+        let mut file = tempfile::tempfile_in(&records.folder)?;
+        let (mut fences, mut index) = (Vec::new(), 0_usize);
+        records.sorted(&mut |part| {
+            let to_fence = index.next_multiple_of(PER_FENCE) - index;
+            fences.extend(part.iter().skip(to_fence).step_by(PER_FENCE).map(|record| prefix(record)));
+            index += part.len();
+            file.write_all(part.as_flattened())
         })?;
-        Ok(Self { len: records.len(), records: Mutex::new(records), fences })
+        Ok(Self { file: Mutex::new(file), fences })
     }
 
     /// The first record that begins with `start`, which has eight bytes at least.
@@ -126,17 +123,24 @@ impl<const N: usize> Sorted<N> {
         let wanted = prefix(start);
         // Records of one prefix may reach over a fence: the one before the first that is not less.
         let first = self.fences.partition_point(|fence| *fence < wanted).saturating_sub(1);
-        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        for index in first as u64 * PER_FENCE as u64..self.len {
-            let record = records.get(index)?;
-            if record.starts_with(start) {
-                return Ok(Some(record));
-            }
-            if prefix(&record) > wanted {
-                break;
+        let blocks = self.fences.iter().enumerate().skip(first);
+        for (block, _) in blocks.take_while(|(_, fence)| **fence <= wanted) {
+            let found = self.block(block)?.as_chunks().0.iter().find(|record| record.starts_with(start)).copied();
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)
+    }
+
+    /// The records from one fence to the next.
+    fn block(&self, block: usize) -> io::Result<Vec<u8>> {
+        let bytes = (PER_FENCE * N) as u64;
+        let mut records = Vec::with_capacity(PER_FENCE * N);
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(block as u64 * bytes))?;
+        Read::take(&mut *file, bytes).read_to_end(&mut records)?;
+        Ok(records)
     }
 }
 
