@@ -13,7 +13,7 @@ use super::Filter;
 use crate::{Error, Result};
 
 /// Up to this size a mail is held in memory; a larger one is streamed, and its frame spooled beside the volumes.
-pub(super) const WHOLE_BYTES: u64 = 2 << 20;
+pub(super) const WHOLE_BYTES: u64 = 4 << 20;
 
 /// A mail that is ready to be sealed.
 pub(super) struct Prepared {
