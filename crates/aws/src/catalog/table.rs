@@ -94,11 +94,12 @@ impl Table {
         Ok(item)
     }
 
-    /// Writes the whole item; false if the condition does not hold.
+    /// Writes the whole item; false if the condition does not hold. A condition that this writer's own write broke, whose
+    /// answer got lost, is one that held.
     pub(super) async fn put(&self, mut item: Item, condition: Option<Condition>) -> Result<bool> {
         let writer = self.next_writer();
         item.insert(WRITER.into(), bytes(writer));
-        let size = bounded(&item)?;
+        let (size, key) = (bounded(&item)?, Key::of(&item)?);
         let mut request = self.client.put_item().table_name(&self.name).set_item(Some(item));
         if let Some(condition) = condition {
             request = request
@@ -114,8 +115,12 @@ impl Table {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
                 Some(e) if e.is_conditional_check_failed_exception() => {
-                    let there = conflicting_put(&error);
-                    Ok(there.is_some_and(|there| get_bytes(there, WRITER) == Some(&writer)))
+                    // Not every table names the item that was in the way.
+                    let there = match conflicting_put(&error) {
+                        Some(there) => Some(there.clone()),
+                        None => self.get(&key).await?,
+                    };
+                    Ok(there.is_some_and(|there| get_bytes(&there, WRITER) == Some(&writer)))
                 }
                 _ => Err(refused(&error)),
             },
