@@ -25,4 +25,4 @@ pub(crate) mod upload;
 pub(crate) mod user;
 pub(crate) mod verify;
 
-pub(crate) use outcome::Outcome;
+pub(crate) use outcome::{Document, Outcome};

@@ -6,10 +6,11 @@ use std::{
 };
 
 use archive::{Error, ErrorKind};
+use serde_json::Value;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::{
-    commands::Outcome,
+    commands::{Document, Outcome},
     config::Config,
     failure::{Failure, Result},
 };
@@ -17,8 +18,8 @@ use crate::{
 /// Prints the end of a command: with `json` one document on stdout, otherwise its text, or the failure on stderr.
 pub(crate) fn ended(outcome: Result<Outcome>, json: bool) -> ExitCode {
     let (exit, written) = match outcome {
-        Ok(outcome) if json && !outcome.document.is_null() => {
-            (outcome.exit, to_stdout(&format!("{:#}\n", outcome.document)))
+        Ok(outcome) if json && !matches!(outcome.document, Document::Json(Value::Null)) => {
+            (outcome.exit, document_to_stdout(&outcome.document))
         }
         Ok(outcome) => (outcome.exit, to_stdout(&outcome.text)),
         Err(failure) => (failure.exit(), tell(&failure, json)),
@@ -52,6 +53,13 @@ pub(crate) fn usage(usage: &clap::Error) -> ExitCode {
 fn tell(failure: &Failure, json: bool) -> io::Result<()> {
     writeln!(io::stderr().lock(), "{}", failure.text())?;
     if json { to_stdout(&format!("{:#}\n", failure.document())) } else { Ok(()) }
+}
+
+fn document_to_stdout(document: &Document) -> io::Result<()> {
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    serde_json::to_writer_pretty(&mut stdout, document)?;
+    stdout.write_all(b"\n")?;
+    stdout.flush()
 }
 
 /// Writes to stdout at once.

@@ -2,13 +2,13 @@ mod bar;
 
 use std::path::{Path, PathBuf};
 
-use archive::export::{Counts, ExportName, ExportOptions, ExportReport, Named, Surroundings, VolumeSize};
+use archive::export::{Counts, ExportName, ExportOptions, ExportReport, Named, NamedList, Surroundings, VolumeSize};
 use archive::ports::{Clock, Random};
 use archive::{Error, Result};
 use indicatif::{HumanBytes, HumanCount};
 use volume::Certificate;
 
-use super::outcome::Outcome;
+use super::outcome::{Document, Outcome};
 use super::query;
 use super::verify::certificate_bytes;
 use crate::config::Config;
@@ -77,9 +77,9 @@ impl Export {
         let result = run(&options, &surroundings);
         bar.clear();
         let report = result?;
-        let document = serde_json::to_value(&report).map_err(|error| Error::internal("report").caused_by(error))?;
         let exit = if report.is_whole() { 0 } else { 8 };
-        Ok(Outcome { document, text: told(&report, &options), exit })
+        let text = told(&report, &options);
+        Ok(Outcome { document: Document::Export(Box::new(report)), text, exit })
     }
 
     fn options(&self, config: &Config) -> Result<ExportOptions> {
@@ -167,7 +167,7 @@ fn places(report: &ExportReport) -> Vec<String> {
         ]
     };
     let rows = report.user_archives.iter().flat_map(|archive| {
-        let name = archive.user_archive.as_deref().unwrap_or("(place not known)");
+        let name = &archive.user_archive;
         let folders = archive.folders.iter().filter(|folder| !folder.path.is_empty());
         let folder = |path: &[String]| format!("  {}", text::shown(&path.join("/")));
         std::iter::once(row(text::shown(name), &archive.counts))
@@ -181,10 +181,10 @@ fn places(report: &ExportReport) -> Vec<String> {
     table.lines().map(str::to_owned).chain(more).collect()
 }
 
-fn named<'a>(what: &'a str, items: &'a [Named]) -> impl Iterator<Item = String> + 'a {
+fn named<'a>(what: &'a str, items: &'a NamedList) -> impl Iterator<Item = String> + 'a {
     let title = (!items.is_empty()).then(|| format!("{what}:"));
     let rest = items.len().saturating_sub(SHOWN_LINES);
     let more = (rest > 0).then(|| format!("  and {} more, see the report", HumanCount(rest as u64)));
-    let line = |item: &Named| format!("  {}: {}", text::shown(&item.source), text::shown(&item.reason));
+    let line = |item: Named| format!("  {}: {}", text::shown(&item.source), text::shown(&item.reason));
     title.into_iter().chain(items.iter().take(SHOWN_LINES).map(line)).chain(more)
 }

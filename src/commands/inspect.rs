@@ -25,7 +25,7 @@ impl Inspect {
             .map_err(|error| Error::not_found(format!("{path}: cannot be read")).caused_by(error))?
             .map_err(|error| Error::new(kind_of(&error), format!("{path}: {error}")).code(error.code()))?;
         let text = told(&document);
-        Ok(Outcome { document, text, exit: 0 })
+        Ok(Outcome::done(document, text))
     }
 }
 

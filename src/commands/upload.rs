@@ -131,7 +131,7 @@ impl Upload {
             None if complete || (self.dry_run && volumes.is_whole()) => 0,
             None => 8,
         };
-        Outcome { document, text: told, exit }
+        Outcome { document: document.into(), text: told, exit }
     }
 }
 

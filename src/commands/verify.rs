@@ -64,7 +64,7 @@ impl Verify {
             0 if size.fits == Some(false) => 8,
             exit => exit,
         };
-        Ok(Outcome { document: document(&set, &size)?, text: told(&set, &size), exit })
+        Ok(Outcome { document: document(&set, &size)?.into(), text: told(&set, &size), exit })
     }
 }
 

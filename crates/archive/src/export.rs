@@ -21,6 +21,7 @@ mod contents;
 mod dry_run;
 mod filter;
 mod html;
+mod named;
 mod options;
 mod pipeline;
 mod prepare;
@@ -33,9 +34,10 @@ mod target;
 mod volumes;
 
 pub use filter::Filter;
+pub use named::{Named, NamedList};
 pub use options::{ChosenOptions, ExportName, ExportOptions, VolumeSize, parse_size};
 pub(crate) use prepare::{Trouble, Witness, metadata_of, reason};
-pub use report::{Counts, ExportReport, FolderCount, Named, UserArchiveCount, VolumeFile};
+pub use report::{Counts, ExportReport, FolderCount, UserArchiveCount, VolumeFile};
 pub use target::Effect;
 
 use crate::Result;

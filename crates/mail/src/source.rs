@@ -101,6 +101,8 @@ pub enum Item {
     /// A mail, or possibly mails, that could not be read: a failure. The reason `empty` is a code.
     Skipped {
         source: String,
+        /// Where it would lie, user archive first.
+        location: Vec<String>,
         reason: String,
     },
 }

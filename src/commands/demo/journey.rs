@@ -123,7 +123,8 @@ impl Journey {
         });
         let exported = exported.await.map_err(|error| Error::internal("the export broke off").caused_by(error))??;
         self.tell(&exported.text);
-        let report = exported.document;
+        let report = serde_json::to_value(exported.document)
+            .map_err(|error| Error::internal("the report is no JSON").caused_by(error))?;
         self.proof.compare("mails exported", truth.files, report["exported"].as_u64().unwrap_or_default());
         self.proof.compare(
             "different mails exported",

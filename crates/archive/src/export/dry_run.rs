@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use mail::source::{Found, Item};
 use volume::MAX_RAW_BYTES;
 
-use super::report::{ExportReport, Named};
+use super::named::Named;
+use super::report::ExportReport;
 use super::run::open_source;
 use super::tally::Tally;
 use super::{ExportOptions, Filter, Surroundings, rfc3339};
@@ -23,9 +24,9 @@ pub(super) fn dry_run(options: &ExportOptions, surroundings: &Surroundings<'_>) 
     for item in open_source(options)? {
         match item {
             Item::NotMail { source, reason } => tally.not_mail.push(Named { source, reason }),
-            Item::Skipped { source, reason } => {
+            Item::Skipped { source, location, reason } => {
                 tally.meet(0);
-                tally.skip(Named { source, reason }, &[]);
+                tally.skip(Named { source, reason }, &location);
             }
             Item::Mail(found) => {
                 tally.meet(found.size_bytes);
@@ -62,7 +63,7 @@ pub(super) fn dry_run(options: &ExportOptions, surroundings: &Surroundings<'_>) 
         user_archives: tally.user_archives(),
         skipped: tally.skipped,
         not_mail: tally.not_mail,
-        changed: Vec::new(),
+        changed: tally.changed,
         complete: false,
     })
 }

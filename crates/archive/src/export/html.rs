@@ -3,7 +3,8 @@
 use std::fmt::{self, Display};
 use std::io::{self, Write};
 
-use super::report::{Counts, ExportReport, Named, UserArchiveCount};
+use super::named::NamedList;
+use super::report::{Counts, ExportReport, UserArchiveCount};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1c2330;--faint:#5a6475;--line:#d8dde6;--paper:#fff;--good:#11663a;--bad:#9c1c1c}\
@@ -125,7 +126,7 @@ fn write_places(archives: &[UserArchiveCount], out: &mut dyn Write) -> io::Resul
     let mut sum = Counts::default();
     for archive in archives {
         sum.add(&archive.counts);
-        let user_archive = archive.user_archive.as_deref().unwrap_or("Place not known");
+        let user_archive = &archive.user_archive;
         write_counts(out, "sum", &Escaped(user_archive), &archive.counts)?;
         for folder in archive.folders.iter().filter(|folder| !folder.path.is_empty()) {
             write_counts(out, "", &Path(&folder.path), &folder.counts)?;
@@ -155,13 +156,13 @@ fn write_cells(out: &mut dyn Write, counts: &[u64]) -> io::Result<()> {
     writeln!(out, "</tr>")
 }
 
-fn write_named(title: &str, items: &[Named], out: &mut dyn Write) -> io::Result<()> {
+fn write_named(title: &str, items: &NamedList, out: &mut dyn Write) -> io::Result<()> {
     if items.is_empty() {
         return Ok(());
     }
     writeln!(out, "<h2>{title} ({})</h2>", Grouped(items.len() as u64))?;
     writeln!(out, "<table><thead><tr><th>Source</th><th>Reason</th></tr></thead>")?;
-    for item in items {
+    for item in items.iter() {
         writeln!(out, "<tr><td>{}</td><td>{}</td></tr>", Escaped(&item.source), Escaped(&item.reason))?;
     }
     writeln!(out, "</table>")

@@ -8,8 +8,8 @@ use std::thread;
 use mail::source::{Found, Item, Source};
 
 use super::budget::{Budget, Share};
+use super::named::Named;
 use super::prepare::{Failure, Prepared, WHOLE_BYTES};
-use super::report::Named;
 use crate::{Error, Result};
 
 /// Raw bytes and frames in flight: with what eight threads hold to compress, a run stays below 128 MiB.
@@ -29,8 +29,7 @@ pub(super) enum Arrival {
     Known(Box<Found>),
     /// Left out by the filter.
     Filtered(About),
-    /// Without a mail where the walk met something that it could not read.
-    Skipped(Named, Option<About>),
+    Skipped(Named, About),
     NotMail(Named),
 }
 
@@ -102,7 +101,10 @@ fn walk<'a>(
     for item in source {
         let ticket = match item {
             Item::NotMail { source, reason } => Ticket::Ready(Arrival::NotMail(Named { source, reason })),
-            Item::Skipped { source, reason } => Ticket::Ready(Arrival::Skipped(Named { source, reason }, None)),
+            Item::Skipped { source, location, reason } => {
+                let about = About { key: source.clone(), location, size_bytes: 0 };
+                Ticket::Ready(Arrival::Skipped(Named { source, reason }, about))
+            }
             Item::Mail(found) if is_known(&found) => Ticket::Ready(Arrival::Known(Box::new(found))),
             Item::Mail(found) => {
                 let Some(share) = budget.take(cost(found.size_bytes)) else { return };
@@ -146,9 +148,7 @@ fn drain(line: &Receiver<Ticket<'_>>, consume: &mut dyn FnMut(Arrival) -> Result
                 consume(match answer.recv().unwrap_or_else(|_| lost()) {
                     Ok(Some(prepared)) => Arrival::Mail(Box::new(prepared)),
                     Ok(None) => Arrival::Filtered(about),
-                    Err(Failure::Skip(reason)) => {
-                        Arrival::Skipped(Named { source: about.key.clone(), reason }, Some(about))
-                    }
+                    Err(Failure::Skip(reason)) => Arrival::Skipped(Named { source: about.key.clone(), reason }, about),
                     Err(Failure::Fatal(error)) => return Err(error),
                 })?;
             }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::named::NamedList;
 use super::options::ChosenOptions;
 use super::target::Target;
 use crate::{Error, Result};
@@ -35,9 +36,9 @@ pub struct ExportReport {
     /// Mails in the volumes, copies included.
     pub exported: u64,
     /// Mails that the source could not deliver.
-    pub skipped: Vec<Named>,
+    pub skipped: NamedList,
     /// Files that are no mail; no failure.
-    pub not_mail: Vec<Named>,
+    pub not_mail: NamedList,
     /// Bytes of the exported mails, copies included.
     pub raw_bytes: u64,
     /// Exported mails with different bytes; null in a dry run.
@@ -45,7 +46,7 @@ pub struct ExportReport {
     /// Exported mails whose file was gone when a later run walked the source again.
     pub vanished: u64,
     /// Exported mails whose file had another size then: the volumes hold them as they were first read.
-    pub changed: Vec<Named>,
+    pub changed: NamedList,
     pub user_archives: Vec<UserArchiveCount>,
     /// Whether the last volume is written.
     pub complete: bool,
@@ -61,14 +62,6 @@ pub struct VolumeFile {
     /// SHA-256 of the seal, which vouches for every byte, in lower-case hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seal_sha256: Option<String>,
-}
-
-/// A file of the source and what is to be said of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Named {
-    /// Path below the source.
-    pub source: String,
-    pub reason: String,
 }
 
 /// What became of the mails of a place. Over all places, `in_source`, `filtered`, `exported` and `skipped` have the sums
@@ -109,8 +102,7 @@ impl Counts {
 /// One user archive with all its folders.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserArchiveCount {
-    /// Null for mails that were skipped and whose place is not known.
-    pub user_archive: Option<String>,
+    pub user_archive: String,
     #[serde(flatten)]
     pub counts: Counts,
     pub folders: Vec<FolderCount>,
@@ -135,8 +127,11 @@ impl ExportReport {
 /// The report in the target, if there is one.
 pub(super) fn read(target: &Target<'_>) -> Result<Option<ExportReport>> {
     let name = target.report();
-    let Some(bytes) = target.read(&name, MAX_REPORT_BYTES)? else { return Ok(None) };
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+    let Some(from) = target.reader(&name, MAX_REPORT_BYTES)? else { return Ok(None) };
+    serde_json::from_reader(from).map(Some).map_err(|error| {
+        if error.is_io() {
+            return target.failed(&name, error.into());
+        }
         Error::invalid(format!("{name} is there already, and no report of an export"))
             .hint("choose another --name or --to, or move it away")
             .caused_by(error)

@@ -4,10 +4,11 @@ use mail::source::{Found, Source};
 use serde::{Deserialize, Serialize};
 use volume::{ExportKeys, ExportState, Protection, Totals, WriteError};
 
+use super::named::Named;
 use super::options::ChosenOptions;
 use super::pipeline::{self, Arrival, Stages};
 use super::prepare::{Compressors, Prepared, Reader, Root};
-use super::report::{ExportReport, Named};
+use super::report::ExportReport;
 use super::resume::{Known, Resumed, read_back};
 use super::tally::Tally;
 use super::target::{Held, Target};
@@ -226,10 +227,9 @@ impl Writing<'_> {
             Arrival::Skipped(named, about) => {
                 // If the whole source is gone, this is no mail's fault.
                 self.root.check()?;
-                self.tally.meet(about.as_ref().map_or(0, |about| about.size_bytes));
-                let location = about.map(|about| about.location).unwrap_or_default();
-                self.tally.skip(named, &location);
-                self.tell(&location);
+                self.tally.meet(about.size_bytes);
+                self.tally.skip(named, &about.location);
+                self.tell(&about.location);
             }
             Arrival::Mail(prepared) => self.append(*prepared)?,
         }

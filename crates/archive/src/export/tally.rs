@@ -7,8 +7,9 @@ use std::path::Path;
 use volume::Metadata;
 
 use super::Step;
+use super::named::{Named, NamedList};
 use super::records::Records;
-use super::report::{Counts, FolderCount, Named, UserArchiveCount};
+use super::report::{Counts, FolderCount, UserArchiveCount};
 use crate::{Error, Result};
 
 /// What was met and what became of it.
@@ -18,13 +19,13 @@ pub(super) struct Tally {
     pub(super) raw_bytes: u64,
     /// The first half of each hash: enough to tell mails apart that nobody made to collide, at half the memory.
     distinct: Records<16>,
-    /// Counts by location. The one without segments stands for a place that is not known.
+    /// Counts by location.
     places: BTreeMap<Vec<String>, Counts>,
     /// Mails that the filter left out.
     pub(super) filtered: u64,
-    pub(super) skipped: Vec<Named>,
-    pub(super) not_mail: Vec<Named>,
-    pub(super) changed: Vec<Named>,
+    pub(super) skipped: NamedList,
+    pub(super) not_mail: NamedList,
+    pub(super) changed: NamedList,
     /// Mails that the last walk met, whatever became of them.
     pub(super) met: u64,
     /// Their raw bytes, as far as they are known.
@@ -44,9 +45,9 @@ impl Tally {
             distinct: Records::new(folder),
             places: BTreeMap::new(),
             filtered: 0,
-            skipped: Vec::new(),
-            not_mail: Vec::new(),
-            changed: Vec::new(),
+            skipped: NamedList::default(),
+            not_mail: NamedList::default(),
+            changed: NamedList::default(),
             met: 0,
             met_bytes: 0,
             known: 0,
@@ -84,7 +85,7 @@ impl Tally {
         self.place(location).filtered += 1;
     }
 
-    /// A mail could not be read that lies there first; without segments its place is not known.
+    /// A mail could not be read that lies there first.
     pub(super) fn skip(&mut self, named: Named, location: &[String]) {
         self.skipped.push(named);
         self.place(location).skipped += 1;
@@ -130,17 +131,16 @@ impl Tally {
     pub(super) fn user_archives(&self) -> Vec<UserArchiveCount> {
         let mut archives: Vec<UserArchiveCount> = Vec::new();
         for (location, counts) in &self.places {
-            let (user_archive, path) =
-                location.split_first().map_or((None, &[][..]), |(first, path)| (Some(first), path));
+            let Some((user_archive, path)) = location.split_first() else { continue };
             let counts = Counts { in_source: counts.outcomes(), ..counts.clone() };
             let folder = FolderCount { path: path.to_vec(), counts: counts.clone() };
-            match archives.last_mut().filter(|last| last.user_archive.as_ref() == user_archive) {
+            match archives.last_mut().filter(|last| last.user_archive == *user_archive) {
                 Some(last) => {
                     last.counts.add(&counts);
                     last.folders.push(folder);
                 }
                 None => archives.push(UserArchiveCount {
-                    user_archive: user_archive.cloned(),
+                    user_archive: user_archive.clone(),
                     counts,
                     folders: vec![folder],
                 }),

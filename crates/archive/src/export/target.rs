@@ -183,6 +183,15 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// A file from its beginning, without what lies beyond `limit_bytes`; none if there is none.
+    pub(super) fn reader(&self, name: &str, limit_bytes: u64) -> Result<Option<impl Read>> {
+        match open_file(&self.path(name)) {
+            Ok(file) => Ok(Some(BufReader::new(file).take(limit_bytes))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failed(name, error)),
+        }
+    }
+
     /// Makes or empties the part file of a final name. It is never removed first: that it is there says how far the
     /// export has come.
     pub(super) fn make_part(&self, name: &str) -> Result<File> {

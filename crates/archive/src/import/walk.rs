@@ -119,7 +119,7 @@ impl Walker {
                     bytes += entry.stored_bytes();
                     entries.push(entry);
                 }
-                Item::Skipped { source, reason } => {
+                Item::Skipped { source, reason, .. } => {
                     let code = if reason == "empty" { "empty" } else { "unreadable" };
                     entries.push(Entry::Failed(self.failed(number, &source, code, &reason)));
                 }

@@ -38,8 +38,8 @@ fn meanwhile(options: &ExportOptions, happen: impl Fn() + Sync) -> archive::Resu
     )
 }
 
-fn skipped(report: &ExportReport) -> BTreeMap<&str, &str> {
-    report.skipped.iter().map(|named| (named.source.as_str(), named.reason.as_str())).collect()
+fn skipped(report: &ExportReport) -> BTreeMap<String, String> {
+    report.skipped.iter().map(|named| (named.source, named.reason)).collect()
 }
 
 #[test]
@@ -69,11 +69,11 @@ fn what_changes_behind_the_walk_is_named_or_read_as_it_is_then() {
     .unwrap();
     assert_closes(&report);
     let skipped = skipped(&report);
-    let named: Vec<&str> = skipped.keys().copied().collect();
+    let named: Vec<&str> = skipped.keys().map(String::as_str).collect();
     let expected = ["a/z becomes a directory.eml", "a/z goes.eml", "a/z is emptied.eml", "z becomes a file", "z goes"];
     assert_eq!(named, expected, "{skipped:?}");
     assert_eq!(skipped["a/z is emptied.eml"], "empty");
-    let not_mail: Vec<&str> = report.not_mail.iter().map(|named| named.source.as_str()).collect();
+    let not_mail: Vec<String> = report.not_mail.iter().map(|named| named.source).collect();
     assert_eq!(not_mail, ["a/z becomes a link.eml", "a/z becomes a pipe.eml"]);
     assert_eq!(report.exported, AHEAD + 1);
     let grown = [small(1).as_slice(), b"and more\n"].concat();
@@ -125,7 +125,8 @@ fn paths_and_names_as_long_as_the_system_has_them_are_exported_or_named() {
     assert_closes(&report);
     // Whatever the length of the path to the source, some levels are reached, and the first that is not is named.
     assert!((10..25).contains(&report.exported), "{}", report.exported);
-    let [named] = report.skipped.as_slice() else { panic!("{:?}", report.skipped) };
+    let skipped: Vec<_> = report.skipped.iter().collect();
+    let [named] = skipped.as_slice() else { panic!("{skipped:?}") };
     assert!(named.reason.contains("too long"), "{}", named.reason);
     assert!(
         place

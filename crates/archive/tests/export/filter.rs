@@ -134,7 +134,7 @@ fn skipped_mails_stand_where_they_lie() {
     let report = run(&place.split()).unwrap();
     assert_closes(&report);
     assert_eq!((report.in_source, report.exported, report.skipped.len()), (7, 5, 2));
-    let bob = report.user_archives.iter().find(|archive| archive.user_archive.as_deref() == Some("bob")).unwrap();
+    let bob = report.user_archives.iter().find(|archive| archive.user_archive == "bob").unwrap();
     let inbox = bob.folders.iter().find(|folder| folder.path == ["Inbox"]).unwrap();
     assert_eq!((inbox.counts.in_source, inbox.counts.skipped, inbox.counts.mails), (1, 1, 0));
     assert_eq!((bob.counts.in_source, bob.counts.exported, bob.counts.skipped), (3, 2, 1));

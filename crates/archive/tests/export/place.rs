@@ -243,6 +243,7 @@ pub(crate) fn assert_places_close(report: &ExportReport) {
     let whole = [report.in_source, report.filtered, report.exported, report.skipped.len() as u64];
     assert_eq!(sums(&mut report.user_archives.iter().map(|archive| &archive.counts)), whole);
     for archive in &report.user_archives {
+        assert!(!archive.user_archive.is_empty());
         let counts = &archive.counts;
         let whole = [counts.in_source, counts.filtered, counts.exported, counts.skipped];
         assert_eq!(sums(&mut archive.folders.iter().map(|folder| &folder.counts)), whole);

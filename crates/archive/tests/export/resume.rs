@@ -67,7 +67,7 @@ fn a_zip_resumes_like_the_tree_that_it_was_made_of() {
     assert_eq!(contents(&place), of_tree);
     assert_eq!((report.exported, report.raw_bytes), (tree.exported, tree.raw_bytes));
     let reasons = |report: &ExportReport| -> Vec<_> {
-        report.skipped.iter().chain(&report.not_mail).map(|named| named.reason.clone()).collect()
+        report.skipped.iter().chain(report.not_mail.iter()).map(|named| named.reason).collect()
     };
     assert_eq!(reasons(&report), reasons(&tree));
     place.verify(Secret::None);
@@ -175,7 +175,7 @@ fn a_source_that_changed_between_two_runs_is_told_truthfully() {
     // Ten mails before: one gone that is in a volume, one new, one that can be read now.
     assert_eq!((report.in_source, report.exported, report.vanished), (11, 11, 1));
     assert_eq!(report.changed.len(), 1);
-    assert_eq!(report.changed[0].source, "jane/Inbox/1.eml");
+    assert_eq!(report.changed.iter().next().unwrap().source, "jane/Inbox/1.eml");
     place.verify(Secret::None);
     let mails: Vec<_> = place.mails(Secret::None).into_iter().flatten().collect();
     let raw = |key: &str| mails.iter().find(|(_, m, _)| m.source_key.as_deref() == Some(key)).unwrap().2.clone();

@@ -177,7 +177,6 @@ impl Iterator for Items {
 /// The one mail that the content is, or holds behind a length line.
 fn one(content: Arc<dyn Content>, name: &OsStr, place: &Place) -> Result<Container, ContainerError> {
     let size_bytes = content.size_bytes();
-    let skipped = |reason: &str| Item::Skipped { source: place.key.clone(), reason: reason.to_owned() };
     let whole = Some((0, size_bytes, Vec::new()));
     let part = if is_emlx(name) && size_bytes > 0 {
         let emlx = emlx::read_through(&mut ContentReader::whole(&content), size_bytes)?;
@@ -186,8 +185,8 @@ fn one(content: Arc<dyn Content>, name: &OsStr, place: &Place) -> Result<Contain
         whole
     };
     let item = match part {
-        None => skipped("emlx without a true length line"),
-        Some((_, 0, _)) => skipped("empty"),
+        None => place.skipped("emlx without a true length line"),
+        Some((_, 0, _)) => place.skipped("empty"),
         Some((offset, size_bytes, flags)) => Item::Mail(Found {
             key: place.key.clone(),
             locations: vec![place.location()],

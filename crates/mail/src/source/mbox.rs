@@ -55,7 +55,8 @@ impl Mbox {
         let content = Arc::clone(self.splitter.content());
         let mail = MboxMail { content, start: span.start, end: span.end, quoted: span.quoted };
         if mail.size_bytes() == 0 {
-            return Item::Skipped { source: key, reason: "empty".to_owned() };
+            let location = self.locations(&span.header).swap_remove(0);
+            return Item::Skipped { source: key, location, reason: "empty".to_owned() };
         }
         Item::Mail(Found {
             key,
@@ -80,7 +81,7 @@ impl Mbox {
     /// What cannot be read ends the mbox: where the next mail begins is not known.
     fn broken_off(&self, at: u64, error: &io::Error) -> Item {
         let reason = format!("unreadable: {error}; nothing behind it was read");
-        Item::Skipped { source: self.place.member_key(at, ""), reason }
+        self.place.below(self.place.member_key(at, ""), [self.stem.clone()]).skipped(reason)
     }
 }
 

@@ -1,3 +1,5 @@
+use super::Item;
+
 /// Where a container or a directory lies: what the keys and locations of its mails begin with.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -26,6 +28,11 @@ impl Place {
     /// The location of a mail that lies right here.
     pub fn location(&self) -> Vec<String> {
         if self.segments.is_empty() { vec![self.user_archive.clone()] } else { self.segments.clone() }
+    }
+
+    /// What lies right here and cannot be read.
+    pub(super) fn skipped(&self, reason: impl Into<String>) -> Item {
+        Item::Skipped { source: self.key.clone(), location: self.location(), reason: reason.into() }
     }
 }
 

@@ -110,11 +110,14 @@ impl Source {
     }
 
     fn enter(&mut self, path: PathBuf, key: String, name: &OsStr) -> Option<Item> {
+        let top = self.open.last()?;
         let names = match Names::read(&path) {
             Ok(names) => names,
-            Err(error) => return Some(Item::Skipped { source: key, reason: reason(&error) }),
+            Err(error) => {
+                let place = top.place.below(key, self.segments(top, Role::Tree, name));
+                return Some(place.skipped(reason(&error)));
+            }
         };
-        let top = self.open.last()?;
         let role = self.role(top, &path, name);
         let place = top.place.below(key, self.segments(top, role, name));
         let too_deep = (top.role == Role::Items).then_some(TOO_DEEP);
@@ -157,7 +160,6 @@ impl Source {
     /// The outcome of a file; none yet if it is a container, whose mails have their own.
     fn file(&mut self, entry: Entry, name: &OsStr, kind: EntryKind) -> Option<Item> {
         let not_mail = |reason: &str, source| Some(Item::NotMail { source, reason: reason.to_owned() });
-        let skipped = |reason, source| Some(Item::Skipped { source, reason });
         let key = entry.place.key.clone();
         if let Some(what) = special(kind).or(entry.helper).or_else(|| helper(name)) {
             return not_mail(what, key);
@@ -175,23 +177,22 @@ impl Source {
                 self.enter_zip(content, entry.place.below(key, directory))
             }
             Ok(Seen::Not(what)) => not_mail(what, key),
-            Ok(Seen::Empty) => skipped("empty".to_owned(), key),
-            Ok(Seen::Broken(what)) => skipped(what.to_owned(), key),
-            Err(error) => skipped(reason(&error), key),
+            Ok(Seen::Empty) => Some(entry.place.skipped("empty")),
+            Ok(Seen::Broken(what)) => Some(entry.place.skipped(what)),
+            Err(error) => Some(entry.place.skipped(reason(&error))),
         }
     }
 }
 
 impl Source {
     fn enter_zip(&mut self, content: FileContent, place: Place) -> Option<Item> {
-        let key = place.key.clone();
-        match ZipItems::open(Arc::new(content), place, &self.options) {
+        match ZipItems::open(Arc::new(content), place.clone(), &self.options) {
             Ok(items) => {
                 self.container = Some(Items::Zip(Box::new(items)));
                 None
             }
-            Err(error @ ZipError::NotZip) => Some(Item::NotMail { source: key, reason: error.to_string() }),
-            Err(error) => Some(Item::Skipped { source: key, reason: error.to_string() }),
+            Err(error @ ZipError::NotZip) => Some(Item::NotMail { source: place.key, reason: error.to_string() }),
+            Err(error) => Some(place.skipped(error.to_string())),
         }
     }
 }
@@ -224,8 +225,9 @@ impl Iterator for Source {
 impl Directory {
     /// The outcome of names that could not be read.
     fn broken(self) -> Option<Item> {
-        let source = if self.place.key.is_empty() { ".".to_owned() } else { self.place.key };
-        self.names.broken.map(|error| Item::Skipped { source: format!("{source}/"), reason: reason(&error) })
+        let source = if self.place.key.is_empty() { "." } else { &self.place.key };
+        let place = self.place.below(format!("{source}/"), []);
+        self.names.broken.map(|error| place.skipped(reason(&error)))
     }
 }
 

@@ -140,7 +140,7 @@ impl ZipItems {
             None if found >= counted => return None,
             None => format!("a zip archive that says it has {counted} entries, of which {found} are there"),
         };
-        Some(Item::Skipped { source: self.archive.place.key.clone(), reason })
+        Some(self.archive.place.skipped(reason))
     }
 }
 

@@ -229,7 +229,7 @@ fn an_mbox_that_breaks_off_is_named_and_ends() {
     let content = Broken(Trickle { bytes, at_once: 1 << 16, changed: false });
     let place = Place { key: "box".into(), segments: Vec::new(), user_archive: "USER".into() };
     let items: Vec<_> = Mbox::new(Arc::new(content), place, "box".into()).collect();
-    let [Item::Mail(first), Item::Skipped { source, reason }] = items.as_slice() else { panic!("{items:?}") };
+    let [Item::Mail(first), Item::Skipped { source, reason, .. }] = items.as_slice() else { panic!("{items:?}") };
     assert_eq!((first.key.as_str(), source.as_str()), ("box//0", "box//43"));
     assert!(reason.starts_with("unreadable: bad sector"), "{reason}");
 }

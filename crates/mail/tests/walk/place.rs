@@ -39,7 +39,7 @@ pub(crate) fn outcomes(root: &Path, layout: Layout) -> Vec<String> {
     let short = |item| match item {
         Item::Mail(found) => found.key,
         Item::NotMail { source, reason } => format!("- {source}: {reason}"),
-        Item::Skipped { source, reason } => format!("! {source}: {reason}"),
+        Item::Skipped { source, reason, .. } => format!("! {source}: {reason}"),
     };
     walk(root, layout).into_iter().map(short).collect()
 }
@@ -52,7 +52,7 @@ pub(crate) fn places(root: &Path, layout: Layout) -> Vec<String> {
             format!("{} = {}", found.key, locations.join(" | "))
         }
         Item::NotMail { source, .. } => format!("- {source}"),
-        Item::Skipped { source, reason } => format!("! {source}: {reason}"),
+        Item::Skipped { source, reason, .. } => format!("! {source}: {reason}"),
     };
     walk(root, layout).into_iter().map(short).collect()
 }

@@ -42,7 +42,7 @@ fn short(item: Item) -> String {
             format!("{} = {}", found.key, locations.join(" | "))
         }
         Item::NotMail { source, reason } => format!("- {source}: {reason}"),
-        Item::Skipped { source, reason } => format!("! {source}: {reason}"),
+        Item::Skipped { source, reason, .. } => format!("! {source}: {reason}"),
     }
 }
 

@@ -64,7 +64,7 @@ pub(crate) fn outcome(item: Item) -> String {
             Err(error) => format!("! {}: {error}", short(&found.key)),
         },
         Item::NotMail { source, reason } => format!("- {}: {reason}", short(&source)),
-        Item::Skipped { source, reason } => format!("! {}: {reason}", short(&source)),
+        Item::Skipped { source, reason, .. } => format!("! {}: {reason}", short(&source)),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::FallbackDate;
 use crate::source::found::Origin;
 use crate::source::kind::{Kind, by_content, helper, helper_directory, is_always_mail, is_emlx, is_mbox_name};
 use crate::source::name::stem;
-use crate::source::{Content, Flag, Found, Item, Mbox, emlx};
+use crate::source::{Content, Flag, Found, Item, Mbox, Place, emlx};
 
 impl ZipItems {
     /// None for a directory, which is no item in a folder either.
@@ -24,24 +24,23 @@ impl ZipItems {
         }
         let part = record.name.key_part(self.archive.encoding);
         let key = self.archive.place.member_key(record.number, &part);
-        let not_mail = |reason: &str| Item::NotMail { source: key.clone(), reason: reason.to_owned() };
-        let skipped = |reason: String| Item::Skipped { source: key.clone(), reason };
+        let place = self.archive.place.below(key, name.directories.iter().cloned());
+        let not_mail = |reason: &str| Item::NotMail { source: place.key.clone(), reason: reason.to_owned() };
         if let Some(reason) = no_mail(record, &name) {
             return Some(Entry::Item(not_mail(reason)));
         }
         if let Some(reason) = self.refusal(record) {
-            return Some(Entry::Item(skipped(reason)));
+            return Some(Entry::Item(place.skipped(reason)));
         }
         Some(Entry::Item(match self.look(&record.extent, &name) {
-            Ok(Seen::Mail(mail)) => Item::Mail(self.found(key, record, name, mail)),
+            Ok(Seen::Mail(mail)) => Item::Mail(self.found(place, record, name.path, mail)),
             Ok(Seen::Mbox(content)) => {
-                let file = stem(OsStr::new(&name.file));
-                return Some(Entry::Mbox(Mbox::new(content, self.archive.place.below(key, name.directories), file)));
+                return Some(Entry::Mbox(Mbox::new(content, place, stem(OsStr::new(&name.file)))));
             }
             Ok(Seen::Not(reason)) => not_mail(reason),
-            Ok(Seen::Empty) => skipped("empty".to_owned()),
-            Ok(Seen::Broken(reason)) => skipped(reason.to_owned()),
-            Err(error) => skipped(error.to_string()),
+            Ok(Seen::Empty) => place.skipped("empty"),
+            Ok(Seen::Broken(reason)) => place.skipped(reason),
+            Err(error) => place.skipped(error.to_string()),
         }))
     }
 
@@ -94,8 +93,7 @@ impl ZipItems {
         })
     }
 
-    fn found(&self, key: String, record: &Record, name: Name, mail: Part) -> Found {
-        let place = self.archive.place.below(key, name.directories);
+    fn found(&self, place: Place, record: &Record, path: String, mail: Part) -> Found {
         let member = ZipMember {
             content: Arc::clone(&self.archive.content),
             prefix_bytes: self.archive.prefix_bytes,
@@ -109,7 +107,7 @@ impl ZipItems {
             flags: mail.flags,
             size_bytes: mail.size_bytes,
             fallback_date: record.modified.map(FallbackDate::File),
-            locator: Some(name.path),
+            locator: Some(path),
             origin: Origin::Member(Arc::new(member)),
         }
     }
