@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::{Faults, Function, Manner, Outcome, gateway, mapping::Mapping, transfer};
+use super::{Faults, Function, Manner, Outcome, Rights, Way, gateway, mapping::Mapping, transfer};
 use crate::arrival::{Half, until};
 
 /// What is special about a stack.
@@ -188,27 +188,18 @@ const HOST_KEY_SECRET: &str = "arn:aws:secretsmanager:eu-central-1:000000000000:
 type Parts = (Arc<aws::testing::Stack>, BTreeMap<&'static str, Arc<Function>>, SocketAddr);
 
 async fn set_up(plan: &Plan, folder: &Path, transfer: &str) -> Parts {
-    let mut surroundings: BTreeMap<String, String> = env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect();
+    let surroundings: BTreeMap<String, String> = env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect();
     assert!(
         surroundings.contains_key("AWS_ENDPOINT_URL"),
         "these stories need stand-ins for AWS: eval \"$(scripts/emulators start)\""
     );
     let clients = aws::Clients::load(true).await;
     let made = Arc::new(aws::testing::Stack::create(clients, true).await.unwrap());
-    if let Some(faults) = &plan.faults {
-        let mut known = BTreeMap::<String, String>::new();
-        for (_, address) in surroundings.iter_mut().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL")) {
-            if !known.contains_key(address) {
-                known.insert(address.clone(), faults.clone().before(address.clone()).await);
-            }
-            address.clone_from(&known[address.as_str()]);
-        }
-    }
-    for service in ["TRANSFER", "SECRETS_MANAGER"] {
-        surroundings.insert(format!("AWS_ENDPOINT_URL_{service}"), transfer.to_owned());
-    }
     let values = values(&made.settings);
-    let function = |(name, needs): (&'static str, &[&str])| {
+    let mut functions = BTreeMap::new();
+    for (name, needs) in NEEDS {
+        let rights = Rights::of(name, &values["POSTKAHN_UPLOADS_BUCKET"], &values["POSTKAHN_ARCHIVE_BUCKET"]);
+        let way = Way { rights: Arc::new(rights), faults: plan.faults.clone() };
         let (time, at_a_time) = match name {
             "import" => (plan.import_time, plan.importers),
             "http" => (Duration::from_secs(30), 4),
@@ -222,10 +213,11 @@ async fn set_up(plan: &Plan, folder: &Path, transfer: &str) -> Parts {
             ("TMPDIR", folder.to_str().unwrap()),
         ];
         let of_lambda = of_lambda.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let all = surroundings.clone().into_iter().chain(own).chain(of_lambda).collect();
-        (name, Arc::new(Function::new(name, all, time, at_a_time)))
-    };
-    let functions: BTreeMap<_, _> = NEEDS.into_iter().map(function).collect();
+        let services = ["TRANSFER", "SECRETS_MANAGER"];
+        let services = services.map(|service| (format!("AWS_ENDPOINT_URL_{service}"), transfer.to_owned()));
+        let all = led(&surroundings, &way).await.into_iter().chain(services).chain(own).chain(of_lambda).collect();
+        functions.insert(name, Arc::new(Function::new(name, all, time, at_a_time)));
+    }
     let queues = made.queues().unwrap().clone();
     for (url, batch, name, manner) in [
         (queues.uploads, 10, "intake", plan.uploads),
@@ -237,6 +229,18 @@ async fn set_up(plan: &Plan, folder: &Path, transfer: &str) -> Parts {
     }
     let gateway = gateway::listen(functions["http"].clone()).await;
     (made, functions, gateway)
+}
+
+/// The surroundings with each emulator reached on this way.
+async fn led(surroundings: &BTreeMap<String, String>, way: &Way) -> BTreeMap<String, String> {
+    let (mut led, mut known) = (surroundings.clone(), BTreeMap::<String, String>::new());
+    for (_, address) in led.iter_mut().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL")) {
+        if !known.contains_key(address) {
+            known.insert(address.clone(), way.clone().before(address.clone()).await);
+        }
+        address.clone_from(&known[address.as_str()]);
+    }
+    led
 }
 
 /// Every variable that the template sets.
