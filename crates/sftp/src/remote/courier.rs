@@ -109,6 +109,10 @@ impl<'a> Courier<'a> {
             let work = async |session: &Session, moved: &Cell<u64>| {
                 let survey = survey(session, &address, file, replace).await?;
                 survey.note(*sent.borrow_mut());
+                if survey.plan == Plan::Conflict {
+                    let text = format!("at the server lies another file by now: {}", file.name);
+                    return Err(Error::conflict(text).hint("--replace writes over it").into());
+                }
                 let from = survey.from();
                 progress.file(number, file, from.unwrap_or(file.size_bytes));
                 let Some(from) = from else { return Ok(()) };
@@ -190,10 +194,6 @@ async fn bring(
     moved: &Cell<u64>,
     sent: &dyn Fn(u64),
 ) -> Tried<()> {
-    if survey.plan == Plan::Conflict {
-        let text = format!("at the server lies another file by now: {}", file.name);
-        return Err(Error::conflict(text).hint("--replace writes over it").into());
-    }
     if survey.found.as_ref().is_some_and(|found| found.is_marked) {
         unmark(session, address, &file.name).await;
     }

@@ -139,6 +139,22 @@ async fn another_file_at_openssh_is_left_alone() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn another_file_that_comes_after_the_look_is_left_alone_and_told() {
+    let Some(sshd) = Sshd::start() else { return };
+    let path = sshd.folder.path().join("a.mszip");
+    fs::write(&path, sample(SIZE)).unwrap();
+    let files = [LocalFile::find(&path, "a.mszip").unwrap()];
+    let watch = Watch::default();
+    let mut courier = sshd.courier(&files, false, &watch).await;
+    courier.look().await.unwrap();
+    let other = sample(SIZE + 8)[8..].to_vec();
+    fs::write(sshd.there("a.mszip"), &other).unwrap();
+    assert_eq!(courier.send().await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(courier.end().await.remove(0).state, SentState::Failed);
+    assert!(fs::read(sshd.there("a.mszip")).unwrap() == other);
+}
+
 /// A bucket behind Transfer Family has no names with prefixes, but objects beside the files.
 #[tokio::test(flavor = "multi_thread")]
 async fn markers_beside_the_files_tell_their_state() {
