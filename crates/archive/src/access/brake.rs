@@ -143,6 +143,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn guesses_side_by_side_are_slowed_down_too() {
+        let (_, archive) = archive().await;
+        let guesses = (0..40).map(|_| archive.login("u", "wrong", None));
+        let refused = futures::future::join_all(guesses).await;
+        let tried = refused.into_iter().filter(|refused| refused.as_ref().unwrap_err().machine_code() == "wrong_login");
+        let tried = tried.count();
+        assert!((FREE as usize..FREE as usize + 8).contains(&tried), "{tried}");
+    }
+
+    #[tokio::test]
     async fn nobody_waits_longer_than_a_minute() {
         let (memory, archive) = archive().await;
         guess(&archive, "u", FREE).await;

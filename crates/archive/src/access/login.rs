@@ -158,6 +158,7 @@ impl Archive {
 
     /// The user, if that is the password. Wrong ones are counted, and after too many all must wait.
     async fn check_password(&self, name: &str, secret: &str) -> Result<User> {
+        let _turn = password::turn().await?;
         let was_wrong = self.check_brake(name).await?;
         let Some(user) = self.user_by_password(name, secret).await? else {
             self.count_wrong(name).await?;
