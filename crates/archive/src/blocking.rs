@@ -6,12 +6,14 @@ use bytes::{Buf, Bytes};
 use futures::StreamExt;
 use tokio::sync::mpsc;
 
-use crate::{Error, Result, ports::ByteStream};
+use crate::{Error, ErrorKind, Result, ports::ByteStream};
 
 /// Reads a stream of blocks from a thread that may block; at most two blocks wait in between.
 pub(crate) struct BlockReader {
     blocks: mpsc::Receiver<Result<Bytes>>,
     current: Bytes,
+    /// What the stream broke off with.
+    broken: Option<(ErrorKind, String)>,
 }
 
 impl BlockReader {
@@ -25,7 +27,15 @@ impl BlockReader {
                 }
             }
         });
-        Self { blocks, current: Bytes::new() }
+        Self { blocks, current: Bytes::new(), broken: None }
+    }
+
+    /// The port's own error if the stream broke off, for readers that only know that they came to no end.
+    pub(crate) fn intact(&self) -> Result<()> {
+        match &self.broken {
+            Some((kind, message)) => Err(Error::new(*kind, message.clone())),
+            None => Ok(()),
+        }
     }
 
     /// The port's own error, if that is what a read ended with.
@@ -40,7 +50,10 @@ impl Read for BlockReader {
             match self.blocks.blocking_recv() {
                 None => return Ok(0),
                 Some(Ok(block)) => self.current = block,
-                Some(Err(error)) => return Err(io::Error::other(error)),
+                Some(Err(error)) => {
+                    self.broken = Some((error.kind(), error.to_string()));
+                    return Err(io::Error::other(error));
+                }
             }
         }
         let length = buffer.len().min(self.current.len());

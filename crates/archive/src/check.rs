@@ -64,7 +64,11 @@ enum Remedy {
     Keep {
         kind: &'static str,
         id: String,
-        body: Value,
+    },
+    /// The row of a record is written as its object says.
+    Told {
+        kind: String,
+        id: String,
     },
     Row {
         partition: String,

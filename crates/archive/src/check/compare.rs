@@ -108,21 +108,36 @@ impl Archive {
                     None if is_damaged => "its object is damaged",
                     None => "no object tells of it",
                 };
+                if self.is_as_kept(kind, &row.id).await? {
+                    continue;
+                }
                 let text = format!("{kind} {:?}: {what}", row.id);
                 let remedy = match body {
-                    Some(body) => Remedy::Row { partition: kind.into(), id: row.id, body },
-                    None if is_damaged || is_needed => Remedy::Keep { kind, id: row.id, body: row.body },
+                    Some(_) => Remedy::Told { kind: kind.into(), id: row.id },
+                    None if is_damaged || is_needed => Remedy::Keep { kind, id: row.id },
                     None => Remedy::Rebuild,
                 };
                 findings.differ(text, remedy);
             }
         }
         for ((kind, id), body) in told {
-            let Some(body) = body else { continue };
+            if body.is_none() || self.is_as_kept(&kind, &id).await? {
+                continue;
+            }
             let text = format!("{kind} {id:?}: it is missing in the catalogue");
-            findings.differ(text, Remedy::Row { partition: kind, id, body });
+            findings.differ(text, Remedy::Told { kind, id });
         }
         Ok(())
+    }
+
+    /// Whether object and row of a record agree at this moment: either may have changed since it was read.
+    async fn is_as_kept(&self, kind: &str, id: &str) -> Result<bool> {
+        let row = self.catalog.load(kind, id).await?.map(|row| row.body);
+        match self.kept(&Kept::key(kind, id)?).await {
+            Ok(kept) => Ok(kept.body == row),
+            Err(e) if e.kind() == ErrorKind::Corrupt => Ok(false),
+            Err(e) => Err(e),
+        }
     }
 
     /// Every row of a kind.
@@ -152,6 +167,11 @@ impl Archive {
     async fn compare_imports(&self, comparison: &Comparison, findings: &mut Findings) -> Result<()> {
         let inventory = &comparison.inventory;
         for (id, ended) in &inventory.imports {
+            let report = self.find::<Report>(&id.0).await?.map(|stored| stored.value);
+            if !ended.is_proven && report.as_ref().is_some_and(|row| row.sha256 != ended.report.sha256) {
+                findings.error(format!("report of import {id}: its object has changed"));
+                continue;
+            }
             if let Some(told) = &ended.row {
                 let row = self.find::<Import>(&id.0).await?.map(|stored| stored.value);
                 // What closes the import writes its report first.
@@ -162,7 +182,6 @@ impl Archive {
                     findings.differ(format!("import {id}: {what}"), Remedy::of(told));
                 }
             }
-            let report = self.find::<Report>(&id.0).await?.map(|stored| stored.value);
             let told = &ended.report;
             let agrees = |row: &Report| row.sha256 == told.sha256 && row.key == told.key && row.filed == told.filed;
             if !report.as_ref().is_some_and(agrees) {
@@ -181,7 +200,7 @@ impl Archive {
         let rows = self.all::<Import>(None).await?;
         for import in rows.iter().filter(|row| row.state == ImportState::Finished && row.finished.is_some()) {
             if !inventory.imports.contains_key(&import.id) {
-                findings.error(format!("import {}: it has no report", import.id));
+                findings.differ(format!("import {}: no report tells of it", import.id), Remedy::Rebuild);
             }
         }
         Ok(())

@@ -66,7 +66,7 @@ impl World {
     }
 }
 
-const DAMAGES: [&str; 32] = [
+const DAMAGES: [&str; 34] = [
     "none",
     "pack-missing",
     "pack-truncated",
@@ -74,6 +74,7 @@ const DAMAGES: [&str; 32] = [
     "pack-record-flipped",
     "pack-length-flipped",
     "pack-index-flipped",
+    "pack-index-length-flipped",
     "pack-footer-flipped",
     "pack-magic-flipped",
     "packs-swapped",
@@ -83,6 +84,7 @@ const DAMAGES: [&str; 32] = [
     "slice-flipped",
     "slice-unknown",
     "report-missing",
+    "report-cut",
     "report-flipped",
     "placements-missing",
     "record-missing",
@@ -123,6 +125,7 @@ async fn damage(world: &World, name: &str) {
         "pack-record-flipped" => world.flip(&pack, |_| 8 + 3),
         "pack-length-flipped" => world.flip(&pack, |_| 8 + 32 + 8 + 3),
         "pack-index-flipped" => world.flip(&pack, |bytes| bytes.len() - 48 - 56 + 3),
+        "pack-index-length-flipped" => world.flip(&pack, |bytes| bytes.len() - 48 - 56 + 32 + 8 + 3),
         "pack-footer-flipped" => world.flip(&pack, |bytes| bytes.len() - 20),
         "pack-magic-flipped" => world.flip(&pack, |_| 0),
         "packs-swapped" => {
@@ -151,7 +154,15 @@ async fn damage(world: &World, name: &str) {
             world.archive.put_slice_again(file, 1).await;
         }
         "report-missing" => world.remove(&world.key_of("reports/", 0).await).await,
-        "report-flipped" => world.flip(&world.key_of("reports/", 0).await, |bytes| bytes.len() / 2),
+        "report-cut" => {
+            let key = world.key_of("reports/", 0).await;
+            assert!(world.memory.objects.tamper(&key, |bytes| bytes.truncate(bytes.len() / 2)));
+        }
+        // Still JSON, and another name in it.
+        "report-flipped" => world.flip(&world.key_of("reports/", 0).await, |bytes| {
+            let name = b"\"export_name\": \"";
+            bytes.windows(name.len()).position(|window| window == name).unwrap() + name.len()
+        }),
         "placements-missing" => {
             for key in world.keys("placements/").await {
                 world.remove(&key).await;

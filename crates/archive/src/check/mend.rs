@@ -3,9 +3,10 @@
 
 use super::{Comparison, Findings, Remedy};
 use crate::{
-    Archive, MailHash, PackId, Result,
+    Archive, ErrorKind, MailHash, PackId, Result,
     import::Import,
     inventory::{SLICES, scan_pack},
+    kept::Kept,
     ports::{Expect, MAX_ROWS_PER_CALL, ObjectKey, Scope},
     records::Stored,
     store::{PACKS, Pack, PackState, pack_key},
@@ -33,7 +34,20 @@ impl Archive {
     async fn apply(&self, remedy: Remedy) -> Result<bool> {
         match remedy {
             Remedy::Import | Remedy::Rebuild => return Ok(false),
-            Remedy::Keep { kind, id, body } => self.keep_as(kind, &id, body).await?,
+            Remedy::Keep { kind, id } => {
+                let Some(row) = self.catalog.load(kind, &id).await? else { return Ok(false) };
+                self.keep_as(kind, &id, row.body).await?;
+            }
+            Remedy::Told { kind, id } => {
+                // Read at this moment, and on condition: somebody may be changing the record meanwhile.
+                let row = self.catalog.load(&kind, &id).await?;
+                let Some(body) = self.kept(&Kept::key(&kind, &id)?).await?.body else { return Ok(false) };
+                let expect = row.map_or(Expect::Absent, |row| Expect::Version(row.version));
+                match self.catalog.save(&kind, &id, &body, expect, None).await {
+                    Err(e) if e.kind() == ErrorKind::Conflict => return Ok(false),
+                    saved => drop(saved?),
+                }
+            }
             Remedy::Row { partition, id, body } => {
                 self.catalog.save(&partition, &id, &body, Expect::Anything, None).await?;
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Import, NotMail, SliceRef, slice::SliceRow};
@@ -63,11 +64,17 @@ pub(crate) struct Contents {
     /// What a foreign file holds besides.
     #[serde(default)]
     pub(crate) not_mail: Vec<NotMail>,
+    /// Whether it proves by its own hash that it is unchanged; before version 3 only its row could.
+    #[serde(skip)]
+    pub(crate) is_proven: bool,
 }
 
 pub(crate) const REPORTS: &str = "reports/";
 const FORMAT: &str = "postkahn import report";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+const FIRST_PROVEN_VERSION: u64 = 3;
+/// Hex SHA-256 of all other members, so that no changed byte becomes a row.
+const PROOF: &str = "sha256";
 
 /// The report object.
 #[derive(Serialize)]
@@ -124,7 +131,7 @@ impl Archive {
         let filed = self.clock.now();
         let row = Import { wrapped_key: None, finished: Some(filed), ..import.clone() };
         let not_mail = self.listed_not_mail(import).await?;
-        let json = serde_json::to_vec_pretty(&Paper::of(&row, &slices, &user_archives, &not_mail))
+        let json = proven(&Paper::of(&row, &slices, &user_archives, &not_mail))
             .map_err(|e| Error::internal("a report cannot be written").caused_by(e))?;
         let key = ObjectKey::parse(format!("{REPORTS}{}.json", import.id))?;
         let sha256 = to_hex(&Sha256::digest(&json));
@@ -171,9 +178,32 @@ impl Archive {
     async fn report_object(&self, key: &ObjectKey) -> Result<(String, Contents)> {
         let meta = self.objects.head(key).await?.ok_or_else(|| Error::corrupt(format!("{key} is missing")))?;
         let json = self.objects.get(key, 0..meta.size_bytes, None).await?;
-        let contents = serde_json::from_slice(&json).map_err(|e| changed(key).caused_by(e))?;
-        Ok((to_hex(&Sha256::digest(&json)), contents))
+        let mut paper: Value = serde_json::from_slice(&json).map_err(|e| changed(key).caused_by(e))?;
+        let is_proven = paper["version"].as_u64().is_some_and(|version| version >= FIRST_PROVEN_VERSION);
+        if is_proven {
+            let proof = paper.as_object_mut().and_then(|paper| paper.remove(PROOF));
+            if proof.as_ref().and_then(Value::as_str) != Some(&digest(&paper)) {
+                return Err(changed(key));
+            }
+        }
+        let contents: Contents = serde_json::from_value(paper).map_err(|e| changed(key).caused_by(e))?;
+        Ok((to_hex(&Sha256::digest(&json)), Contents { is_proven, ..contents }))
     }
+}
+
+/// The paper with its hash.
+fn proven(paper: &Paper<'_>) -> serde_json::Result<Vec<u8>> {
+    let mut paper = serde_json::to_value(paper)?;
+    let proof = digest(&paper);
+    if let Some(paper) = paper.as_object_mut() {
+        paper.insert(PROOF.into(), proof.into());
+    }
+    serde_json::to_vec_pretty(&paper)
+}
+
+/// Of the JSON without spaces, its members in the order of their names.
+fn digest(paper: &Value) -> String {
+    to_hex(&Sha256::digest(paper.to_string()))
 }
 
 fn changed(key: &ObjectKey) -> Error {

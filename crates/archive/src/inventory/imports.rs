@@ -22,6 +22,8 @@ pub(crate) struct Ended {
     pub(crate) row: Option<Import>,
     pub(crate) mailbox: MailboxAddress,
     pub(super) export_name: String,
+    /// Whether the object is proof against its row.
+    pub(crate) is_proven: bool,
     /// What a foreign file holds besides.
     pub(crate) not_mail: Vec<NotMail>,
     /// Under which addresses each user archive of it was placed.
@@ -38,6 +40,7 @@ impl Ended {
             report,
             mailbox: contents.mailbox,
             export_name: contents.export_name,
+            is_proven: contents.is_proven,
             not_mail: contents.not_mail,
             slices: contents.slices,
             user_archives: contents.user_archives,
@@ -126,10 +129,16 @@ pub(super) fn readable(error: Error) -> Result<String> {
     }
 }
 
-/// The slices of imports without a report, as their checkpoints would count them: of each shard those that follow each
+/// The slices of imports without a readable report, as their checkpoints would count them: of each shard those that follow each
 /// other without a gap, of several that begin alike the one with the highest fence.
 pub(crate) async fn open_imports(archive: &Archive, faults: &mut Vec<String>) -> Result<Vec<(Import, Vec<SliceRef>)>> {
-    let reported: BTreeSet<_> = archive.keys_below(REPORTS).await?.into_iter().collect();
+    let mut reported = BTreeSet::new();
+    for key in archive.keys_below(REPORTS).await? {
+        match archive.lone_report(&key).await {
+            Ok(_) => drop(reported.insert(key)),
+            Err(error) => faults.push(readable(error)?),
+        }
+    }
     let mut open: BTreeMap<ImportId, Open> = BTreeMap::new();
     for key in archive.keys_below(SLICES).await? {
         let import = key.as_str().strip_prefix(SLICES).and_then(|rest| rest.split_once('/')).map(|(import, _)| import);

@@ -1,7 +1,7 @@
 //! Packs read from front to back: the hash of the whole, each frame, each mail.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Read},
 };
 
@@ -82,23 +82,27 @@ pub(crate) async fn scan_pack(archive: &Archive, id: &PackId) -> Result<(FoundPa
         }
         stream => {
             let reader = BlockReader::new(stream?);
-            in_background(move || scan(reader, meta.size_bytes)).await?
+            in_background(move || scan(reader, meta.size_bytes)).await??
         }
     };
     if !scan.faults.is_empty() {
         let (trailer, index) = index_of(archive, &key, meta.size_bytes).await?;
         scan.trailer = scan.trailer.or(trailer);
+        let mails = scan.mails.drain(..).map(|mail| ((mail.0.offset, mail.0.header.hash), mail));
+        let mut mails: BTreeMap<(u64, MailHash), (PackRecord, Option<Header>)> = mails.collect();
         for record in index {
-            if !scan.mails.iter().any(|(there, header)| *there == record && header.is_some()) {
-                let header = read_alone(archive, &key, record).await?;
-                scan.mails
-                    .retain(|(there, _)| there.header.hash != record.header.hash || there.offset != record.offset);
-                if header.is_none() {
-                    scan.faults.push(format!("mail {}: its bytes have changed", record.header.hash));
-                }
-                scan.mails.push((record, header));
+            let at = (record.offset, record.header.hash);
+            // What the front proves is whole, whatever the index says of its length.
+            if mails.get(&at).is_some_and(|(_, header)| header.is_some()) {
+                continue;
             }
+            let header = read_alone(archive, &key, record).await?;
+            if header.is_none() {
+                scan.faults.push(format!("mail {}: its bytes have changed", record.header.hash));
+            }
+            mails.insert(at, (record, header));
         }
+        scan.mails = mails.into_values().collect();
         let mut said = BTreeSet::new();
         scan.faults.retain(|fault| said.insert(fault.clone()));
     }
@@ -119,7 +123,7 @@ async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'sta
 /// Footer and index by the footer alone; nothing where it does not fit the pack.
 async fn index_of(archive: &Archive, key: &ObjectKey, size_bytes: u64) -> Result<(Option<Trailer>, Vec<PackRecord>)> {
     let Some(footer_at) = size_bytes.checked_sub(FOOTER_BYTES) else { return Ok((None, Vec::new())) };
-    let Ok(footer) = archive.objects.get(key, footer_at..size_bytes, None).await else {
+    let Some(footer) = readable(archive.objects.get(key, footer_at..size_bytes, None).await)? else {
         return Ok((None, Vec::new()));
     };
     let place = |count: u64| footer_at.checked_sub(count.checked_mul(INDEX_ENTRY_BYTES)?);
@@ -127,7 +131,9 @@ async fn index_of(archive: &Archive, key: &ObjectKey, size_bytes: u64) -> Result
     let Some(index_at) = trailer.and_then(|trailer| place(trailer.count)) else {
         return Ok((None, Vec::new()));
     };
-    let Ok(index) = archive.objects.get(key, index_at..footer_at, None).await else { return Ok((trailer, Vec::new())) };
+    let Some(index) = readable(archive.objects.get(key, index_at..footer_at, None).await)? else {
+        return Ok((trailer, Vec::new()));
+    };
     let mut records = parse_index(&index).unwrap_or_default();
     let fits = |record: &PackRecord| {
         let end = record.offset.checked_add(record.header.stored_bytes);
@@ -137,25 +143,36 @@ async fn index_of(archive: &Archive, key: &ObjectKey, size_bytes: u64) -> Result
     Ok((trailer, records))
 }
 
+/// None where the object itself is damaged. A store that cannot be reached says nothing about its objects.
+fn readable<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(e) if e.kind() == ErrorKind::Corrupt => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
 /// One mail by its index entry; none if its bytes are damaged.
 async fn read_alone(archive: &Archive, key: &ObjectKey, record: PackRecord) -> Result<Option<Header>> {
     let PackRecord { header, offset } = record;
     let range = offset..offset.saturating_add(header.stored_bytes);
-    let mut reader = match archive.objects.stream(key, range, None).await {
-        Err(e) if e.kind() == ErrorKind::Corrupt => return Ok(None),
-        stream => BlockReader::new(stream?),
-    };
-    let checked = in_background(move || check_frame(header, reader.by_ref().take(header.stored_bytes))).await?;
-    Ok(checked.ok())
+    let Some(stream) = readable(archive.objects.stream(key, range, None).await)? else { return Ok(None) };
+    let mut reader = BlockReader::new(stream);
+    in_background(move || {
+        let checked = check_frame(header, reader.by_ref().take(header.stored_bytes));
+        readable(reader.intact()).map(|intact| intact.and(checked.ok()))
+    })
+    .await?
 }
 
 /// The records of a pack, each verified.
-fn scan(mut reader: BlockReader, size_bytes: u64) -> Scan {
+fn scan(mut reader: BlockReader, size_bytes: u64) -> Result<Scan> {
     let mut scan = Scan { mails: Vec::new(), faults: Vec::new(), trailer: None };
     if let Err(fault) = scan.read(&mut reader, size_bytes) {
         scan.faults.push(fault);
     }
-    scan
+    readable(reader.intact())?;
+    Ok(scan)
 }
 
 impl Scan {
