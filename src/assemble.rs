@@ -24,6 +24,7 @@ impl Place {
     /// Makes the catalogue anew from the objects and opens the folder with it; the old one stays in force until the new
     /// one is whole. Answers what of the objects cannot be read.
     pub(crate) async fn rebuild(config: &Config) -> Result<(Self, Vec<String>)> {
+        keep_what_only_rows_tell(config).await;
         let local = Local::open_anew(&config.data, config.key_passphrase.as_deref())?;
         let faults = archive_of(&local, config).rebuild().await?;
         Ok((Self::of(local.replace_catalogue()?, config).await?, faults))
@@ -52,6 +53,14 @@ impl Place {
             })),
             ..api::Options::default()
         }
+    }
+}
+
+/// Folders of before records were objects too have them in the old catalogue alone: as far as that can be read, they are kept.
+async fn keep_what_only_rows_tell(config: &Config) {
+    let Ok(old) = Local::open_with(&config.data, config.key_passphrase.as_deref()) else { return };
+    if let Err(error) = archive_of(&old, config).keep_older_records().await {
+        tracing::warn!(%error, "records of the old catalogue could not be kept as objects");
     }
 }
 
