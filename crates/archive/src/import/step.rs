@@ -37,7 +37,8 @@ pub(super) async fn run(
         entries.add(archive, &mut recording, batch.entries).await?;
         walked = follow(walked, batch.walked);
         let written = archive.clock.boot().saturating_add(ROW_TIME.saturating_mul(recording.rows()));
-        if written >= stop || is_full(&recording, archive.sizes.step_mails) {
+        let named = walked.as_ref().map_or(0, |walked| walked.not_mail.len() as u64);
+        if written >= stop || named >= archive.sizes.step_mails || is_full(&recording, archive.sizes.step_mails) {
             break;
         }
     }
@@ -56,9 +57,9 @@ fn is_full(recording: &Recording<'_>, mails: u64) -> bool {
 /// Two stretches of a walk as one.
 fn follow(before: Option<Walked>, next: Option<Walked>) -> Option<Walked> {
     match (before, next) {
-        (Some(before), Some(next)) => {
-            let not_mail = before.not_mail.into_iter().chain(next.not_mail).collect();
-            Some(Walked { not_mail, ..next })
+        (Some(mut before), Some(next)) => {
+            before.not_mail.extend(next.not_mail);
+            Some(Walked { not_mail: before.not_mail, ..next })
         }
         (before, next) => next.or(before),
     }
