@@ -212,7 +212,7 @@ def _damage(case):
         ("directory-offset", "the offset of a mail in the directory", directory + 57 + 42),
         ("end-count", "the count in the end record", len(whole) - 14),
         ("end-offset", "the offset in the end record", len(whole) - 6),
-        ("end-comment", "the end record announces a comment", len(whole) - 2),
+        ("end-comment", "the comment length in the end record", len(whole) - 2),
     )
     for what, about, at in places:
         yield damaged(what, f"{about} is wrong", _flip(at)(whole), at)
