@@ -36,12 +36,12 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Length of `catalogue.bin`.
+    /// Length of `catalogue`.
     pub(crate) fn len(&self) -> u64 {
         HEAD_BYTES + STORED_RECORD_BYTES * self.mails
     }
 
-    /// Hands on `catalogue.bin` piece by piece.
+    /// Hands on `catalogue` piece by piece.
     pub(crate) fn each_piece(&mut self, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         take(&self.first_mail.to_le_bytes())?;
         take(&self.mails.to_le_bytes())?;

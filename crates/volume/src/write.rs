@@ -246,7 +246,7 @@ impl<W: Write + Seek> VolumeWriter<W> {
         }
     }
 
-    /// Writes the entry `catalogue.bin`; returns its directory record.
+    /// Writes the entry `catalogue`; returns its directory record.
     fn write_catalogue(&mut self, checksum: u32) -> io::Result<Vec<u8>> {
         let (len, offset) = (self.catalogue.len(), self.position);
         self.write(&local_header(CATALOGUE_NAME, len, checksum))?;

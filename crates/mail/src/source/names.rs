@@ -1,5 +1,5 @@
-//! The names in one directory, in byte order. A directory may hold a million: all names lie in one buffer, some 30 bytes
-//! for each mail of a Maildir.
+//! The names in one directory, in byte order. A directory may hold a million: all names lie in one buffer, so that each
+//! costs eleven bytes and itself.
 
 use std::ffi::OsString;
 use std::fs::{self, FileType};

@@ -162,7 +162,7 @@ fn separators_and_quotes_are_seen_at_every_edge_of_a_read() {
 }
 
 #[test]
-fn lines_and_quotes_without_end_cost_no_memory_and_no_mail() {
+fn lines_and_quotes_without_end_cost_no_mail() {
     let body = format!("{}\n{}From x\n", "y".repeat(3 << 20), ">".repeat(3 << 20));
     let bytes = format!("{FROM}X-Long: {}\n\n{body}\n{FROM}A: 2\n", "z".repeat(5 << 20));
     let mails = found(bytes.as_bytes());
