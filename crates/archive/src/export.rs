@@ -21,6 +21,7 @@ mod contents;
 mod dry_run;
 mod filter;
 mod html;
+mod known;
 mod named;
 mod options;
 mod pipeline;

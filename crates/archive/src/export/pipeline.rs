@@ -5,9 +5,10 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use mail::source::{Found, Item, Source};
+use mail::source::{Found, Item};
 
 use super::budget::{Budget, Share};
+use super::known::{Half, Sight};
 use super::named::Named;
 use super::prepare::{Failure, Prepared, WHOLE_BYTES};
 use crate::{Error, Result};
@@ -24,9 +25,9 @@ const MAX_THREADS: usize = 8;
 
 /// What became of one item of the source.
 pub(super) enum Arrival {
-    Mail(Box<Prepared>),
-    /// In a finished volume already.
-    Known(Box<Found>),
+    Mail(Box<Prepared>, About),
+    /// A mail of this mark is in a finished volume.
+    Known(Box<Found>, Half),
     /// Left out by the filter.
     Filtered(About),
     Skipped(Named, About),
@@ -35,42 +36,66 @@ pub(super) enum Arrival {
 
 /// What is known of a mail before it is read.
 pub(super) struct About {
-    key: String,
+    pub(super) key: String,
     /// The first one: there the mail is counted.
     pub(super) location: Vec<String>,
     pub(super) size_bytes: u64,
+    /// The length of the mail that was exported under its key.
+    exported_bytes: Option<u64>,
 }
 
 impl About {
     pub(super) fn of(found: &Found) -> Self {
         let location = found.locations.first().cloned().unwrap_or_default();
-        Self { key: found.key.clone(), location, size_bytes: found.size_bytes }
+        Self { key: found.key.clone(), location, size_bytes: found.size_bytes, exported_bytes: None }
+    }
+
+    /// What is to be said of a mail that is another one than was exported under its key.
+    pub(super) fn change(&self) -> Option<Named> {
+        let (before, now) = (self.exported_bytes?, self.size_bytes);
+        let reason =
+            format!("another mail lies there now: the one that was exported had {before} bytes, this one has {now}");
+        Some(Named { source: self.key.clone(), reason })
     }
 }
 
-/// A mail that is ready; none if it is left out.
-type Outcome = Result<Option<Prepared>, Failure>;
+/// What one read of a mail gives.
+enum Answer {
+    Mail(Box<Prepared>),
+    LeftOut,
+    Known(Box<Found>, Half),
+}
+
+type Outcome = Result<Answer, Failure>;
+
+/// Reads, filters, hashes and compresses; none if the mail is left out.
+pub(super) type Prepare<'a> = &'a (dyn Fn(&Found) -> Result<Option<Prepared>, Failure> + Sync);
 
 /// How items are looked at, from any thread.
 pub(super) struct Stages<'a> {
-    /// Whether a mail is in a finished volume.
-    pub(super) is_known: &'a (dyn Fn(&Found) -> bool + Sync),
-    /// Reads, filters, hashes and compresses.
-    pub(super) prepare: &'a (dyn Fn(&Found) -> Outcome + Sync),
+    /// What the finished volumes say of a mail that was not read.
+    pub(super) sight: &'a (dyn Fn(&Found) -> Result<Sight> + Sync),
+    /// Reads a mail that may be in a finished volume, and gives its mark if it is.
+    pub(super) recognise: &'a (dyn Fn(&Found) -> Result<Option<Half>> + Sync),
+    pub(super) prepare: Prepare<'a>,
 }
 
 /// Walks the source and delivers each item to `consume` in the order of the source; ends at the first error.
-pub(super) fn run(source: Source, stages: &Stages<'_>, consume: &mut dyn FnMut(Arrival) -> Result<()>) -> Result<()> {
+pub(super) fn run(
+    source: impl Iterator<Item = Item> + Send,
+    stages: &Stages<'_>,
+    consume: &mut dyn FnMut(Arrival) -> Result<()>,
+) -> Result<()> {
     let budget = Budget::new(IN_FLIGHT_BYTES);
     let (jobs, inbox) = sync_channel::<Job>(QUEUE);
     let (tickets, line) = sync_channel::<Ticket<'_>>(QUEUE);
     let inbox = Mutex::new(inbox);
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, |n| n.get().min(MAX_THREADS)) {
-            scope.spawn(|| work(&inbox, stages.prepare));
+            scope.spawn(|| work(&inbox, stages));
         }
-        let budget = &budget;
-        scope.spawn(move || walk(source, stages.is_known, budget, &jobs, &tickets));
+        let walk = Walk { stages, budget: &budget, jobs };
+        scope.spawn(move || walk.run(source, &tickets));
         let result = drain(&line, consume);
         // Whoever waits for room must learn that nobody takes anything any more.
         budget.close();
@@ -79,46 +104,71 @@ pub(super) fn run(source: Source, stages: &Stages<'_>, consume: &mut dyn FnMut(A
     })
 }
 
+/// Reads a mail at once, on the thread of whoever calls.
+pub(super) fn prepare_now(found: &Found, prepare: Prepare<'_>) -> Result<Arrival> {
+    arrival(About::of(found), guarded(|| answer(found, prepare)))
+}
+
 /// A mail to be read, and who waits for it.
 struct Job {
     found: Box<Found>,
+    may_be_known: bool,
     reply: Sender<Outcome>,
 }
 
 /// One item's place in the line.
 enum Ticket<'a> {
     Ready(Arrival),
-    Pending { about: About, answer: Receiver<Outcome>, _share: Share<'a> },
+    Pending {
+        about: About,
+        answer: Receiver<Outcome>,
+        _share: Share<'a>,
+    },
+    /// Nothing comes behind it.
+    Failed(Error),
 }
 
-fn walk<'a>(
-    source: Source,
-    is_known: &(dyn Fn(&Found) -> bool + Sync),
+/// The stage that goes through the source.
+struct Walk<'a> {
+    stages: &'a Stages<'a>,
     budget: &'a Budget,
-    jobs: &SyncSender<Job>,
-    tickets: &SyncSender<Ticket<'a>>,
-) {
-    for item in source {
-        let ticket = match item {
-            Item::NotMail { source, reason } => Ticket::Ready(Arrival::NotMail(Named { source, reason })),
-            Item::Skipped { source, location, reason } => {
-                let about = About { key: source.clone(), location, size_bytes: 0 };
-                Ticket::Ready(Arrival::Skipped(Named { source, reason }, about))
+    jobs: SyncSender<Job>,
+}
+
+impl<'a> Walk<'a> {
+    fn run(&self, source: impl Iterator<Item = Item>, tickets: &SyncSender<Ticket<'a>>) {
+        for item in source {
+            let Some(ticket) = self.ticket(item) else { return };
+            let is_last = matches!(ticket, Ticket::Failed(_));
+            if tickets.send(ticket).is_err() || is_last {
+                return;
             }
-            Item::Mail(found) if is_known(&found) => Ticket::Ready(Arrival::Known(Box::new(found))),
-            Item::Mail(found) => {
-                let Some(share) = budget.take(cost(found.size_bytes)) else { return };
-                let (reply, answer) = channel();
-                let about = About::of(&found);
-                if jobs.send(Job { found: Box::new(found), reply }).is_err() {
-                    return;
-                }
-                Ticket::Pending { about, answer, _share: share }
-            }
-        };
-        if tickets.send(ticket).is_err() {
-            return;
         }
+    }
+
+    /// None once nobody takes anything any more.
+    fn ticket(&self, item: Item) -> Option<Ticket<'a>> {
+        let found = match item {
+            Item::NotMail { source, reason } => {
+                return Some(Ticket::Ready(Arrival::NotMail(Named { source, reason })));
+            }
+            Item::Skipped { source, location, reason } => {
+                let about = About { key: source.clone(), location, size_bytes: 0, exported_bytes: None };
+                return Some(Ticket::Ready(Arrival::Skipped(Named { source, reason }, about)));
+            }
+            Item::Mail(found) => Box::new(found),
+        };
+        let exported_bytes = match (self.stages.sight)(&found) {
+            Err(error) => return Some(Ticket::Failed(error)),
+            Ok(Sight::Same(mark)) => return Some(Ticket::Ready(Arrival::Known(found, mark))),
+            Ok(Sight::Perhaps(size_bytes)) => Some(size_bytes),
+            Ok(Sight::New) => None,
+        };
+        let share = self.budget.take(cost(found.size_bytes))?;
+        let about = About { exported_bytes, ..About::of(&found) };
+        let (reply, answer) = channel();
+        self.jobs.send(Job { found, may_be_known: exported_bytes.is_some(), reply }).ok()?;
+        Some(Ticket::Pending { about, answer, _share: share })
     }
 }
 
@@ -127,16 +177,26 @@ fn cost(size_bytes: u64) -> u64 {
     if size_bytes <= WHOLE_BYTES { 2 * size_bytes + PER_MAIL_BYTES } else { PER_SPOOLED_BYTES }
 }
 
-fn work(inbox: &Mutex<Receiver<Job>>, prepare: &(dyn Fn(&Found) -> Outcome + Sync)) {
+fn work(inbox: &Mutex<Receiver<Job>>, stages: &Stages<'_>) {
     loop {
         let next = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = next else { return };
-        // A panic in a parser is this mail's outcome, never the end of the export.
-        let outcome = catch_unwind(AssertUnwindSafe(|| prepare(&job.found)))
-            .unwrap_or_else(|_| Err(Failure::Skip("the reader failed on it".to_owned())));
+        let Ok(Job { found, may_be_known, reply }) = next else { return };
+        let outcome = guarded(|| {
+            let mark = if may_be_known { (stages.recognise)(&found).map_err(Failure::Fatal)? } else { None };
+            mark.map_or_else(|| answer(&found, stages.prepare), |mark| Ok(Answer::Known(found.clone(), mark)))
+        });
         // Nobody waits any more after an error further on.
-        let _ = job.reply.send(outcome);
+        let _ = reply.send(outcome);
     }
+}
+
+/// A panic in a parser is this mail's outcome, never the end of the export.
+fn guarded(read: impl FnOnce() -> Outcome) -> Outcome {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(Failure::Skip("the reader failed on it".to_owned())))
+}
+
+fn answer(found: &Found, prepare: Prepare<'_>) -> Outcome {
+    Ok(prepare(found)?.map_or(Answer::LeftOut, |prepared| Answer::Mail(Box::new(prepared))))
 }
 
 fn drain(line: &Receiver<Ticket<'_>>, consume: &mut dyn FnMut(Arrival) -> Result<()>) -> Result<()> {
@@ -144,15 +204,22 @@ fn drain(line: &Receiver<Ticket<'_>>, consume: &mut dyn FnMut(Arrival) -> Result
         match ticket {
             Ticket::Ready(arrival) => consume(arrival)?,
             Ticket::Pending { about, answer, _share } => {
-                let lost = || Err(Failure::Fatal(Error::internal(format!("{}: its reader is gone", about.key))));
-                consume(match answer.recv().unwrap_or_else(|_| lost()) {
-                    Ok(Some(prepared)) => Arrival::Mail(Box::new(prepared)),
-                    Ok(None) => Arrival::Filtered(about),
-                    Err(Failure::Skip(reason)) => Arrival::Skipped(Named { source: about.key.clone(), reason }, about),
-                    Err(Failure::Fatal(error)) => return Err(error),
-                })?;
+                let lost = |_| Error::internal(format!("{}: its reader is gone", about.key));
+                let outcome = answer.recv().map_err(lost)?;
+                consume(arrival(about, outcome)?)?;
             }
+            Ticket::Failed(error) => return Err(error),
         }
     }
     Ok(())
+}
+
+fn arrival(about: About, outcome: Outcome) -> Result<Arrival> {
+    Ok(match outcome {
+        Ok(Answer::Mail(prepared)) => Arrival::Mail(prepared, about),
+        Ok(Answer::LeftOut) => Arrival::Filtered(about),
+        Ok(Answer::Known(found, mark)) => Arrival::Known(found, mark),
+        Err(Failure::Skip(reason)) => Arrival::Skipped(Named { source: about.key.clone(), reason }, about),
+        Err(Failure::Fatal(error)) => return Err(error),
+    })
 }

@@ -118,19 +118,27 @@ impl<const N: usize> Sorted<N> {
         Ok(Self { file: Mutex::new(file), fences })
     }
 
-    /// The first record that begins with `start`, which has eight bytes at least.
-    pub(super) fn find(&self, start: &[u8]) -> io::Result<Option<[u8; N]>> {
+    /// The first record that begins with `start`, which has eight bytes at least, and where it stands.
+    pub(super) fn first(&self, start: &[u8]) -> io::Result<Option<(u64, [u8; N])>> {
         let wanted = prefix(start);
         // Records of one prefix may reach over a fence: the one before the first that is not less.
         let first = self.fences.partition_point(|fence| *fence < wanted).saturating_sub(1);
         let blocks = self.fences.iter().enumerate().skip(first);
         for (block, _) in blocks.take_while(|(_, fence)| **fence <= wanted) {
-            let found = self.block(block)?.as_chunks().0.iter().find(|record| record.starts_with(start)).copied();
-            if found.is_some() {
-                return Ok(found);
+            let records = self.block(block)?;
+            let mut records = ((block * PER_FENCE) as u64..).zip(records.as_chunks().0);
+            if let Some((index, record)) = records.find(|(_, record)| record.starts_with(start)) {
+                return Ok(Some((index, *record)));
             }
         }
         Ok(None)
+    }
+
+    /// The record that stands at `index`, from 0.
+    pub(super) fn get(&self, index: u64) -> io::Result<Option<[u8; N]>> {
+        let Ok(index) = usize::try_from(index) else { return Ok(None) };
+        let block = self.block(index / PER_FENCE)?;
+        Ok(block.as_chunks().0.get(index % PER_FENCE).copied())
     }
 
     /// The records from one fence to the next.
@@ -200,9 +208,11 @@ mod tests {
         for count in [0, 1, 129, PENDING as u64 + 200] {
             let sorted = Sorted::of(records(folder.path(), count)).unwrap();
             for number in 0..count {
-                assert_eq!(sorted.find(&record(number)[..8]).unwrap(), Some(record(number)));
+                let (index, found) = sorted.first(&record(number)[..8]).unwrap().unwrap();
+                assert_eq!((found, sorted.get(index).unwrap()), (record(number), Some(record(number))));
             }
-            assert_eq!(sorted.find(&record(count)[..8]).unwrap(), None);
+            assert_eq!(sorted.first(&record(count)[..8]).unwrap(), None);
+            assert_eq!(sorted.get(count).unwrap(), None);
         }
     }
 
@@ -215,8 +225,9 @@ mod tests {
             records.push([start.as_slice(), &number.to_be_bytes()].concat().try_into().unwrap()).unwrap();
         }
         let sorted = Sorted::of(records).unwrap();
-        assert!(sorted.find(&[5; 8]).unwrap().is_some_and(|record| record.ends_with(&[0, 0, 0, 0])));
-        assert!(sorted.find(&[6; 8]).unwrap().is_some());
-        assert!(sorted.find(&[7; 8]).unwrap().is_none());
+        let first = sorted.first(&[5; 8]).unwrap();
+        assert!(first.is_some_and(|(index, record)| index == 0 && record.ends_with(&[0, 0, 0, 0])));
+        assert!(sorted.first(&[6; 8]).unwrap().is_some_and(|(index, _)| index == 499));
+        assert!(sorted.first(&[7; 8]).unwrap().is_none());
     }
 }

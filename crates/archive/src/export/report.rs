@@ -43,9 +43,10 @@ pub struct ExportReport {
     pub raw_bytes: u64,
     /// Exported mails with different bytes; null in a dry run.
     pub unique_mails: Option<u64>,
-    /// Exported mails whose file was gone when a later run walked the source again.
+    /// Exported mails that were not there any more when a later run walked the source again.
     pub vanished: u64,
-    /// Exported mails whose file had another size then: the volumes hold them as they were first read.
+    /// Mails that lay where others had been exported from. Those stay in the volumes, and these have an outcome of their
+    /// own.
     pub changed: NamedList,
     pub user_archives: Vec<UserArchiveCount>,
     /// Whether the last volume is written.

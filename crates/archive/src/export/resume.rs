@@ -4,11 +4,9 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-use mail::source::Found;
-use sha2::{Digest, Sha256};
 use volume::{ExportKeys, HEAD_BYTES, Metadata, OpenError, Parts, Secret, TAIL_BYTES, Verified, Volume};
 
-use super::records::{Records, Sorted};
+use super::known::{Exported, Known};
 use super::report::VolumeFile;
 use super::tally::Tally;
 use super::target::{Present, Target};
@@ -21,45 +19,19 @@ pub(super) struct Resumed {
     pub(super) known: Known,
 }
 
-/// The mails of the finished volumes by the first half of the hash of their source key, with their raw length.
-pub(super) struct Known(Sorted<KNOWN_BYTES>);
-
-/// Half a hash and a length.
-const KNOWN_BYTES: usize = 16 + 8;
-
-impl Known {
-    /// The length with which a mail was exported, if it was.
-    pub(super) fn size_bytes(&self, found: &Found) -> io::Result<Option<u64>> {
-        let record = self.0.find(&short(&found.key))?;
-        Ok(record.and_then(|record| record.last_chunk().map(|len| u64::from_be_bytes(*len))))
-    }
-}
-
-fn known(key: &str, size_bytes: u64) -> [u8; KNOWN_BYTES] {
-    let mut record = [0; KNOWN_BYTES];
-    for (to, from) in record.iter_mut().zip(short(key).into_iter().chain(size_bytes.to_be_bytes())) {
-        *to = from;
-    }
-    record
-}
-
-fn short(key: &str) -> [u8; 16] {
-    let digest: [u8; 32] = Sha256::digest(key).into();
-    digest.first_chunk().copied().unwrap_or_default()
-}
-
 /// Reads every finished volume and counts its mails in `tally`.
-pub(super) fn read_back(target: &Target<'_>, keys: &ExportKeys, tally: &mut Tally) -> Result<Resumed> {
+/// `began` is when the export was begun, in Unix seconds.
+pub(super) fn read_back(target: &Target<'_>, keys: &ExportKeys, began: i64, tally: &mut Tally) -> Result<Resumed> {
     let present = target.present()?;
-    let mut reading = Reading { chain: Chain::new(), known: Records::new(target.folder()) };
+    let mut reading = Reading { chain: Chain::new(), exported: Exported::new(target.folder()) };
     while present.volumes.contains(&reading.chain.next_volume()) && !reading.chain.has_ended {
         reading.add_volume(target, keys, tally)?;
     }
-    let Reading { chain, known } = reading;
+    let Reading { chain, exported } = reading;
     refuse_missing(target, &present, &chain)?;
     tally.before = tally.exported;
-    let known = Sorted::of(known).map_err(|error| target.scratch_failed(error))?;
-    Ok(Resumed { chain, known: Known(known) })
+    let known = exported.sorted(began).map_err(|error| target.scratch_failed(error))?;
+    Ok(Resumed { chain, known })
 }
 
 /// The part files tell how many volumes were finished: each is made before the volume in front of it is renamed.
@@ -94,7 +66,7 @@ fn refuse_missing(target: &Target<'_>, present: &Present, chain: &Chain) -> Resu
 /// What was read so far.
 struct Reading {
     chain: Chain,
-    known: Records<KNOWN_BYTES>,
+    exported: Exported,
 }
 
 impl Reading {
@@ -105,9 +77,8 @@ impl Reading {
         self.refuse_foreign(target, &name, keys, opened.verified())?;
         for number in opened.verified().numbers() {
             let metadata = read_mail(&mut file, &opened, number).map_err(|trouble| trouble.of(target, &name))?;
-            let record = metadata.source_key.as_deref().map(|key| known(key, metadata.size_bytes));
-            let kept = record.map_or(Ok(()), |record| self.known.push(record));
-            kept.and_then(|()| tally.exported(&metadata)).map_err(|error| target.scratch_failed(error))?;
+            let added = self.exported.add(&metadata);
+            added.and_then(|()| tally.exported(&metadata)).map_err(|error| target.scratch_failed(error))?;
         }
         let seal = opened.verified().seal();
         let seal_sha256 = Some(crate::hash::to_hex(opened.verified().seal_sha256()));

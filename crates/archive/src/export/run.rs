@@ -1,15 +1,16 @@
 //! One run of an export, from its keys to its report.
 
-use mail::source::{Found, Source};
+use mail::source::Source;
 use serde::{Deserialize, Serialize};
 use volume::{ExportKeys, ExportState, Protection, Totals, WriteError};
 
+use super::known::Met;
 use super::named::Named;
 use super::options::ChosenOptions;
-use super::pipeline::{self, Arrival, Stages};
+use super::pipeline::{self, About, Arrival, Stages};
 use super::prepare::{Compressors, Prepared, Reader, Root};
 use super::report::ExportReport;
-use super::resume::{Known, Resumed, read_back};
+use super::resume::{Resumed, read_back};
 use super::tally::Tally;
 use super::target::{Held, Target};
 use super::volumes::{Appended, Chain, Volumes};
@@ -75,7 +76,9 @@ impl<'a> Run<'a> {
     /// Writes what is missing: volumes, certificate, reports; then the keys are deleted.
     pub(super) fn complete(self) -> Result<ExportReport> {
         let mut tally = Tally::new(self.target.folder());
-        let resumed = read_back(self.target, &self.keys, &mut tally)?;
+        // Where its beginning cannot be read, each file counts as changed since.
+        let began = crate::time::unix_seconds(&self.memo.started).unwrap_or(i64::MIN);
+        let resumed = read_back(self.target, &self.keys, began, &mut tally)?;
         self.settle_certificate()?;
         if !resumed.chain.has_ended {
             self.write_volumes(tally, resumed)?;
@@ -122,20 +125,21 @@ impl<'a> Run<'a> {
             compressors: Compressors::default(),
         };
         let Resumed { chain, known } = resumed;
+        let failed = |error| self.target.scratch_failed(error);
+        let stages = Stages {
+            sight: &|found| known.sight(found).map_err(failed),
+            recognise: &|found| known.recognise(found).map_err(failed),
+            prepare: &|found| reader.prepare(found),
+        };
         let limit = self.options.volume_size.limit_bytes();
         let volumes = Volumes::begin(self.target, &self.keys, limit, self.surroundings, chain)?;
         let mut writing = Writing {
             target: self.target,
             volumes,
             tally,
-            known: &known,
-            root: &root,
+            met: Met::none_of(&known),
+            reader: &reader,
             surroundings: self.surroundings,
-        };
-        let stages = Stages {
-            // Where that cannot be read, whoever counts the mail meets the failure and ends the run.
-            is_known: &|found| known.size_bytes(found).map_or(true, |size_bytes| size_bytes.is_some()),
-            prepare: &|found| reader.prepare(found),
         };
         ahead::counting(&self.options.from, self.surroundings.progress, || {
             pipeline::run(source, &stages, &mut |arrival| writing.take(arrival))
@@ -209,8 +213,8 @@ struct Writing<'a> {
     target: &'a Target<'a>,
     volumes: Volumes<'a>,
     tally: Tally,
-    known: &'a Known,
-    root: &'a Root,
+    met: Met<'a>,
+    reader: &'a Reader<'a>,
     surroundings: &'a Surroundings<'a>,
 }
 
@@ -218,49 +222,58 @@ impl Writing<'_> {
     fn take(&mut self, arrival: Arrival) -> Result<()> {
         match arrival {
             Arrival::NotMail(named) => self.tally.not_mail.push(named),
-            Arrival::Known(found) => self.known(&found)?,
+            Arrival::Known(found, mark) => {
+                let is_met = self.met.meet(&mark).map_err(|error| self.target.scratch_failed(error))?;
+                if !is_met {
+                    // As many of its kind as were exported have been met before it.
+                    let reader = self.reader;
+                    return self.take(pipeline::prepare_now(&found, &|found| reader.prepare(found))?);
+                }
+                self.known(&About::of(&found));
+            }
             Arrival::Filtered(about) => {
+                self.tally.changed.extend(about.change());
                 self.tally.meet(about.size_bytes);
                 self.tally.filter(&about.location);
                 self.tell(&about.location);
             }
             Arrival::Skipped(named, about) => {
                 // If the whole source is gone, this is no mail's fault.
-                self.root.check()?;
+                self.reader.root.check()?;
                 self.tally.meet(about.size_bytes);
                 self.tally.skip(named, &about.location);
                 self.tell(&about.location);
             }
-            Arrival::Mail(prepared) => self.append(*prepared)?,
+            Arrival::Mail(prepared, about) => self.append(*prepared, &about)?,
         }
         Ok(())
     }
 
-    fn append(&mut self, prepared: Prepared) -> Result<()> {
+    fn append(&mut self, prepared: Prepared, about: &About) -> Result<()> {
+        // It may have got another name, or have been read only on a second attempt.
+        if self.met.meet_mail(&prepared.metadata).map_err(|error| self.target.scratch_failed(error))? {
+            self.known(about);
+            return Ok(());
+        }
+        self.tally.changed.extend(about.change());
         self.tally.meet(prepared.metadata.size_bytes);
-        let source = prepared.metadata.source_key.clone().unwrap_or_default();
-        let location = prepared.metadata.locations.first().cloned().unwrap_or_default();
         match self.volumes.append(prepared)? {
-            Appended::Refused(reason) => self.tally.skip(Named { source, reason }, &location),
+            Appended::Refused(reason) => {
+                self.tally.skip(Named { source: about.key.clone(), reason }, &about.location);
+            }
             Appended::Written(metadata) => {
                 self.tally.exported(&metadata).map_err(|error| self.target.scratch_failed(error))?;
             }
         }
-        self.tell(&location);
+        self.tell(&about.location);
         Ok(())
     }
 
-    fn known(&mut self, found: &Found) -> Result<()> {
-        self.tally.meet(found.size_bytes);
+    /// A mail that lies in a finished volume.
+    fn known(&mut self, about: &About) {
+        self.tally.meet(about.size_bytes);
         self.tally.known += 1;
-        let before = self.known.size_bytes(found).map_err(|error| self.target.scratch_failed(error))?;
-        let before = before.ok_or_else(|| Error::internal(format!("{} is known no more", found.key)))?;
-        if before != found.size_bytes {
-            let reason = format!("had {before} bytes when it was exported and has {} now", found.size_bytes);
-            self.tally.changed.push(Named { source: found.key.clone(), reason });
-        }
-        self.tell(found.locations.first().map_or(&[], Vec::as_slice));
-        Ok(())
+        self.tell(&about.location);
     }
 
     fn tell(&self, location: &[String]) {

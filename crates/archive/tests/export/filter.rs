@@ -110,7 +110,7 @@ fn a_filtered_export_resumes_and_its_numbers_close() {
 }
 
 #[test]
-fn a_mail_that_changed_between_two_runs_has_one_outcome() {
+fn what_replaced_a_mail_between_two_runs_has_an_outcome_of_its_own() {
     let place = three_volumes();
     let options = filtered(&place, "folder:Inbox NOT subject:3");
     let cut_off = Hook(|effect: &Effect| match effect {
@@ -123,7 +123,7 @@ fn a_mail_that_changed_between_two_runs_has_one_outcome() {
     place.put("jane/Inbox/3.eml", b"Subject: 4\n\nchanged");
     let report = run(&options).unwrap();
     assert_closes(&report);
-    assert_eq!((report.in_source, report.filtered, report.exported), (10, 0, 9));
+    assert_eq!((report.in_source, report.filtered, report.exported, report.vanished), (11, 1, 9, 1));
     assert_eq!(report.changed.len(), 1);
 }
 

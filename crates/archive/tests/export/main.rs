@@ -5,6 +5,7 @@ mod changing;
 mod containers;
 mod content;
 mod filter;
+mod moved;
 mod paths;
 mod place;
 mod resume;

@@ -42,3 +42,17 @@ pub(super) fn modified(metadata: &Metadata) -> Option<i64> {
         }
     }
 }
+
+/// When a file was written, named or moved last, in Unix seconds.
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems may have no time")]
+pub(super) fn last_change(metadata: &Metadata) -> Option<i64> {
+    use std::os::unix::fs::MetadataExt as _;
+    Some(metadata.ctime().max(metadata.mtime()))
+}
+
+/// When a file was written last: no other time is to be had here.
+#[cfg(not(unix))]
+pub(super) fn last_change(metadata: &Metadata) -> Option<i64> {
+    modified(metadata)
+}

@@ -3,6 +3,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::Flag;
+use super::maildir;
 use super::whole::WholeFile;
 use crate::FallbackDate;
 
@@ -60,6 +61,15 @@ impl Found {
         Ok(bytes)
     }
 
+    /// When the file that is the mail was written, named or moved last, in Unix seconds, as the file system keeps it:
+    /// Windows and FAT keep no time of the naming. None for a mail of a container, and where there is no time.
+    pub fn last_change(&self) -> Option<i64> {
+        match &self.origin {
+            Origin::File(file) => file.last_change,
+            Origin::Member(_) => None,
+        }
+    }
+
     /// The mail as it lies there now, where a file is the mail; else as it was found.
     /// The error `empty` says that nothing is left of it.
     pub fn look_again(&self) -> io::Result<Self> {
@@ -68,4 +78,26 @@ impl Found {
             Origin::Member(_) => Ok(self.clone()),
         }
     }
+}
+
+/// The part of a [`Found::key`] that stays while mail programs do what they do with a mail: a Maildir's moves it from
+/// `new` to `cur` and writes flags behind its name, an mbox that is compacted gives it another offset, a ZIP that is packed
+/// anew another number.
+///
+/// ```
+/// use mail::source::lasting_key;
+///
+/// assert_eq!(lasting_key("jane/new/1700000000.M1.host"), lasting_key("jane/cur/1700000000.M1.host:2,S"));
+/// assert_eq!(lasting_key("old.zip//7/jane/Inbox.mbox//4711"), lasting_key("old.zip//8/jane/Inbox.mbox//0"));
+/// assert_ne!(lasting_key("old.zip//7/jane/1.eml"), lasting_key("old.zip//7/jane/2.eml"));
+/// assert_eq!(lasting_key("jane/Inbox/4"), "jane/Inbox/4");
+/// ```
+pub fn lasting_key(key: &str) -> String {
+    let mut parts = key.split("//");
+    let mut lasting = maildir::lasting_path(parts.next().unwrap_or_default());
+    for member in parts {
+        lasting.push_str("//");
+        lasting.push_str(member.trim_start_matches(|char: char| char.is_ascii_digit()));
+    }
+    lasting
 }

@@ -5,7 +5,7 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 
-use super::file::open_regular;
+use super::file::{last_change, open_regular};
 use super::kind::{Kind, by_content, is_always_mail, is_emlx, is_mbox_name, is_zip_name};
 use super::walk::{Role, special};
 use super::whole::file_date;
@@ -18,6 +18,7 @@ pub(super) struct Extent {
     pub(super) size_bytes: u64,
     pub(super) file_bytes: u64,
     pub(super) date: Option<FallbackDate>,
+    pub(super) last_change: Option<i64>,
     pub(super) flags: Vec<Flag>,
 }
 
@@ -103,8 +104,14 @@ fn look_at_emlx(path: &Path) -> io::Result<Seen> {
 }
 
 fn whole(metadata: &Metadata) -> Extent {
-    let date = file_date(metadata);
-    Extent { offset: 0, size_bytes: metadata.len(), file_bytes: metadata.len(), date, flags: Vec::new() }
+    Extent {
+        offset: 0,
+        size_bytes: metadata.len(),
+        file_bytes: metadata.len(),
+        date: file_date(metadata),
+        last_change: last_change(metadata),
+        flags: Vec::new(),
+    }
 }
 
 fn either(mut flags: Vec<Flag>, more: Vec<Flag>) -> Vec<Flag> {

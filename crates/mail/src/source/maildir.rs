@@ -87,6 +87,18 @@ pub(super) fn renamed(path: &Path) -> Option<PathBuf> {
         .find(|path| path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()))
 }
 
+/// The path of a mail in a Maildir as if it lay in `cur` and had no flags: a reader changes both. Any other path is itself.
+pub(super) fn lasting_path(path: &str) -> String {
+    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let (above, items) = directory.rsplit_once('/').unwrap_or(("", directory));
+    if !holds_items(OsStr::new(items)) {
+        return path.to_owned();
+    }
+    let mark = MARKS.iter().filter_map(|mark| memchr::memmem::rfind(name.as_bytes(), mark)).max();
+    let base = mark.and_then(|at| name.get(..at)).unwrap_or(name);
+    format!("{above}/cur/{base}")
+}
+
 pub(super) fn flags(name: &OsStr) -> Vec<Flag> {
     let letters = marked(name).unwrap_or_default();
     LETTERS.iter().filter(|(letter, _)| letters.contains(letter)).map(|(_, flag)| *flag).collect()

@@ -233,6 +233,7 @@ impl Directory {
 
 fn found(entry: Entry, extent: Extent) -> Found {
     let location = entry.place.location();
+    let Extent { offset, file_bytes, last_change, .. } = extent;
     Found {
         key: entry.place.key,
         locations: vec![location],
@@ -240,7 +241,7 @@ fn found(entry: Entry, extent: Extent) -> Found {
         size_bytes: extent.size_bytes,
         fallback_date: extent.date,
         locator: None,
-        origin: Origin::File(WholeFile { path: entry.path, offset: extent.offset, file_bytes: extent.file_bytes }),
+        origin: Origin::File(WholeFile { path: entry.path, offset, file_bytes, last_change }),
     }
 }
 

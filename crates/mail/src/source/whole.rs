@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::content::changed;
-use super::file::{modified, open_regular};
+use super::file::{last_change, modified, open_regular};
 use super::found::Origin;
 use super::{Found, maildir};
 use crate::FallbackDate;
@@ -17,6 +17,7 @@ pub(super) struct WholeFile {
     /// Where the mail begins.
     pub(super) offset: u64,
     pub(super) file_bytes: u64,
+    pub(super) last_change: Option<i64>,
 }
 
 impl WholeFile {
@@ -46,7 +47,8 @@ impl WholeFile {
         if metadata.len() == 0 {
             return Err(io::Error::other("empty"));
         }
-        let origin = Origin::File(Self { path, offset: 0, file_bytes: metadata.len() });
+        let last_change = last_change(&metadata);
+        let origin = Origin::File(Self { path, offset: 0, file_bytes: metadata.len(), last_change });
         let (size_bytes, fallback_date) = (metadata.len(), file_date(&metadata));
         Ok(Found { flags, size_bytes, fallback_date, origin, ..found.clone() })
     }
