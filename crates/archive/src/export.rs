@@ -120,9 +120,10 @@ pub fn export(options: &ExportOptions, surroundings: &Surroundings<'_>) -> Resul
     }
 }
 
-/// Walks the source and says what an export would do; writes nothing, and reads of a mail what a filter needs.
+/// Walks the source and says what an export would do; reads of a mail what a filter needs. Writes nothing that stays: an
+/// mbox in a ZIP is unpacked into a file without a name, in the target or in what that would be made in.
 ///
-/// Errors: those of [`export`] that concern options and source.
+/// Errors: those of [`export`] that concern options and source, and those of the target if there is no room for that.
 pub fn dry_run(options: &ExportOptions, surroundings: &Surroundings<'_>) -> Result<ExportReport> {
     options.check()?;
     ahead::counting(&options.from, surroundings.progress, || dry_run::dry_run(options, surroundings))

@@ -90,9 +90,12 @@ pub enum SourceError {
 }
 
 /// The outcome of one file, or of one mail in a container. Each has exactly one.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Item {
     Mail(Found),
+    /// An mbox in a ZIP could not be unpacked into [`Options::scratch`]: no fault of the source, whose mails are not all
+    /// named.
+    ScratchFailed(io::Error),
     /// Named, and no failure.
     NotMail {
         source: String,

@@ -9,6 +9,7 @@ use super::named::Named;
 use super::report::ExportReport;
 use super::run::open_source;
 use super::tally::Tally;
+use super::target::Target;
 use super::{ExportOptions, Filter, Surroundings, rfc3339};
 use crate::Result;
 
@@ -27,6 +28,10 @@ pub(super) fn dry_run(options: &ExportOptions, surroundings: &Surroundings<'_>) 
             Item::Skipped { source, location, reason } => {
                 tally.meet(0);
                 tally.skip(Named { source, reason }, &location);
+            }
+            Item::ScratchFailed(error) => {
+                let scratch = options.scratch();
+                return Err(Target::new(&scratch, &options.name, surroundings.progress).scratch_failed(error));
             }
             Item::Mail(found) => {
                 tally.meet(found.size_bytes);

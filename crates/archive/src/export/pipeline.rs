@@ -1,5 +1,6 @@
 //! Reading, hashing and compressing side by side, delivered in the order of the source.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -32,6 +33,8 @@ pub(super) enum Arrival {
     Filtered(About),
     Skipped(Named, About),
     NotMail(Named),
+    /// The target has no room for what the source must lay out there.
+    ScratchFailed(io::Error),
 }
 
 /// What is known of a mail before it is read.
@@ -156,6 +159,7 @@ impl<'a> Walk<'a> {
                 let about = About { key: source.clone(), location, size_bytes: 0, exported_bytes: None };
                 return Some(Ticket::Ready(Arrival::Skipped(Named { source, reason }, about)));
             }
+            Item::ScratchFailed(error) => return Some(Ticket::Ready(Arrival::ScratchFailed(error))),
             Item::Mail(found) => Box::new(found),
         };
         let exported_bytes = match (self.stages.sight)(&found) {

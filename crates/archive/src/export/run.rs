@@ -245,6 +245,7 @@ impl Writing<'_> {
                 self.tell(&about.location);
             }
             Arrival::Mail(prepared, about) => self.append(*prepared, &about)?,
+            Arrival::ScratchFailed(error) => return Err(self.target.scratch_failed(error)),
         }
         Ok(())
     }

@@ -123,6 +123,7 @@ impl Walker {
                     let code = if reason == "empty" { "empty" } else { "unreadable" };
                     entries.push(Entry::Failed(self.failed(number, &source, code, &reason)));
                 }
+                Item::ScratchFailed(error) => return Err(unreadable(error)),
                 Item::NotMail { source, reason } => {
                     not_mail.push(NotMail { locator: self.locator(&source), reason: cut(&reason, REASON_BYTES) });
                 }

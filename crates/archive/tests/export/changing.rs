@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::Command;
 
 use archive::ErrorKind;
-use archive::export::{ExportOptions, ExportReport, Step};
+use archive::export::{ExportOptions, ExportReport, Step, Surroundings, dry_run};
 use mail::source::Layout;
 use volume::Secret;
 
@@ -103,6 +103,44 @@ fn a_source_that_is_another_one_in_mid_walk_stops_all_and_goes_on_when_it_is_bac
     assert_closes(&report);
     assert_eq!((report.exported, report.skipped.len()), (AHEAD + 1, 0));
     place.verify(Secret::None);
+}
+
+/// An mbox of 2,000 mails that is packed, so that it must be laid out before it is read.
+fn packed_mbox() -> Vec<u8> {
+    let mbox = b"From a@b Mon Jan  2 10:00:00 2023\nSubject: packed\n\ntext\n\n".repeat(2_000);
+    let mut writer = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    writer.start_file("old.mbox", options).unwrap();
+    writer.write_all(&mbox).unwrap();
+    writer.finish().unwrap().into_inner()
+}
+
+#[test]
+fn what_finds_no_room_in_the_target_is_not_skipped() {
+    let (place, options) = long_walk();
+    let options = ExportOptions { layout: Layout::Auto, ..options };
+    place.put("z.zip", &packed_mbox());
+    let away = place.dir.path().join("away");
+    let error = meanwhile(&options, || fs::rename(place.target(), &away).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("target"), "{error}");
+    fs::rename(&away, place.target()).unwrap();
+    let report = run(&options).unwrap();
+    assert_closes(&report);
+    assert_eq!((report.exported, report.skipped.len()), (AHEAD + 2_000, 0));
+    place.verify(Secret::None);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_dry_run_that_finds_no_room_is_none() {
+    let place = Place::new();
+    place.put("z.zip", &packed_mbox());
+    let surroundings = Surroundings { clock: &At(0), random: &Counted, generator: "test 1", progress: &() };
+    assert_eq!(dry_run(&place.options(), &surroundings).unwrap().exported, 2_000);
+    // Where nobody can make a file.
+    let options = ExportOptions { to: "/proc/target".into(), ..place.options() };
+    let error = dry_run(&options, &surroundings).unwrap_err();
+    assert!(error.to_string().contains("/proc"), "{error}");
 }
 
 /// Deeper than any path may be: only by going there step by step can it be made.

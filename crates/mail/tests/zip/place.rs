@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use mail::source::{Container, ContainerError, ContainerKind, Item, Layout, Position, ZipEncoding, open};
+use mail::source::{Container, ContainerError, ContainerKind, Item, Layout, Options, Position, ZipEncoding, open};
 use tempfile::TempDir;
 
 use crate::support::{Bytes, MAIL, options};
@@ -43,6 +43,7 @@ fn short(item: Item) -> String {
         }
         Item::NotMail { source, reason } => format!("- {source}: {reason}"),
         Item::Skipped { source, reason, .. } => format!("! {source}: {reason}"),
+        Item::ScratchFailed(error) => panic!("{error}"),
     }
 }
 
@@ -118,6 +119,22 @@ fn an_mbox_in_an_archive_is_read_whatever_its_size_and_method() {
     assert_eq!((in_folder("USER>a"), in_folder("USER>b"), in_folder("c.mbox>mbox")), (400, 400, 1));
     assert_eq!(places.last().unwrap(), "! x.zip//3/d: damaged in the zip archive: its checksum is wrong");
     assert_eq!(places.len(), 802);
+}
+
+#[test]
+fn where_an_mbox_cannot_be_unpacked_the_entry_is_not_to_blame() {
+    let mbox = format!("{MBOX}\n").repeat(2_000);
+    let mut damaged = Entry::deflated("b", mbox.as_bytes());
+    damaged.crc ^= 1;
+    let root = tree(&[("x.zip", &Archive::of([Entry::deflated("a", mbox.as_bytes()), damaged]).bytes())]);
+    let items = |scratch: &Path| -> Vec<Item> {
+        open(&root.path().join("x.zip"), Layout::Auto, &Options::new("USER", scratch)).unwrap().collect()
+    };
+    let without = items(&root.path().join("missing"));
+    assert!(without.iter().all(|item| matches!(item, Item::ScratchFailed(_))), "{without:?}");
+    let with = items(root.path());
+    assert_eq!(with.len(), 4_001);
+    assert!(matches!(with.last(), Some(Item::Skipped { reason, .. }) if reason.contains("checksum")));
 }
 
 #[test]

@@ -116,6 +116,25 @@ async fn a_zip_lies_in_the_target_with_its_folders() {
 }
 
 #[tokio::test]
+async fn a_full_scratch_folder_is_no_entrys_fault() {
+    let world = world(None);
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    writer.start_file("old.mbox", options).unwrap();
+    writer.write_all(&mbox(&[1, 2]).repeat(1_000)).unwrap();
+    world.upload("a.zip", writer.finish().unwrap().into_inner().into()).await;
+    let start = StartImports { certificate: None, ..world.start(&["a.zip"], None) };
+    let started = world.archive.start_imports(start).await.unwrap();
+    let id = started.imports[0].id.clone().unwrap();
+    let without_room = Archive { scratch: "/nowhere".into(), ..world.memory.archive() };
+    let error = world.memory.work(&without_room).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let view = world.archive.import(&id).await.unwrap();
+    assert!(matches!(view.state, ImportState::Waiting | ImportState::Running), "{view:?}");
+    assert!(view.failed.is_empty());
+}
+
+#[tokio::test]
 async fn foreign_files_leave_nothing_for_restructure() {
     let world = world(None);
     world.upload_and_import("a.zip", mixed()).await;

@@ -1,13 +1,13 @@
 //! What one entry is.
 
 use std::ffi::OsStr;
-use std::io::{self, Read};
+use std::io::Read;
 use std::sync::Arc;
 
 use super::directory::{Extent, Record, RecordKind};
 use super::member::ZipMember;
 use super::name::Name;
-use super::spool::spool;
+use super::spool::{SpoolError, spool};
 use super::{Archive, Entry, HARMLESS_BYTES, MAX_RATIO, ZipItems, inflate};
 use crate::FallbackDate;
 use crate::source::found::Origin;
@@ -40,7 +40,8 @@ impl ZipItems {
             Ok(Seen::Not(reason)) => not_mail(reason),
             Ok(Seen::Empty) => place.skipped("empty"),
             Ok(Seen::Broken(reason)) => place.skipped(reason),
-            Err(error) => place.skipped(error.to_string()),
+            Err(SpoolError::Entry(error)) => place.skipped(error.to_string()),
+            Err(SpoolError::Scratch(error)) => Item::ScratchFailed(error),
         }))
     }
 
@@ -66,11 +67,11 @@ impl ZipItems {
     }
 
     /// Tells what an entry is, as for a file of its name. One of `.eml` is not opened.
-    fn look(&self, extent: &Extent, name: &Name) -> io::Result<Seen> {
+    fn look(&self, extent: &Extent, name: &Name) -> Result<Seen, SpoolError> {
         let file = OsStr::new(&name.file);
         let open = || inflate::open(&self.archive.content, self.archive.prefix_bytes, extent);
         if extent.size_bytes == 0 {
-            return open()?.read(&mut [0]).map(|_| Seen::Empty);
+            return Ok(open()?.read(&mut [0]).map(|_| Seen::Empty)?);
         }
         if is_emlx(file) {
             return Ok(match emlx::read_through(&mut open()?, extent.size_bytes)? {

@@ -15,6 +15,19 @@ use crate::source::content::{Content, read_file_at, read_full_at};
 const MEMORY_BYTES: u64 = 64 << 10;
 const COPY_BYTES: usize = 64 << 10;
 
+/// Whose fault it is that an entry cannot be laid out.
+#[derive(Debug)]
+pub(super) enum SpoolError {
+    Entry(io::Error),
+    Scratch(io::Error),
+}
+
+impl From<io::Error> for SpoolError {
+    fn from(error: io::Error) -> Self {
+        Self::Entry(error)
+    }
+}
+
 /// The whole entry as content: in place if it is stored, else unpacked into memory or into a file in `scratch` that has
 /// no name and takes as many bytes as the directory says. Its checksum was right.
 pub(super) fn spool(
@@ -22,7 +35,7 @@ pub(super) fn spool(
     prefix_bytes: u64,
     extent: &Extent,
     scratch: &Path,
-) -> io::Result<Arc<dyn Content>> {
+) -> Result<Arc<dyn Content>, SpoolError> {
     let mut entry = inflate::open(content, prefix_bytes, extent)?;
     if extent.method == CompressionMethod::STORE.as_u16() {
         io::copy(&mut entry, &mut io::sink())?;
@@ -38,19 +51,15 @@ pub(super) fn spool(
     Ok(Arc::new(Spooled { file, size_bytes: extent.size_bytes, behind: Arc::clone(content) }))
 }
 
-/// Says whose fault a failure is: an entry that is damaged is not the same as a full disk.
-fn unpack(entry: &mut impl Read, scratch: &Path) -> io::Result<File> {
-    let failed = |error: io::Error| {
-        io::Error::new(error.kind(), format!("it cannot be unpacked into {}: {error}", scratch.display()))
-    };
-    let mut file = tempfile::tempfile_in(scratch).map_err(failed)?;
+fn unpack(entry: &mut impl Read, scratch: &Path) -> Result<File, SpoolError> {
+    let mut file = tempfile::tempfile_in(scratch).map_err(SpoolError::Scratch)?;
     let mut buffer = vec![0; COPY_BYTES];
     loop {
         let count = entry.read(&mut buffer)?;
         if count == 0 {
             return Ok(file);
         }
-        file.write_all(buffer.get(..count).unwrap_or_default()).map_err(failed)?;
+        file.write_all(buffer.get(..count).unwrap_or_default()).map_err(SpoolError::Scratch)?;
     }
 }
 
