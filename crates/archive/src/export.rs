@@ -20,6 +20,7 @@ mod budget;
 mod contents;
 mod dry_run;
 mod filter;
+mod guarded;
 mod html;
 mod known;
 mod named;

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use mail::source::{Found, Item};
 use volume::MAX_RAW_BYTES;
 
+use super::guarded::Guarded;
 use super::named::Named;
 use super::report::ExportReport;
 use super::run::open_source;
@@ -22,7 +23,8 @@ pub(super) fn dry_run(options: &ExportOptions, surroundings: &Surroundings<'_>) 
     let started = rfc3339(surroundings.clock.now());
     let mut tally = Tally::new(&options.to);
     let mut packing = Packing { limit: options.volume_size.limit_bytes(), volumes: 1, filled: 0 };
-    for item in open_source(options)? {
+    let mut items = Guarded::new(open_source(options)?);
+    while let Some(item) = items.next()? {
         match item {
             Item::NotMail { source, reason } => tally.not_mail.push(Named { source, reason }),
             Item::Skipped { source, location, reason } => {

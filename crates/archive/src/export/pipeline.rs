@@ -9,6 +9,7 @@ use std::thread;
 use mail::source::{Found, Item};
 
 use super::budget::{Budget, Share};
+use super::guarded::Guarded;
 use super::known::{Half, Sight};
 use super::named::Named;
 use super::prepare::{Failure, Prepared, WHOLE_BYTES};
@@ -98,7 +99,7 @@ pub(super) fn run(
             scope.spawn(|| work(&inbox, stages));
         }
         let walk = Walk { stages, budget: &budget, jobs };
-        scope.spawn(move || walk.run(source, &tickets));
+        scope.spawn(move || walk.run(Guarded::new(source), &tickets));
         let result = drain(&line, consume);
         // Whoever waits for room must learn that nobody takes anything any more.
         budget.close();
@@ -139,9 +140,14 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn run(&self, source: impl Iterator<Item = Item>, tickets: &SyncSender<Ticket<'a>>) {
-        for item in source {
-            let Some(ticket) = self.ticket(item) else { return };
+    fn run(&self, mut source: Guarded<impl Iterator<Item = Item>>, tickets: &SyncSender<Ticket<'a>>) {
+        loop {
+            let ticket = match source.next() {
+                Ok(None) => return,
+                Ok(Some(item)) => self.ticket(item),
+                Err(error) => Some(Ticket::Failed(error)),
+            };
+            let Some(ticket) = ticket else { return };
             let is_last = matches!(ticket, Ticket::Failed(_));
             if tickets.send(ticket).is_err() || is_last {
                 return;
@@ -226,4 +232,34 @@ fn arrival(about: About, outcome: Outcome) -> Result<Arrival> {
         Err(Failure::Skip(reason)) => Arrival::Skipped(Named { source: about.key.clone(), reason }, about),
         Err(Failure::Fatal(error)) => return Err(error),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use mail::source::Item;
+
+    use super::{Arrival, Sight, Stages, run};
+    use crate::ErrorKind;
+
+    #[test]
+    fn a_source_that_panics_ends_the_export_with_an_error_that_says_where() {
+        let stages = Stages { sight: &|_| Ok(Sight::New), recognise: &|_| Ok(None), prepare: &|_| Ok(None) };
+        for count in [0_usize, 3] {
+            let item = |number: usize| {
+                assert!(number < count, "a source that fails");
+                Item::NotMail { source: format!("a/{number}.eml"), reason: "x".to_owned() }
+            };
+            let mut named = Vec::new();
+            let result = run((0..9).map(item), &stages, &mut |arrival| {
+                if let Arrival::NotMail(one) = arrival {
+                    named.push(one.source);
+                }
+                Ok(())
+            });
+            let error = result.unwrap_err();
+            assert_eq!((error.kind(), named.len()), (ErrorKind::Internal, count));
+            let place = if count == 0 { "at its beginning" } else { "behind a/2.eml" };
+            assert!(error.message().ends_with(place), "{}", error.message());
+        }
+    }
 }
