@@ -8,7 +8,7 @@ use crate::mime::{Head, Place};
 use crate::preamble::from_utf16;
 use crate::scan::{field_name, scan_part};
 use crate::transfer::Encoding;
-use crate::{Defect, HeaderScan, Limits, scan_headers};
+use crate::{Defect, HEADER_LIMIT_BYTES, HeaderScan, Limits, scan_headers};
 
 /// Of a line, this much is looked at: a longer one is no delimiter (RFC 2046, 5.1.1 allows 70 characters).
 const LINE_LIMIT_BYTES: usize = 64 << 10;
@@ -20,7 +20,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// header, and `rest` gives what follows it; reads no further than the first attachment, in bounded memory.
 ///
 /// Two things are told more coarsely than there: a multipart that is transfer-encoded, which RFC 2045 forbids, counts
-/// as an attachment, and of a mail in UTF-16 only `prefix` is looked at.
+/// as an attachment, and of a mail in UTF-16 only the first [`HEADER_LIMIT_BYTES`] are looked at.
 ///
 /// ```
 /// let raw = b"Content-Type: multipart/mixed; boundary=B\n\n--B\n\nsee below\n--B\nContent-Type: image/png\n\n...\n--B--\n";
@@ -28,7 +28,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// assert!(mail::has_attachment(&scan, raw, &mut std::io::empty()).unwrap());
 /// ```
 pub fn has_attachment(scan: &HeaderScan, prefix: &[u8], rest: &mut dyn Read) -> io::Result<bool> {
-    if let Some(text) = from_utf16(prefix) {
+    if let Some(text) = beginning_in_utf16(prefix, rest)? {
         let text = text.as_bytes();
         let scan = scan_headers(text, true);
         return Search::default().mail(&scan, body(&scan, text));
@@ -37,6 +37,17 @@ pub fn has_attachment(scan: &HeaderScan, prefix: &[u8], rest: &mut dyn Read) -> 
         return Search::default().mail(scan, io::empty());
     }
     Search::default().mail(scan, body(scan, prefix).chain(rest))
+}
+
+/// The text of a mail in UTF-16, as far as it is looked at; none of any other mail, of which nothing more is read.
+fn beginning_in_utf16(prefix: &[u8], rest: &mut dyn Read) -> io::Result<Option<String>> {
+    if from_utf16(prefix.get(..4).unwrap_or_default()).is_none() {
+        return Ok(None);
+    }
+    let mut bytes = prefix.to_vec();
+    let room = HEADER_LIMIT_BYTES.saturating_sub(bytes.len());
+    rest.take(room as u64).read_to_end(&mut bytes)?;
+    Ok(from_utf16(&bytes))
 }
 
 fn body<'a>(scan: &HeaderScan, bytes: &'a [u8]) -> &'a [u8] {

@@ -59,6 +59,23 @@ fn a_mail_of_any_size_is_read_in_pieces() {
     assert!(has_attachment(&scan, head, &mut broken).is_err());
 }
 
+#[test]
+fn a_mail_in_utf_16_is_read_on_as_far_as_its_header_may_reach() {
+    let mail = |text_bytes: usize| -> Vec<u8> {
+        let head = "Content-Type: multipart/mixed; boundary=B\n\n--B\n\n";
+        let text = "text\n".repeat(text_bytes / 10);
+        let mail = format!("\u{feff}{head}{text}\n--B\nContent-Type: image/png\n\nx\n--B--\n");
+        mail.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    };
+    for (text_bytes, is_told) in [(1 << 10, true), (200 << 10, true), (3 << 20, true), (5 << 20, false)] {
+        let raw = mail(text_bytes);
+        assert!(listed(&raw));
+        let (prefix, mut rest) = raw.split_at(raw.len().min(64 << 10));
+        let scan = scan_headers(prefix, false);
+        assert_eq!(has_attachment(&scan, prefix, &mut rest).unwrap(), is_told, "{text_bytes}");
+    }
+}
+
 struct Broken;
 
 impl Read for Broken {
