@@ -50,7 +50,8 @@ impl<const N: usize> Records<N> {
     }
 
     /// Hands on all records in ascending order, some at a time. Their first eight bytes are spread evenly, as those of
-    /// a hash are: what is taken out in one pass is a range of them.
+    /// a hash are: what is taken out in one pass is a range of them. Those that begin alike come in one pass, so there
+    /// should not be too many of them.
     pub(super) fn sorted(&mut self, take: &mut dyn FnMut(&[[u8; N]]) -> io::Result<()>) -> io::Result<()> {
         if self.written == 0 {
             self.pending.sort_unstable();

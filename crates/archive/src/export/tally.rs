@@ -17,7 +17,8 @@ pub(super) struct Tally {
     /// Mails in the volumes.
     pub(super) exported: u64,
     pub(super) raw_bytes: u64,
-    /// The first half of each hash: enough to tell mails apart that nobody made to collide, at half the memory.
+    /// The first half of the hash of each mail that is no reference to one in its volume: enough to tell mails apart
+    /// that nobody made to collide, at half the memory.
     distinct: Records<16>,
     /// Counts by location.
     places: BTreeMap<Vec<String>, Counts>,
@@ -64,7 +65,9 @@ impl Tally {
     /// A mail lies in a volume.
     pub(super) fn exported(&mut self, metadata: &Metadata) -> io::Result<()> {
         self.export(&metadata.locations, metadata.size_bytes);
-        metadata.sha256.first_chunk().map_or(Ok(()), |half| self.distinct.push(*half))
+        // A copy is counted where it is not: with the mail that it refers to.
+        let half = metadata.sha256.first_chunk().filter(|_| metadata.reference.is_none());
+        half.map_or(Ok(()), |half| self.distinct.push(*half))
     }
 
     /// Counts a mail as exported: once where it lies first, and for what lies there in each of its locations.
@@ -147,5 +150,34 @@ impl Tally {
             }
         }
         archives
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use volume::Metadata;
+
+    use super::Tally;
+
+    #[test]
+    fn copies_in_one_volume_are_not_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut tally = Tally::new(folder.path());
+        let mail = |seed: u8, reference| Metadata {
+            sha256: [seed; 32],
+            size_bytes: 1,
+            message_date: None,
+            message_date_source: None,
+            archive_date: None,
+            locations: vec![vec!["a".into()]],
+            flags: Vec::new(),
+            source_key: None,
+            reference,
+        };
+        // Two volumes: the first mail lies in both.
+        for (seed, reference) in [(1, None), (1, Some(1)), (2, None), (1, Some(1)), (1, None), (1, Some(5))] {
+            tally.exported(&mail(seed, reference)).unwrap();
+        }
+        assert_eq!((tally.exported, tally.distinct.len(), tally.unique_mails().unwrap()), (6, 3, 2));
     }
 }
