@@ -32,8 +32,11 @@ pub(crate) fn run(query: &Query, config: &Config) -> Result<Outcome> {
     match query {
         Query::Save { name, query } => {
             let (name, filter) = (name.parse::<QueryName>()?, query.parse::<Filter>()?);
-            queries.save(&name, &filter.to_string())?;
-            Ok(Outcome::done(document(&name, &filter.to_string()), format!("saved as {name}: {}\n", shown(&filter))))
+            let text = filter.to_string();
+            // Nothing is saved that could not be read back.
+            text.parse::<Filter>()?;
+            queries.save(&name, &text)?;
+            Ok(Outcome::done(document(&name, &text), format!("saved as {name}: {}\n", shown(&filter))))
         }
         Query::List => list(&queries),
         Query::Show { name } => {

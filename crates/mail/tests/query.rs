@@ -16,7 +16,7 @@ fn a_query_has_one_way_to_be_written() {
     let table = [
         ("from:anna", "from:anna"),
         ("  FROM:Anna  AND  to:bob ", "from:Anna to:bob"),
-        ("from:a OR from:b to:c", "from:a OR (from:b to:c)"),
+        ("from:a OR from:b to:c", "from:a OR from:b to:c"),
         ("(from:a OR from:b) to:c", "(from:a OR from:b) to:c"),
         ("((from:a (to:b cc:c)))", "from:a to:b cc:c"),
         ("from:a OR (to:b OR cc:c)", "from:a OR to:b OR cc:c"),
@@ -45,6 +45,18 @@ fn a_query_has_one_way_to_be_written() {
     ];
     for (text, canonical) in table {
         assert_eq!(parsed(text).to_string(), canonical, "{text}");
+    }
+}
+
+#[test]
+fn a_query_that_is_as_deep_as_any_may_be_is_printed_no_deeper() {
+    let alternating =
+        |depth: usize| (0..depth).fold("to:x".to_owned(), |inner, _| format!("(from:a OR from:b {inner})"));
+    let negated = |depth: usize| (0..depth / 2).fold("to:x".to_owned(), |inner, _| format!("NOT (from:a {inner})"));
+    for text in [alternating(MAX_DEPTH), negated(MAX_DEPTH)] {
+        let query = parsed(&text);
+        assert_eq!(query.to_string().parse::<Query>().as_ref(), Ok(&query));
+        assert!(query.to_string().len() <= text.len());
     }
 }
 

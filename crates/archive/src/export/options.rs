@@ -271,10 +271,16 @@ impl ChosenOptions {
             (self.volume_size == other.volume_size, "--volume-size"),
             (self.password == other.password, "the password"),
             (self.recipients == other.recipients, "--recipient"),
-            (self.filter == other.filter, "--where"),
+            (is_same_query(self.filter.as_deref(), other.filter.as_deref()), "--where"),
         ];
         pairs.into_iter().find(|(same, _)| !same).map(|(_, option)| option)
     }
+}
+
+/// Whether two queries mean the same term by term, however they were printed.
+fn is_same_query(one: Option<&str>, other: Option<&str>) -> bool {
+    let parsed = |text: Option<&str>| text.and_then(|text| text.parse::<Filter>().ok());
+    one == other || parsed(one).is_some_and(|query| parsed(other) == Some(query))
 }
 
 /// Whether two paths, as shown, lead to the same place: each spelled alike does, whatever lies there now.

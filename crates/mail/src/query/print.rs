@@ -7,8 +7,9 @@ use super::{Phrase, Query, Term};
 impl fmt::Display for Query {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::All(parts) => joined(out, parts, " "),
-            Self::Any(parts) => joined(out, parts, " OR "),
+            Self::All(parts) => joined(out, parts, " ", Self::fmt_part),
+            // AND binds tighter than OR.
+            Self::Any(parts) => joined(out, parts, " OR ", Self::fmt),
             Self::Not(inner) => {
                 out.write_str("NOT ")?;
                 inner.fmt_part(out)
@@ -19,7 +20,8 @@ impl fmt::Display for Query {
 }
 
 impl Query {
-    /// As a part of another one. Parentheses where they are not needed make a query easier to read.
+    /// As a part of another one. No parentheses but those that are needed: what was parsed is never printed deeper than it
+    /// was written.
     fn fmt_part(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::All(_) | Self::Any(_) => write!(out, "({self})"),
@@ -28,12 +30,17 @@ impl Query {
     }
 }
 
-fn joined(out: &mut fmt::Formatter<'_>, parts: &[Query], separator: &str) -> fmt::Result {
+fn joined(
+    out: &mut fmt::Formatter<'_>,
+    parts: &[Query],
+    separator: &str,
+    print: fn(&Query, &mut fmt::Formatter<'_>) -> fmt::Result,
+) -> fmt::Result {
     for (at, part) in parts.iter().enumerate() {
         if at > 0 {
             out.write_str(separator)?;
         }
-        part.fmt_part(out)?;
+        print(part, out)?;
     }
     Ok(())
 }
