@@ -9,7 +9,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressBarIter, ProgressStyle};
 use serde_json::Value;
 use volume::{Certificate, Secret, SetCheck, State, VolumeCheck};
 
-use self::folder::{Found, is_of_other};
+use self::folder::Found;
 use super::outcome::Outcome;
 use crate::config::Config;
 use crate::{password, text};
@@ -49,12 +49,10 @@ impl Verify {
         let password = password::given(self.password_file.as_deref(), config)?;
         let secret = password.as_deref().map_or(Secret::None, Secret::Password);
         let bar = Bar::new(found.volumes.len());
+        let of_others = certificate.as_ref().map(|certificate| found.of_others(certificate)).unwrap_or_default();
         let check = |path: &PathBuf| {
-            let is_other = |certificate| found.has_folder && is_of_other(path, certificate);
-            let checked = match &certificate {
-                Ok(certificate) if is_other(certificate) => VolumeCheck::OtherExport,
-                certificate => check(path, certificate, secret, &bar),
-            };
+            let is_other = of_others.contains(path.as_path());
+            let checked = if is_other { VolumeCheck::OtherExport } else { check(path, &certificate, secret, &bar) };
             (shown(path), checked)
         };
         let set = volume::verify_set(found.volumes.iter().map(check).collect());

@@ -82,6 +82,19 @@ fn another_export_in_the_folder_is_foreign() {
 }
 
 #[test]
+fn a_certificate_that_no_volume_of_the_folder_names_is_the_wrong_one() {
+    let (story, other) = (in_volumes(&[]), Story::new(3, 500));
+    other.export(&[]);
+    let found = json(&["verify", &story.path("volumes"), "--certificate", &other.certificate()], 3);
+    for volume in found["volumes"].as_array().unwrap() {
+        assert_eq!(
+            (&volume["state"], &volume["reason"]),
+            (&serde_json::json!("refused"), &serde_json::json!("wrong_certificate"))
+        );
+    }
+}
+
+#[test]
 fn whether_the_password_opens_them() {
     let story = Story::new(3, 500);
     let password = story.password_file();

@@ -1,6 +1,6 @@
 //! The volumes and certificates that lie in folders: what each file is, its first bytes say better than its name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -92,11 +92,17 @@ impl Found {
             }
         }
     }
-}
 
-/// Whether a volume says of itself, which nobody has verified, that it belongs to another certificate.
-pub(super) fn is_of_other(path: &Path, certificate: &Certificate) -> bool {
-    certificate_named(path).is_some_and(|named| named != *certificate.sha256())
+    /// The volumes that say of themselves, which nobody has verified, that they belong to another certificate, and lie
+    /// beside one that belongs to this one. Where none does, it is the certificate that is wrong.
+    pub(super) fn of_others(&self, certificate: &Certificate) -> BTreeSet<&Path> {
+        if !self.has_folder {
+            return BTreeSet::new();
+        }
+        let named = self.volumes.iter().filter_map(|path| Some((path.as_path(), certificate_named(path)?)));
+        let (own, others): (Vec<_>, Vec<_>) = named.partition(|(_, named)| named == certificate.sha256());
+        if own.is_empty() { BTreeSet::new() } else { others.into_iter().map(|(path, _)| path).collect() }
+    }
 }
 
 /// The certificate that a volume's header names; none where header or seal cannot be read.
