@@ -46,8 +46,8 @@ fn write_verdict(report: &ExportReport, out: &mut dyn Write) -> io::Result<()> {
     } else {
         writeln!(
             out,
-            "<p class=\"verdict bad\">Not complete: {skipped} of the mails could not be read. Each is named below; every \
-             other mail {which} is in the volumes.</p>"
+            "<p class=\"verdict bad\">Not complete: {skipped} items could not be read (mails, or whole folders and \
+             archives). Each is named below; every mail {which} that could be read is in the volumes.</p>"
         )?;
     }
     if !report.encrypted {
