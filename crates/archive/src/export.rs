@@ -36,8 +36,9 @@ mod target;
 mod volumes;
 
 pub use filter::Filter;
+pub use mail::query::parse_size;
 pub use named::{Named, NamedList};
-pub use options::{ChosenOptions, ExportName, ExportOptions, VolumeSize, parse_size};
+pub use options::{ChosenOptions, ExportName, ExportOptions, VolumeSize};
 pub(crate) use prepare::{Trouble, Witness, metadata_of, reason};
 pub use report::{Counts, ExportReport, FolderCount, UserArchiveCount, VolumeFile};
 pub use target::Effect;

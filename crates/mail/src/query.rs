@@ -34,7 +34,7 @@ pub use date_range::{DateRange, Period};
 pub use error::QueryError;
 pub use facts::Facts;
 pub use phrase::Phrase;
-pub use size_range::SizeRange;
+pub use size_range::{SizeRange, parse_size};
 
 use crate::source::Flag;
 

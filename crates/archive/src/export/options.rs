@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
+use mail::query::parse_size;
 use mail::source::{Layout, ZipEncoding};
 use serde::{Deserialize, Serialize};
 use volume::Certificate;
@@ -142,17 +143,6 @@ impl FromStr for VolumeSize {
                 .hint("give bytes, or a whole number right before KiB, MiB or GiB: --volume-size 650MiB")
         })
     }
-}
-
-/// Bytes, or a whole number right before `KiB`, `MiB` or `GiB`.
-pub fn parse_size(text: &str) -> Option<u64> {
-    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
-    let (digits, unit) = units
-        .into_iter()
-        .find_map(|(name, bytes)| text.strip_suffix(name).map(|digits| (digits, bytes)))
-        .unwrap_or((text, 1));
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| digits.parse::<u64>().ok()?.checked_mul(unit)).flatten()
 }
 
 /// The options that a resume, and a repeat after the end, must share. Not the target: its folder may be moved.

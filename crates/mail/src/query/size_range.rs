@@ -18,24 +18,24 @@ impl SizeRange {
     pub(super) fn parse(text: &str) -> Option<Self> {
         if let Some((low, high)) = text.split_once("..") {
             return match (low, high) {
-                ("", high) => Some(Self::AtMost(size(high)?)),
-                (low, "") => Some(Self::AtLeast(size(low)?)),
+                ("", high) => Some(Self::AtMost(parse_size(high)?)),
+                (low, "") => Some(Self::AtLeast(parse_size(low)?)),
                 (low, high) => {
-                    let (low, high) = (size(low)?, size(high)?);
+                    let (low, high) = (parse_size(low)?, parse_size(high)?);
                     (low <= high).then_some(Self::Between(low, high))
                 }
             };
         }
         if let Some(bound) = text.strip_prefix(">=") {
-            size(bound).map(Self::AtLeast)
+            parse_size(bound).map(Self::AtLeast)
         } else if let Some(bound) = text.strip_prefix("<=") {
-            size(bound).map(Self::AtMost)
+            parse_size(bound).map(Self::AtMost)
         } else if let Some(bound) = text.strip_prefix('>') {
-            size(bound).map(Self::Above)
+            parse_size(bound).map(Self::Above)
         } else if let Some(bound) = text.strip_prefix('<') {
-            size(bound).map(Self::Below)
+            parse_size(bound).map(Self::Below)
         } else {
-            size(text).map(|size| Self::Between(size, size))
+            parse_size(text).map(|size| Self::Between(size, size))
         }
     }
 
@@ -50,8 +50,13 @@ impl SizeRange {
     }
 }
 
-/// Bytes, or a whole number right before a unit.
-fn size(text: &str) -> Option<u64> {
+/// Bytes, or a whole number right before `KiB`, `MiB` or `GiB`.
+///
+/// ```
+/// assert_eq!(mail::query::parse_size("10MiB"), Some(10 << 20));
+/// assert_eq!(mail::query::parse_size("10 MB"), None);
+/// ```
+pub fn parse_size(text: &str) -> Option<u64> {
     let unit = UNITS.into_iter().find_map(|(name, bytes)| Some((text.strip_suffix(name)?, bytes)));
     let (digits, unit) = unit.unwrap_or((text, 1));
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
