@@ -2,13 +2,15 @@
 #![cfg(unix)]
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::process::Command;
 
 use archive::ErrorKind;
-use archive::export::{ExportOptions, ExportReport, Step, Surroundings, dry_run};
+use archive::export::{Effect, ExportOptions, ExportReport, Step, Surroundings, dry_run};
 use mail::source::Layout;
 use volume::Secret;
 
@@ -141,6 +143,55 @@ fn a_dry_run_that_finds_no_room_is_none() {
     let options = ExportOptions { to: "/proc/target".into(), ..place.options() };
     let error = dry_run(&options, &surroundings).unwrap_err();
     assert!(error.to_string().contains("/proc"), "{error}");
+}
+
+/// Root may read and write what nobody may.
+fn is_root(place: &Place) -> bool {
+    let path = place.dir.path().join("locked");
+    fs::write(&path, "").unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
+    let is_root = fs::read(&path).is_ok();
+    if is_root {
+        let _ = writeln!(io::stderr(), "SKIPPED: permissions do not hold for who runs this test");
+    }
+    is_root
+}
+
+#[test]
+fn permissions_that_are_taken_away_in_mid_walk_are_named_or_stop_all() {
+    let (place, options) = long_walk();
+    if is_root(&place) {
+        return;
+    }
+    let mode = |path: PathBuf, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    place.put("a/z.eml", &small(1));
+    place.put("z/1.eml", &small(2));
+    let report = meanwhile(&options, || {
+        mode(place.source().join("a/z.eml"), 0);
+        mode(place.source().join("z"), 0);
+    })
+    .unwrap();
+    mode(place.source().join("z"), 0o700);
+    assert_closes(&report);
+    let skipped = skipped(&report);
+    assert_eq!(skipped.keys().collect::<Vec<_>>(), ["a/z.eml", "z"]);
+    assert!(skipped.values().all(|reason| reason.contains("ermission denied")), "{skipped:?}");
+
+    fs::remove_dir_all(place.target()).unwrap();
+    let closed = Hook(|effect: &Effect| {
+        if matches!(effect, Effect::Publish(name) if name == "out-0001.mszip") {
+            mode(place.target(), 0o500);
+        }
+        Ok(())
+    });
+    let error = run_with(&options, &closed).unwrap_err();
+    mode(place.target(), 0o700);
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    assert!(error.advice().unwrap().contains("must be able to write"));
+    mode(place.source().join("a/z.eml"), 0o600);
+    let report = run(&options).unwrap();
+    assert_closes(&report);
+    assert_eq!((report.exported, report.skipped.len()), (AHEAD + 2, 0));
 }
 
 /// Deeper than any path may be: only by going there step by step can it be made.

@@ -6,7 +6,7 @@ use mail::FallbackDate;
 use mail::source::{Flag, Item};
 
 use crate::support::{MAIL, items, mails, open, open_with, options, outcomes};
-use crate::writer::{Archive, Entry};
+use crate::writer::{Archive, DEFLATED, Entry};
 
 #[test]
 fn directories_are_the_location() {
@@ -182,4 +182,22 @@ fn archives_of_an_independent_writer() {
 #[test]
 fn an_empty_archive_has_no_items() {
     assert_eq!(items(&Archive::default()).len(), 0);
+}
+
+/// Two equal lines with 40,000 bytes between them, packed by the Python package inflate64 1.0.4: a run that is longer than
+/// a match of Deflate, and a match that reaches further back. Who takes it for Deflate unpacks something else.
+const DEFLATE64: &[u8] =
+    b"\xed\xc1\xbb\x0d\xc0\x20\x0c\x05\xc0\xde\x53\xbc\x39\x58\x83\x82\xda\x01\xc4\x57\x80\xb0\x11\x19\x3f\
+    \x8b\xe4\xce\x9e\xa7\x46\xaf\x06\x2c\x70\x65\x84\x79\x05\x8b\x7d\x13\xdc\xcc\x8a\x22\xe8\xbc\x53\x24\
+    \x7a\x7f\x1e\x4e\x64\xcf\x53\xa3\x57\x03\x16\xb8\x32\xc2\xbc\x82\xc5\xbe\x09\x6e\x66\x45\x11\x74\xde\
+    \x29\xd2\x07";
+
+#[test]
+fn deflate64_is_read() {
+    let line = "Subject: as Windows packs what is large\n";
+    let data = format!("{line}\n{}\n{line}", "x".repeat(40_000));
+    let entry = |method| Entry { packed: DEFLATE64.to_vec(), method, ..Entry::stored("1.eml", data.as_bytes()) };
+    let [found] = mails(&[entry(9)]).try_into().unwrap();
+    assert!(found.read(1 << 20).unwrap() == data.as_bytes());
+    assert!(mails(&[entry(DEFLATED)])[0].read(1 << 20).is_err());
 }
