@@ -3,6 +3,7 @@
 //! One item a mail, sorted runs for lists: a list costs next to nothing per mail, since 22 keys of a run are one write
 //! unit. Nothing here scans, and nothing on the way of a mail needs a transaction.
 
+mod clear;
 mod documents;
 mod head;
 mod item;
@@ -85,6 +86,10 @@ impl Catalog for DynamoCatalog {
 
     async fn place(&self, run: &str, scope: &Scope, keys: &[PlacementKey]) -> Result<u64> {
         placements::place(&self.table, run, scope, keys, self.clock.now()).await
+    }
+
+    async fn clear(&self, scope: &Scope, limit: usize) -> Result<u64> {
+        clear::clear(&self.table, scope, limit, self.clock.now()).await
     }
 
     async fn page(&self, scope: &Scope, after: Option<&PlacementKey>, limit: usize) -> Result<Vec<PlacementKey>> {

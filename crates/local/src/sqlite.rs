@@ -106,6 +106,11 @@ impl Catalog for Sqlite {
         self.db.write(move |tx| placements::place(tx, &run, &scope, &keys)).await
     }
 
+    async fn clear(&self, scope: &Scope, limit: usize) -> Result<u64> {
+        let scope = scope.clone();
+        self.db.write(move |tx| placements::clear(tx, &scope, limit)).await
+    }
+
     async fn page(&self, scope: &Scope, after: Option<&PlacementKey>, limit: usize) -> Result<Vec<PlacementKey>> {
         let (scope, after) = (scope.clone(), after.copied());
         self.db.read(move |tx| placements::page(tx, &scope, after.as_ref(), limit)).await

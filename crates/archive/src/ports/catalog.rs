@@ -102,6 +102,11 @@ pub trait Catalog: Send + Sync {
     /// nothing and answers 0. A folder must have been created.
     async fn place(&self, run: &str, scope: &Scope, keys: &[PlacementKey]) -> Result<u64>;
 
+    /// Takes mails out of the scope and answers how many: `limit` or somewhat more, fewer only if there are no more, and 0
+    /// once it is empty. Which go first is the adapter's choice. A folder stays; other scopes keep what they hold; batches
+    /// that were placed before are forgotten, so that their names are new again. Nobody else may change the scope meanwhile.
+    async fn clear(&self, scope: &Scope, limit: usize) -> Result<u64>;
+
     /// The next keys of the scope in their order, after `after`, at most `limit`. Inserts do not move a cursor.
     async fn page(&self, scope: &Scope, after: Option<&PlacementKey>, limit: usize) -> Result<Vec<PlacementKey>>;
 

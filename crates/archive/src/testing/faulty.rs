@@ -134,6 +134,9 @@ impl Catalog for Faulty<dyn Catalog> {
     async fn place(&self, run: &str, scope: &Scope, keys: &[PlacementKey]) -> Result<u64> {
         self.faults.effect(self.port.place(run, scope, keys)).await
     }
+    async fn clear(&self, scope: &Scope, limit: usize) -> Result<u64> {
+        self.faults.effect(self.port.clear(scope, limit)).await
+    }
     async fn page(&self, scope: &Scope, after: Option<&PlacementKey>, limit: usize) -> Result<Vec<PlacementKey>> {
         self.port.page(scope, after, limit).await
     }

@@ -33,7 +33,7 @@ pub(super) async fn if_due(table: &Table, scope: &Scope, now: i64) -> Result<()>
     let mut next = head.clone();
     next.runs.retain(|run| !runs.contains(run));
     next.runs.push(merged);
-    next.retired.retain(|retired| !gone.contains(retired));
+    next.retired.retain(|retired| !gone.contains(retired) && next.runs.iter().all(|run| run.id != retired.id));
     next.retired.extend(runs.iter().map(|run| Retired { id: run.id, since: now }));
     head.swap(table, scope, next).await.map(drop)
 }

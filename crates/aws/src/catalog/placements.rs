@@ -20,7 +20,7 @@ use super::{
 };
 
 /// A change of a head by compare-and-set is tried so often.
-const MAX_TRIES: u32 = 20;
+pub(super) const MAX_TRIES: u32 = 20;
 
 /// Makes the folders and their parents; answers how many were new.
 pub(super) async fn create_folders(table: &Table, mailbox: &MailboxAddress, paths: &[FolderPath]) -> Result<u64> {
@@ -105,6 +105,8 @@ async fn add(table: &Table, scope: &Scope, head: &Head, name: Id, fresh: &[Place
         fresh.chunks(KEYS_PER_ITEM).for_each(|keys| naming.add(&run::encode(keys)));
         let id = naming.id();
         run::write(table, &id, fresh).await?;
+        // One that was taken out and comes again is written anew, and must not be deleted by a later merge.
+        next.retired.retain(|retired| retired.id != id);
         next.runs.push(run::describe(name, id, fresh)?);
         next.count += fresh.len() as u64;
     }
@@ -245,7 +247,7 @@ fn id_of(name: &str) -> Id {
 }
 
 /// A little longer each time: whoever came first has the head only for a moment.
-async fn pause(round: u32) {
+pub(super) async fn pause(round: u32) {
     if round > 0 {
         tokio::time::sleep(Duration::from_millis(u64::from(round) * 20)).await;
     }

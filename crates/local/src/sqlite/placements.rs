@@ -46,6 +46,20 @@ pub(super) fn place(tx: &Transaction<'_>, run: &str, scope: &Scope, keys: &[Plac
     Ok(added.cast_unsigned())
 }
 
+/// Takes mails out of the scope, `limit` at most; answers how many.
+pub(super) fn clear(tx: &Transaction<'_>, scope: &Scope, limit: usize) -> Work<u64> {
+    let Some(id) = find(tx, scope)? else { return Ok(0) };
+    tx.prepare_cached("DELETE FROM run WHERE scope = ?1")?.execute([id])?;
+    let mut delete = tx.prepare_cached(
+        "DELETE FROM placement WHERE scope = ?1
+         AND hash IN (SELECT hash FROM placement WHERE scope = ?1 LIMIT ?2)",
+    )?;
+    let cleared = delete.execute(params![id, sql_limit(limit.max(1))])?;
+    let cleared = i64::try_from(cleared).unwrap_or(i64::MAX);
+    tx.prepare_cached("UPDATE scope SET mails = mails - ?2 WHERE id = ?1")?.execute([id, cleared])?;
+    Ok(cleared.cast_unsigned())
+}
+
 /// The next keys of the scope.
 pub(super) fn page(
     tx: &Transaction<'_>,

@@ -175,6 +175,20 @@ impl Catalog for MemoryCatalog {
         Ok(keys.iter().filter(|key| placements.add(**key)).count() as u64)
     }
 
+    async fn clear(&self, scope: &Scope, limit: usize) -> Result<u64> {
+        let mut tables = locked(&self.tables);
+        let Some(placements) = tables.scopes.get_mut(scope) else { return Ok(0) };
+        placements.runs.clear();
+        let mut cleared = 0;
+        while cleared < limit.max(1)
+            && let Some(key) = placements.keys.pop_first()
+        {
+            placements.by_hash.remove(&key.hash);
+            cleared += 1;
+        }
+        Ok(cleared as u64)
+    }
+
     async fn page(&self, scope: &Scope, after: Option<&PlacementKey>, limit: usize) -> Result<Vec<PlacementKey>> {
         let tables = locked(&self.tables);
         let Some(placements) = tables.scopes.get(scope) else { return Ok(Vec::new()) };

@@ -20,6 +20,8 @@ pub async fn placements(catalog: &dyn Catalog) {
     runs_interleave(catalog).await;
     a_cursor_survives_inserts(catalog).await;
     many_are_placed_at_once(catalog).await;
+    a_scope_is_cleared_and_no_other(catalog).await;
+    what_was_cleared_can_be_placed_again(catalog).await;
 }
 
 fn mailbox(name: &str) -> MailboxAddress {
@@ -237,4 +239,67 @@ async fn many_are_placed_at_once(catalog: &dyn Catalog) {
     let placed = catalog.placed(&folder, keys.get(..1000).unwrap()).await.unwrap();
     assert!(placed.into_iter().all(|key| key.is_some()));
     assert_eq!(catalog.folders(&anna).await.unwrap(), [FolderCount { path: path(&["INBOX"]), mails: 5000 }]);
+}
+
+async fn clear_all(catalog: &dyn Catalog, scope: &Scope, limit: usize) -> u64 {
+    let mut sum = 0;
+    loop {
+        let left = catalog.count(scope).await.unwrap();
+        let cleared = catalog.clear(scope, limit).await.unwrap();
+        assert!(cleared >= left.min(limit as u64), "{cleared} of {left}");
+        assert_eq!(catalog.count(scope).await.unwrap(), left - cleared);
+        sum += cleared;
+        if cleared == 0 {
+            assert_eq!(left, 0);
+            return sum;
+        }
+    }
+}
+
+async fn a_scope_is_cleared_and_no_other(catalog: &dyn Catalog) {
+    let (anna, bob) = (mailbox("cleared"), mailbox("not.cleared"));
+    let folder = Scope::Folder(anna.clone(), path(&["a", "b"]));
+    let rest = [
+        Scope::Mailbox(anna.clone()),
+        Scope::Folder(anna.clone(), path(&["a"])),
+        Scope::Folder(bob.clone(), path(&["a", "b"])),
+    ];
+    for mailbox in [&anna, &bob] {
+        catalog.create_folders(mailbox, &[path(&["a", "b"])]).await.unwrap();
+    }
+    for n in 0..7u32 {
+        let keys = sorted((0..30).map(|m| key((m % 5 != 0).then_some(i64::from(m * 7 + n)), n * 30 + m)).collect());
+        for scope in rest.iter().chain([&folder]) {
+            assert_eq!(catalog.place(&format!("run {n}"), scope, &keys).await.unwrap(), 30);
+        }
+    }
+    let first = listed(catalog, &folder, 50).await;
+    assert_eq!(clear_all(catalog, &folder, 40).await, 210);
+    assert_eq!(catalog.page(&folder, None, 10).await.unwrap(), []);
+    assert!(catalog.placed(&folder, &first).await.unwrap().iter().all(Option::is_none));
+    for scope in &rest {
+        assert!(same(&listed(catalog, scope, 100).await, &first));
+    }
+    assert_eq!(paths(catalog, &anna).await, [path(&["a"]), path(&["a", "b"])], "folders stay");
+    assert_eq!(catalog.clear(&Scope::Folder(anna, path(&["none"])), 10).await.unwrap(), 0);
+    assert_eq!(catalog.clear(&Scope::Mailbox(mailbox("nobody")), 10).await.unwrap(), 0);
+    assert_eq!(clear_all(catalog, &rest[0], usize::MAX).await, 210);
+}
+
+async fn what_was_cleared_can_be_placed_again(catalog: &dyn Catalog) {
+    let scope = Scope::Mailbox(mailbox("again"));
+    for round in 0..3 {
+        // More of one size than any adapter leaves apart.
+        for n in 0..20u32 {
+            let keys = sorted((0..5).map(|m| key(Some(i64::from(n)), n * 5 + m)).collect());
+            assert_eq!(catalog.place(&format!("run {n}"), &scope, &keys).await.unwrap(), 5, "round {round}");
+        }
+        assert_eq!(listed(catalog, &scope, 33).await.len(), 100);
+        assert_eq!(clear_all(catalog, &scope, 1).await, 100);
+    }
+    let seen = PlacementKey { flags: Flags::parse(["seen"]), ..key(Some(1), 1) };
+    catalog.place("flags", &scope, &[seen]).await.unwrap();
+    assert_eq!(catalog.clear(&scope, 0).await.unwrap(), 1, "one at least");
+    catalog.place("bare", &scope, &[key(Some(1), 1)]).await.unwrap();
+    assert!(same(&listed(catalog, &scope, 10).await, &[key(Some(1), 1)]), "flags go with the mail");
 }

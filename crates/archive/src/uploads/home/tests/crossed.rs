@@ -50,6 +50,9 @@ impl Catalog for Crossing {
     async fn place(&self, run: &str, scope: &Scope, keys: &[PlacementKey]) -> Result<u64> {
         self.port.place(run, scope, keys).await
     }
+    async fn clear(&self, scope: &Scope, limit: usize) -> Result<u64> {
+        self.port.clear(scope, limit).await
+    }
     async fn page(&self, scope: &Scope, after: Option<&PlacementKey>, limit: usize) -> Result<Vec<PlacementKey>> {
         self.port.page(scope, after, limit).await
     }
