@@ -39,7 +39,7 @@ pub(crate) enum Command {
     /// Import volumes into one mailbox
     Import(import::Import),
     /// Recreate the mailboxes and folders of the old archive
-    Restructure,
+    Restructure(restructure::Restructure),
     /// List the mailboxes
     Mailboxes,
     /// Add mailboxes
@@ -63,7 +63,7 @@ pub(crate) enum Command {
     Group(group::Group),
     /// Let a user or a group read a mailbox
     Grant(grant::Grant),
-    /// Which mailbox each user archive becomes: list, set
+    /// Which mailbox each user archive becomes: list, set, reset
     #[command(subcommand)]
     Mapping(mapping::Mapping),
     /// Print the archive's own certificate, for `export --recipient`
@@ -103,7 +103,7 @@ impl Command {
         let client = Client::open(config).await?;
         match &self {
             Self::Import(args) => import::run(args, &client, config).await,
-            Self::Restructure => restructure::run(&client).await,
+            Self::Restructure(args) => restructure::run(args, &client).await,
             Self::Mailboxes => mailboxes::run(&client).await,
             Self::Mailbox(args) => mailbox::run(args, &client).await,
             Self::Folders(args) => folders::run(args, &client).await,

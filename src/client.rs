@@ -81,6 +81,10 @@ impl Client {
         self.document(Method::PUT, path, Body::from(body.to_string())).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Result<Value> {
+        self.document(Method::DELETE, path, Body::empty()).await
+    }
+
     /// Sends a file's bytes, in blocks.
     pub(crate) async fn upload(&self, path: &str, bytes: Body) -> Result<Value> {
         let request = Request::put(url(path)).header(header::CONTENT_TYPE, "application/octet-stream").body(bytes);

@@ -1,6 +1,6 @@
 //! `mapping`: which mailbox each user archive becomes.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     client::{Client, escaped},
@@ -11,7 +11,7 @@ use crate::{
 
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Mapping {
-    /// List every user archive and the address it gets
+    /// List every user archive, the address it gets, and what restructure would meet there
     List,
     /// Say which address a user archive gets
     Set {
@@ -20,19 +20,63 @@ pub(crate) enum Mapping {
         /// name@domain
         address: String,
     },
+    /// Take back an address that was set: the default holds again
+    Reset {
+        /// The user archive's name, as `mapping list` shows it
+        archive: String,
+    },
 }
 
 pub(crate) async fn run(mapping: &Mapping, client: &Client) -> Result<Outcome> {
     match mapping {
         Mapping::List => {
             let rows = client.get("/mapping").await?;
-            let text = text::list(&["archive", "address", "source", "conflict"], &rows);
+            let text = table(&rows);
             Ok(Outcome::done(rows, text))
         }
         Mapping::Set { archive, address } => {
             let row = client.put(&format!("/mapping/{}", escaped(archive)), &json!({ "address": address })).await?;
-            let text = format!("{} becomes {}\n", text::cell(&row["archive"]), text::cell(&row["address"]));
-            Ok(Outcome::done(row, text))
+            Ok(changed(row))
         }
+        Mapping::Reset { archive } => Ok(changed(client.delete(&format!("/mapping/{}", escaped(archive))).await?)),
+    }
+}
+
+fn changed(row: Value) -> Outcome {
+    let becomes =
+        if row["address"].is_null() { "nothing without a domain".into() } else { text::cell(&row["address"]) };
+    let conflict = if row["conflict"] == true { format!("; conflict: {}", rivals(&row)) } else { String::new() };
+    let text = format!("{} becomes {becomes}{conflict}\n", text::cell(&row["archive"]));
+    Outcome::done(row, text)
+}
+
+fn table(rows: &Value) -> String {
+    let row = |row: &Value| {
+        let [archive, address, source] = ["archive", "address", "source"].map(|name| text::cell(&row[name]));
+        let mailbox = if row["mailbox"].is_null() { "new".into() } else { text::cell(&row["mailbox"]) };
+        let waiting = if row["mails_waiting"].is_null() { "many".into() } else { text::cell(&row["mails_waiting"]) };
+        let conflict = if row["conflict"] == true { rivals(row) } else { String::new() };
+        vec![archive, address, source, mailbox, waiting, conflict]
+    };
+    let head = ["archive", "address", "source", "mailbox", "mails waiting", "conflict with"];
+    text::table(&head, rows.as_array().into_iter().flatten().map(row))
+}
+
+/// With whom a user archive is in conflict.
+fn rivals(row: &Value) -> String {
+    let others = text::cell(&row["conflict_with"]);
+    match in_the_way(&row["mailbox"]) {
+        Some(there) if others.is_empty() => there.into(),
+        Some(there) => format!("{others}, {there}"),
+        None => others,
+    }
+}
+
+/// A mailbox that no user archive may become, by its origin.
+pub(super) fn in_the_way(origin: &Value) -> Option<&'static str> {
+    match origin.as_str() {
+        Some("hand") => Some("a mailbox made by hand"),
+        Some("import") => Some("the target mailbox of an import"),
+        _ => None,
     }
 }

@@ -165,7 +165,10 @@ pub(crate) fn an_export_comes_in_and_becomes_mailboxes(half: &impl Half, story: 
     assert_eq!(half.ask("GET", "/uploads", &admin, &Value::Null).1, json!([]));
     let (_, schedules) = half.ask("GET", "/schedules", &admin, &Value::Null);
     assert!(schedules.as_array().unwrap().iter().any(|s| s["id"] == "restructure" && s["every_minutes"] == 15));
-    assert_eq!(half.json(&admin, &["restructure"])["reports_left"], 0);
+    let shown = half.json(&admin, &["restructure", "--dry-run"]);
+    let done = half.json(&admin, &["restructure"]);
+    assert_eq!(done["reports_left"], 0);
+    assert_eq!((&shown["dry_run"], &shown["placements_created"]), (&json!(true), &done["placements_created"]));
     assert_ne!(half.ask("GET", "/mails", &admin, &Value::Null).0, 200, "an Admin sees mail");
     let officer = half.member(&admin, "olga", "officers");
     let seen = half.seen_by(&officer);

@@ -17,6 +17,7 @@ mod rebuild;
 mod refusal;
 mod server;
 mod source;
+mod structure;
 mod upload;
 mod verify;
 mod whole;

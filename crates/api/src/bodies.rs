@@ -17,9 +17,12 @@ pub use access::{
 pub use door::{Door, DoorMode, DoorState, OpenDoor};
 pub use import::{FailedEntry, Import, ImportState, NotMail, StartImports, Started};
 pub use mail::{
-    Attachment, EditMapping, Folder, FolderParams, Mail, MailPage, MailParams, Mailbox, MappingRow, NewMailbox, Origin,
-    Shown,
+    Attachment, EditMapping, Folder, FolderParams, Mail, MailPage, MailParams, Mailbox, MappingRow,
+    NewMailbox, Origin, Shown,
 };
-pub use process::{EditSchedule, Failure, Line, Process, ProcessStarted, ProcessState, Schedule, Severity, StartCheck};
+pub use process::{
+    EditSchedule, Failure, Line, Process, ProcessStarted, ProcessState, Schedule, Severity, StartCheck,
+    StartRestructure,
+};
 pub use status::{Certificate, Health, Sftp, Space, Status};
 pub use upload::{Upload, UploadKind, UploadState};

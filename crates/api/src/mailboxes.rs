@@ -122,14 +122,20 @@ impl From<MailboxView> for Mailbox {
     fn from(view: MailboxView) -> Self {
         Self {
             address: view.address.to_string(),
-            origin: match view.origin {
-                mailbox::Origin::Hand => Origin::Hand,
-                mailbox::Origin::Import => Origin::Import,
-                mailbox::Origin::Restructure => Origin::Restructure,
-            },
+            origin: view.origin.into(),
             user_archive: view.user_archive,
             mails: view.mails,
             folders: view.folders,
+        }
+    }
+}
+
+impl From<mailbox::Origin> for Origin {
+    fn from(origin: mailbox::Origin) -> Self {
+        match origin {
+            mailbox::Origin::Hand => Self::Hand,
+            mailbox::Origin::Import => Self::Import,
+            mailbox::Origin::Restructure => Self::Restructure,
         }
     }
 }

@@ -32,6 +32,16 @@ pub(crate) async fn set(
     Ok(Json(app.archive.set_mapping(&archive, &MailboxAddress::parse(&given.address)?).await?.into()))
 }
 
+/// Take back an address that was set
+///
+/// The default holds again. What was placed already stays where it is.
+#[utoipa::path(delete, path = "/api/v1/mapping/{archive}", tag = "mapping", operation_id = "reset_mapping",
+    params(("archive" = String, Path, description = "The user archive's name; slashes percent-encoded or not")),
+    responses((status = 200, body = MappingRow)))]
+pub(crate) async fn reset(State(app): State<App>, PathText(archive): PathText) -> Result<Json<MappingRow>, Problem> {
+    Ok(Json(app.archive.reset_mapping(&archive).await?.into()))
+}
+
 impl From<archive::MappingRow> for MappingRow {
     fn from(row: archive::MappingRow) -> Self {
         let source = match row.source {
@@ -40,6 +50,14 @@ impl From<archive::MappingRow> for MappingRow {
             MappingSource::Default => "default",
         };
         let address = row.address.map(|address| address.to_string());
-        Self { archive: row.archive, address, source: source.into(), conflict: row.conflict }
+        Self {
+            archive: row.archive,
+            address,
+            source: source.into(),
+            conflict: row.conflict,
+            conflict_with: row.conflict_with,
+            mailbox: row.mailbox.map(Into::into),
+            mails_waiting: row.mails_waiting,
+        }
     }
 }

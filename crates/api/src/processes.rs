@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     Problem,
-    bodies::{Failure, Line, Process, ProcessStarted, ProcessState, Severity, StartCheck},
+    bodies::{Failure, Line, Process, ProcessStarted, ProcessState, Severity, StartCheck, StartRestructure},
     extract::{self, PageParams, Params, PathText, page},
     guard::Caller,
     router::App,
@@ -127,11 +127,22 @@ fn event(name: &str, body: &impl serde::Serialize) -> Event {
 
 /// Recreate the structure
 ///
-/// Works through the reports of ended imports: mailboxes, folders, placements.
+/// Works through the reports of ended imports: mailboxes, folders, placements. With `dry_run` nothing is created, and the
+/// process ends with the figures of the run that would come, and with each mailbox that it would fill.
 #[utoipa::path(post, path = "/api/v1/restructure", tag = "processes", operation_id = "start_restructure",
+    request_body = Option<StartRestructure>,
     responses((status = 202, description = "Queued", body = ProcessStarted)))]
-pub(crate) async fn restructure(State(app): State<App>, Caller(caller): Caller) -> Result<Response, Problem> {
-    Ok(accepted(app.archive.start_restructure(&caller.name).await?))
+pub(crate) async fn restructure(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    extract::Json(given): extract::Json<StartRestructure>,
+) -> Result<Response, Problem> {
+    let process = if given.dry_run {
+        app.archive.start_preview(&caller.name).await?
+    } else {
+        app.archive.start_restructure(&caller.name).await?
+    };
+    Ok(accepted(process))
 }
 
 /// Check the archive

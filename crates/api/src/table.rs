@@ -87,6 +87,7 @@ fn transfer_rows() -> Vec<Row> {
         (ADMIN, routes!(door::close)),
         (ADMIN, routes!(mapping::list)),
         (ADMIN, routes!(mapping::set)),
+        (ADMIN, routes!(mapping::reset)),
     ]
 }
 

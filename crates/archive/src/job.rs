@@ -24,6 +24,8 @@ pub enum Job {
     Import { import: ImportId, shard: u32 },
     /// Work through the queue of reports; with a process if somebody watches.
     Restructure { process: Option<ProcessId> },
+    /// Show what a run of restructure would do.
+    Preview { process: ProcessId },
     /// Compare catalogue and objects.
     Check {
         process: ProcessId,
@@ -53,7 +55,7 @@ impl Archive {
 pub async fn give_up(archive: &Archive, job: &Job, error: Error) -> Result<()> {
     match job {
         Job::Import { import, .. } => archive.give_up_import(import, &error).await,
-        Job::Restructure { process: Some(process) } | Job::Check { process, .. } => {
+        Job::Restructure { process: Some(process) } | Job::Preview { process } | Job::Check { process, .. } => {
             archive.end_process(process, ProcessState::Failed, Err(error)).await
         }
         Job::Restructure { process: None } | Job::Intake { .. } | Job::Sweep => Ok(()),
@@ -67,6 +69,7 @@ pub async fn run(archive: &Archive, job: &Job, deadline: Duration) -> Result<()>
         Job::Intake { upload } => archive.look_at_upload(upload).await,
         Job::Import { import, shard } => archive.run_import(import, *shard, deadline).await,
         Job::Restructure { process } => archive.run_restructure(process.as_ref(), deadline).await,
+        Job::Preview { process } => archive.run_preview(process).await,
         Job::Check { process, read_data, repair } => {
             archive.run_check(process, Depth { read_data: *read_data, repair: *repair }).await
         }

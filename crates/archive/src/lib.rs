@@ -65,6 +65,6 @@ pub use mapping::{Conflict, MappingRow, MappingSource};
 pub use message::{
     EntryRef, Flags, FolderPath, ImportId, Location, MessageRow, PackId, Place, PlacementKey, ProcessId,
 };
-pub use restructure::Restructured;
+pub use restructure::{MailboxPreview, Preview, Restructured};
 pub use sealed::Sealed;
 pub use store::{PackState, RawMail};

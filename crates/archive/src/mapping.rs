@@ -5,11 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Archive, Error, MailboxAddress, Result,
-    import::Report,
+    Archive, Error, MailHash, MailboxAddress, Result,
+    import::{Contents, Mails, Report},
     mailbox::{Mailbox, Origin},
+    ports::Scope,
     records::Record,
 };
+
+/// Waiting mails are counted up to so many entries: the table is asked for often, and each slice must be read for that.
+const COUNTED_ENTRIES: u64 = 200_000;
 
 /// An address that somebody set for a user archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,9 +26,13 @@ impl Record for Mapping {
     const KIND: &'static str = "mapping";
     const KEPT: bool = true;
     fn id(&self) -> String {
-        // Names of user archives may hold anything and be long; ids of documents may not.
-        crate::MailHash::of(self.archive.as_bytes()).to_string()
+        id_of(&self.archive)
     }
+}
+
+/// Names of user archives may hold anything and be long; ids of documents may not.
+fn id_of(archive: &str) -> String {
+    MailHash::of(archive.as_bytes()).to_string()
 }
 
 /// Where an address comes from.
@@ -48,6 +56,13 @@ pub struct MappingRow {
     pub source: MappingSource,
     /// Another archive has the same address, or a mailbox that is no recreated one.
     pub conflict: bool,
+    /// The other archives that want this address, the one included that its mailbox was recreated from.
+    pub conflict_with: Vec<String>,
+    /// How the mailbox of this address came to be; none if there is none yet.
+    pub mailbox: Option<Origin>,
+    /// Distinct mails of this archive that reports name which wait for restructure, and that its mailbox does not hold. None
+    /// where so many entries wait that counting them takes its time: a preview of restructure does.
+    pub mails_waiting: Option<u64>,
 }
 
 /// Archives that cannot be told apart by address: none of them is placed until the mapping says otherwise.
@@ -55,6 +70,9 @@ pub struct MappingRow {
 pub struct Conflict {
     pub address: MailboxAddress,
     pub archives: Vec<String>,
+    /// How the mailbox came to be that is in the way; none if the archives are in each other's.
+    #[serde(default)]
+    pub mailbox: Option<Origin>,
 }
 
 /// The addresses of some user archives, conflicts set apart.
@@ -70,29 +88,93 @@ impl Archive {
             return Err(Error::invalid("a user archive has a name"));
         }
         self.put(Mapping { archive: archive.into(), address: address.clone() }).await?;
-        let rows = self.mapping().await?;
-        let set = rows.into_iter().find(|row| row.archive == archive);
-        set.ok_or_else(|| Error::internal("the mapping that was just set is not there"))
+        self.mapping_of(archive).await
+    }
+
+    /// Takes back an address that somebody set, so that the default holds again; `NotFound` if nobody did.
+    pub async fn reset_mapping(&self, archive: &str) -> Result<MappingRow> {
+        if !self.drop_record::<Mapping>(None, &id_of(archive)).await? {
+            return Err(Error::not_found(format!("nobody has set an address for user archive {archive:?}")));
+        }
+        self.mapping_of(archive).await
+    }
+
+    async fn mapping_of(&self, archive: &str) -> Result<MappingRow> {
+        let row = self.mapping_with(Some(archive)).await?.into_iter().find(|row| row.archive == archive);
+        row.ok_or_else(|| Error::internal(format!("user archive {archive:?} is missing in the mapping")))
     }
 
     /// Every user archive that a report has named or somebody has set, with its address: a preview of restructure.
     pub async fn mapping(&self) -> Result<Vec<MappingRow>> {
+        self.mapping_with(None).await
+    }
+
+    /// The rows, with one for this archive in any case.
+    async fn mapping_with(&self, archive: Option<&str>) -> Result<Vec<MappingRow>> {
         let set = self.set_addresses().await?;
-        let mut archives: BTreeSet<String> = set.keys().cloned().collect();
+        let mut archives: BTreeSet<String> = set.keys().cloned().chain(archive.map(str::to_owned)).collect();
+        let mut waiting = Vec::new();
         for report in self.all::<Report>(None).await? {
-            archives.extend(self.report_contents(&report).await?.user_archives);
+            let contents = self.report_contents(&report).await?;
+            archives.extend(contents.user_archives.iter().cloned());
+            waiting.extend((!report.done).then_some(contents));
         }
-        let mut rows = Vec::new();
+        let mut addresses = BTreeMap::new();
         for archive in archives {
-            let (address, source) = self.address_of(&archive, &set)?;
-            rows.push(MappingRow { archive, address, source, conflict: false });
+            let address = self.address_of(&archive, &set)?;
+            addresses.insert(archive, address);
         }
-        let known = rows.iter().filter_map(|row| Some((row.archive.clone(), row.address.clone()?))).collect();
-        let conflicts = self.conflicts(&known).await?;
-        for row in &mut rows {
-            row.conflict = conflicts.iter().any(|conflict| conflict.archives.contains(&row.archive));
+        let known = addresses.iter().filter_map(|(archive, (address, _))| Some((archive.clone(), address.clone()?)));
+        let mailboxes = self.mailbox_rows().await?;
+        let conflicts = conflicts(&known.collect(), &mailboxes);
+        let mut waiting = self.mails_of(&waiting).await?;
+        let mut rows = Vec::new();
+        for (archive, (address, source)) in addresses {
+            let mailbox = address.as_ref().and_then(|address| mailboxes.get(address));
+            let mails_waiting = match &mut waiting {
+                Some(mails) => Some(self.count_missing(&archive, mailbox, mails.remove(&archive)).await?),
+                None => None,
+            };
+            let conflict = conflicts.iter().find(|conflict| conflict.archives.contains(&archive));
+            let others = conflict.map(|conflict| &conflict.archives).into_iter().flatten();
+            rows.push(MappingRow {
+                conflict: conflict.is_some(),
+                conflict_with: others.filter(|other| **other != archive).cloned().collect(),
+                mailbox: mailbox.map(|mailbox| mailbox.origin),
+                mails_waiting,
+                archive,
+                address,
+                source,
+            });
         }
         Ok(rows)
+    }
+
+    /// By user archive, the mails that these reports name; none if they are too many to be counted now.
+    async fn mails_of(&self, reports: &[Contents]) -> Result<Option<BTreeMap<String, Mails>>> {
+        let slices = || reports.iter().flat_map(|report| &report.slices);
+        if slices().map(|slice| slice.entries).sum::<u64>() > COUNTED_ENTRIES {
+            return Ok(None);
+        }
+        let mut mails: BTreeMap<String, Mails> = BTreeMap::new();
+        for slice in slices() {
+            for placed in self.slice(slice).await?.into_iter().filter_map(|entry| entry.outcome.placed()) {
+                for archive in placed.locations.into_iter().filter_map(|location| location.into_iter().next()) {
+                    mails.entry(archive).or_default().add(placed.hash, placed.message_date, placed.flags);
+                }
+            }
+        }
+        Ok(Some(mails))
+    }
+
+    /// How many of these mails of a user archive its mailbox does not hold.
+    async fn count_missing(&self, archive: &str, mailbox: Option<&Mailbox>, mails: Option<Mails>) -> Result<u64> {
+        let keys = mails.unwrap_or_default().into_keys();
+        let there = match mailbox.filter(|mailbox| mailbox.user_archive.as_deref() == Some(archive)) {
+            Some(own) => self.count_placed(&Scope::Mailbox(own.address.clone()), &keys).await?,
+            None => 0,
+        };
+        Ok(keys.len() as u64 - there)
     }
 
     /// The addresses of these archives; `Invalid` if one needs a domain and there is none.
@@ -108,7 +190,7 @@ impl Archive {
             })?;
             addresses.insert(archive.clone(), address);
         }
-        let conflicts = self.conflicts(&addresses).await?;
+        let conflicts = conflicts(&addresses, &self.mailbox_rows().await?);
         addresses.retain(|archive, _| !conflicts.iter().any(|conflict| conflict.archives.contains(archive)));
         Ok(Plan { addresses, conflicts })
     }
@@ -130,26 +212,29 @@ impl Archive {
         Ok((MailboxAddress::recreated(archive, self.domain.as_ref())?, source))
     }
 
-    /// Archives with one address, or with that of a mailbox which is not theirs. Nothing is merged by itself.
-    async fn conflicts(&self, addresses: &BTreeMap<String, MailboxAddress>) -> Result<Vec<Conflict>> {
-        let mut by_address: BTreeMap<&MailboxAddress, Vec<String>> = BTreeMap::new();
-        for (archive, address) in addresses {
-            by_address.entry(address).or_default().push(archive.clone());
-        }
-        let mut conflicts = Vec::new();
-        for (address, archives) in by_address {
-            let mailbox = self.find::<Mailbox>(address.folded()).await?.map(|stored| stored.value);
-            let taken = mailbox.as_ref().is_some_and(|mailbox| !is_recreated_from(mailbox, &archives));
-            let mut archives = archives;
-            if taken {
-                archives.extend(mailbox.and_then(|mailbox| mailbox.user_archive));
-            }
-            if taken || archives.len() > 1 {
-                conflicts.push(Conflict { address: address.clone(), archives });
-            }
-        }
-        Ok(conflicts)
+    async fn mailbox_rows(&self) -> Result<BTreeMap<MailboxAddress, Mailbox>> {
+        let mailboxes = self.all::<Mailbox>(None).await?;
+        Ok(mailboxes.into_iter().map(|mailbox| (mailbox.address.clone(), mailbox)).collect())
     }
+}
+
+/// Archives with one address, or with that of a mailbox which is not theirs. Nothing is merged by itself.
+fn conflicts(
+    addresses: &BTreeMap<String, MailboxAddress>,
+    mailboxes: &BTreeMap<MailboxAddress, Mailbox>,
+) -> Vec<Conflict> {
+    let mut by_address: BTreeMap<&MailboxAddress, Vec<String>> = BTreeMap::new();
+    for (archive, address) in addresses {
+        by_address.entry(address).or_default().push(archive.clone());
+    }
+    let conflict = |(address, mut archives): (&MailboxAddress, Vec<String>)| {
+        let taken = mailboxes.get(address).filter(|mailbox| !is_recreated_from(mailbox, &archives));
+        archives.extend(taken.and_then(|mailbox| mailbox.user_archive.clone()));
+        let mailbox = taken.map(|mailbox| mailbox.origin);
+        let is_one = taken.is_some() || archives.len() > 1;
+        is_one.then(|| Conflict { address: address.clone(), archives, mailbox })
+    };
+    by_address.into_iter().filter_map(conflict).collect()
 }
 
 fn is_recreated_from(mailbox: &Mailbox, archives: &[String]) -> bool {

@@ -1,6 +1,10 @@
 //! Restructure: from the queue of reports to mailboxes, folders and placements.
 
 mod place;
+mod preview;
+mod survey;
+#[cfg(test)]
+mod tests;
 mod told;
 mod turn;
 
@@ -10,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 pub(crate) use place::folder_path;
+pub use preview::{MailboxPreview, Preview};
 pub(crate) use told::{PLACEMENTS, Stage, Told};
 use turn::{Run, Turn};
 
@@ -132,7 +137,7 @@ impl Archive {
         Ok(process)
     }
 
-    async fn has_ended(&self, process: &ProcessId) -> Result<bool> {
+    pub(crate) async fn has_ended(&self, process: &ProcessId) -> Result<bool> {
         Ok(self.need::<Process>(&process.0).await?.value.state.ended())
     }
 
@@ -237,9 +242,13 @@ impl Archive {
     }
 }
 
-fn conflict_text(conflict: &Conflict) -> String {
-    match conflict.archives.as_slice() {
-        [one] => format!("a mailbox of that address is there already, and user archive {one:?} is not its origin"),
-        all => format!("user archives {all:?} would all become it"),
-    }
+/// What is in the way, and of whom.
+pub(crate) fn conflict_text(conflict: &Conflict) -> String {
+    let there = match conflict.mailbox {
+        None => return format!("user archives {:?} would all become it", conflict.archives),
+        Some(Origin::Hand) => "a mailbox of that address was made by hand",
+        Some(Origin::Import) => "a mailbox of that address is the target of imports",
+        Some(Origin::Restructure) => "a mailbox of that address recreates another user archive",
+    };
+    format!("{there}, and user archives {:?} want it", conflict.archives)
 }

@@ -107,6 +107,13 @@ pub struct MappingRow {
     pub source: String,
     /// Another archive or mailbox has this address: nothing is placed until the mapping says otherwise.
     pub conflict: bool,
+    /// The other archives that want this address, the one included that its mailbox was recreated from.
+    pub conflict_with: Vec<String>,
+    /// How the mailbox of this address came to be; null if restructure would make it.
+    pub mailbox: Option<Origin>,
+    /// Distinct mails of this archive that wait for restructure; null where so many wait that counting them takes long: a
+    /// dry run of restructure does.
+    pub mails_waiting: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

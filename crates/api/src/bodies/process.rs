@@ -30,7 +30,7 @@ pub enum ProcessState {
 pub struct Process {
     /// Sorts by time of start.
     pub id: String,
-    /// `import`, `restructure`, `check`.
+    /// `import`, `restructure`, `preview`, `check`, `sweep`.
     pub kind: String,
     /// What it is about, for people.
     pub title: String,
@@ -93,6 +93,14 @@ pub struct Schedule {
 #[serde(deny_unknown_fields)]
 pub struct EditSchedule {
     pub enabled: bool,
+}
+
+/// Whether to do it, or to show what would be done.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StartRestructure {
+    /// Creates nothing.
+    pub dry_run: bool,
 }
 
 /// How deep to look.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::world::{Answer, By, World, request};
 
 const ANNA: &str = "anna@firma.example";
-const TARGET: &str = "target@firma.example";
+pub(crate) const TARGET: &str = "target@firma.example";
 
 fn samples() -> Vec<Sample> {
     let mut mails: Vec<_> = (1..=5).map(|n| Sample::new(n, "anna/Inbox")).collect();

@@ -12,4 +12,5 @@ mod problems;
 mod roles;
 mod schema;
 mod served;
+mod structure;
 mod world;

@@ -87,6 +87,16 @@ pub(crate) enum Outcome {
     },
 }
 
+impl Outcome {
+    /// The mail of an entry that has not failed.
+    pub(crate) fn placed(self) -> Option<Placed> {
+        match self {
+            Self::Imported(placed) | Self::AlreadyThere(placed) => Some(placed),
+            Self::Failed { .. } => None,
+        }
+    }
+}
+
 /// An entry whose mail is in the archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Placed {

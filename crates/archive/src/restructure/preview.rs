@@ -1,0 +1,125 @@
+//! Preview: what a run of restructure would create now, without creating it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{
+    Restructured, conflict_text,
+    survey::{Part, Surveyed},
+};
+use crate::{
+    Archive, ErrorKind, MailboxAddress, ProcessId, Result,
+    import::{Contents, Report, Waiting},
+    job::Job,
+    mailbox::{Mailbox, Origin},
+    mapping::Plan,
+    process::{ProcessState, Severity},
+};
+
+/// The figures of the run that would come, and the mailboxes that it would fill.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    /// Always true; it tells this document from that of a run.
+    pub dry_run: bool,
+    #[serde(flatten)]
+    pub total: Restructured,
+    /// By address, those in which a user archive would be placed.
+    pub mailboxes: Vec<MailboxPreview>,
+}
+
+/// A mailbox as the waiting reports want it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailboxPreview {
+    pub address: MailboxAddress,
+    pub user_archive: String,
+    /// Whether the mailbox is there already.
+    pub exists: bool,
+    /// Distinct mails that the reports place in it, those included that lie there.
+    pub mails: u64,
+    pub folders_created: u64,
+    pub placements_created: u64,
+    /// What a run would find in its place.
+    pub placements_there: u64,
+}
+
+impl Archive {
+    /// Asks for a preview; its process ends with the [`Preview`] document.
+    pub async fn start_preview(&self, by: &str) -> Result<ProcessId> {
+        let title = "show what recreating the structure would do";
+        let process = self.begin_process("preview", title, by).await?.id;
+        self.send(&Job::Preview { process: process.clone() }).await?;
+        Ok(process)
+    }
+
+    pub(crate) async fn run_preview(&self, process: &ProcessId) -> Result<()> {
+        if self.has_ended(process).await? {
+            return Ok(());
+        }
+        match self.preview_restructure().await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
+            previewed => {
+                for conflict in previewed.iter().flat_map(|preview| &preview.total.conflicts) {
+                    let text = format!("{} could not be recreated: {}", conflict.address, conflict_text(conflict));
+                    self.say(process, Severity::Warning, text).await?;
+                }
+                self.end_process(process, ProcessState::Finished, previewed.map(|preview| json!(preview))).await
+            }
+        }
+    }
+
+    /// What a run would do with all waiting reports, apart from what imports and others bring until then.
+    pub async fn preview_restructure(&self) -> Result<Preview> {
+        let mut reports = Vec::new();
+        for Waiting { import } in self.all::<Waiting>(None).await? {
+            let report = self.need::<Report>(&import.0).await?.value;
+            reports.push(self.report_contents(&report).await?);
+        }
+        let archives: BTreeSet<String> = reports.iter().flat_map(|report| report.user_archives.clone()).collect();
+        let plan = self.plan_addresses(&archives).await?;
+        let is_whole = |report: &Contents| report.user_archives.iter().all(|name| plan.addresses.contains_key(name));
+        let processed = reports.iter().filter(|report| is_whole(report)).count() as u64;
+        let left = reports.len() as u64 - processed;
+        let part = |contents| Part { contents, addresses: plan.addresses.clone() };
+        let surveyed = self.survey(&reports.into_iter().map(part).collect::<Vec<_>>()).await?;
+        let mailboxes = self.preview_mailboxes(&plan, surveyed).await?;
+        let sum = |of: fn(&MailboxPreview) -> u64| mailboxes.iter().map(of).sum();
+        let total = Restructured {
+            reports_processed: processed,
+            reports_left: left,
+            mailboxes_created: sum(|mailbox| u64::from(!mailbox.exists)),
+            folders_created: sum(|mailbox| mailbox.folders_created),
+            placements_created: sum(|mailbox| mailbox.placements_created),
+            conflicts: plan.conflicts,
+        };
+        Ok(Preview { dry_run: true, total, mailboxes })
+    }
+
+    async fn preview_mailboxes(
+        &self,
+        plan: &Plan,
+        mut surveyed: BTreeMap<MailboxAddress, Surveyed>,
+    ) -> Result<Vec<MailboxPreview>> {
+        let mut mailboxes = Vec::new();
+        for (archive, address) in &plan.addresses {
+            let there = self.find::<Mailbox>(address.folded()).await?;
+            let Surveyed { mut folders, mails, placements, there: placed } =
+                surveyed.remove(address).unwrap_or_default();
+            for folder in self.catalog.folders(address).await? {
+                folders.remove(&folder.path);
+            }
+            mailboxes.push(MailboxPreview {
+                address: address.clone(),
+                user_archive: archive.clone(),
+                exists: there.is_some_and(|mailbox| mailbox.value.origin == Origin::Restructure),
+                mails,
+                folders_created: folders.len() as u64,
+                placements_created: placements - placed,
+                placements_there: placed,
+            });
+        }
+        mailboxes.sort_by(|a, b| a.address.cmp(&b.address));
+        Ok(mailboxes)
+    }
+}
