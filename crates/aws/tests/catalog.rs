@@ -2,7 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use std::{collections::BTreeSet, env, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    env,
+    sync::Arc,
+    time::Duration,
+};
 
 use archive::{
     EntryRef, ErrorKind, Flags, ImportId, MailHash, MailboxAddress, MessageRow, PackId, PlacementKey,
@@ -12,6 +17,7 @@ use archive::{
 };
 use aws::{Clients, DynamoCatalog, SystemRandom, testing};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use futures::future::join_all;
 use serde_json::json;
@@ -22,11 +28,17 @@ async fn catalog() -> (Clients, DynamoCatalog, Arc<SteppedClock>) {
     catalog_of(Clients::load(true).await).await
 }
 
-async fn catalog_of(clients: Clients) -> (Clients, DynamoCatalog, Arc<SteppedClock>) {
+/// The name of a new table.
+async fn table(clients: &Clients) -> String {
     let mut name = [0; 8];
     SystemRandom.fill(&mut name);
     let name = format!("catalog-{}", to_hex(&name));
-    testing::create_table(&clients, &name).await.expect("no emulator? run: eval \"$(scripts/emulators start)\"");
+    testing::create_table(clients, &name).await.expect("no emulator? run: eval \"$(scripts/emulators start)\"");
+    name
+}
+
+async fn catalog_of(clients: Clients) -> (Clients, DynamoCatalog, Arc<SteppedClock>) {
+    let name = table(&clients).await;
     let clock = Arc::new(SteppedClock::default());
     let catalog = DynamoCatalog::new(&clients, &name, clock.clone(), &SeededRandom::new(1));
     (clients, catalog, clock)
@@ -151,6 +163,34 @@ async fn flags_survive_a_merge() {
     }
     let expected = |key: &PlacementKey| key.date.unwrap() % 10 == 0;
     assert!(whole(&catalog, &scope).await.iter().all(|key| (key.flags == Flags::parse(["seen"])) == expected(key)));
+}
+
+/// Runs go with their items, those too that a merge has left for whoever still reads them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_was_cleared_leaves_no_items() {
+    let clients = Clients::load(true).await;
+    let name = table(&clients).await;
+    let catalog = DynamoCatalog::new(&clients, &name, Arc::new(SteppedClock::default()), &SeededRandom::new(1));
+    let blocks = async || {
+        let scanned = clients.dynamodb().scan().table_name(&name).send().await.unwrap();
+        let is_block = |item: &&HashMap<String, AttributeValue>| item["pk"].as_s().unwrap().starts_with("R#");
+        scanned.items().iter().filter(is_block).count()
+    };
+    let scope = Scope::Mailbox(mailbox());
+    for batch in 0..11 {
+        catalog.place(&format!("batch {batch}"), &scope, &keys(batch * 10..batch * 10 + 10)).await.unwrap();
+    }
+    assert_eq!(blocks().await, 12, "eight were merged and wait, one has their keys, three are new");
+    assert_eq!(catalog.clear(&scope, 1).await.unwrap(), 80, "a whole run");
+    assert_eq!(catalog.count(&scope).await.unwrap(), 30);
+    assert_eq!(blocks().await, 3);
+    clients.meter().take();
+    assert_eq!(catalog.clear(&scope, 1000).await.unwrap(), 30);
+    let used = clients.meter().take();
+    assert!(used.write_units <= 12.0, "{used:?}: some units a run and two heads");
+    assert_eq!((catalog.clear(&scope, 1000).await.unwrap(), blocks().await), (0, 0));
+    assert_eq!(catalog.place("batch 0", &scope, &keys(0..10)).await.unwrap(), 10, "it is new again");
+    assert!(whole(&catalog, &scope).await == keys(0..10));
 }
 
 /// The limits that DynamoDB has and that a caller never sees: 100 keys and 16 MB a batch, 1 MB a page, 400 KB an item.
