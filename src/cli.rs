@@ -42,7 +42,7 @@ pub(crate) enum Command {
     Restructure(restructure::Restructure),
     /// List the mailboxes
     Mailboxes,
-    /// Add mailboxes
+    /// Mailboxes: add, empty
     #[command(subcommand)]
     Mailbox(mailbox::Mailbox),
     /// List the folders of a mailbox

@@ -93,9 +93,10 @@ impl Wanted {
     pub(crate) fn includes(&self, job: &Job) -> bool {
         match job {
             Job::Import { import, .. } => self.imports.contains(import),
-            Job::Restructure { process: Some(process) } | Job::Preview { process } | Job::Check { process, .. } => {
-                *process == self.process
-            }
+            Job::Restructure { process: Some(process) }
+            | Job::Preview { process }
+            | Job::Empty { process }
+            | Job::Check { process, .. } => *process == self.process,
             Job::Restructure { process: None } | Job::Intake { .. } | Job::Sweep => false,
         }
     }

@@ -1,8 +1,13 @@
-//! `mailbox add`: an empty mailbox by hand.
+//! `mailbox`: an empty one by hand, or one that imports have filled emptied again.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::{client::Client, commands::Outcome, failure::Result};
+use crate::{
+    client::{Client, escaped},
+    commands::Outcome,
+    failure::Result,
+    text,
+};
 
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Mailbox {
@@ -11,10 +16,38 @@ pub(crate) enum Mailbox {
         /// name@domain
         address: String,
     },
+    /// Take the mails of imports out of their target mailbox, once all of them lie in mailboxes of their own
+    Empty {
+        /// name@domain
+        address: String,
+        /// Do it; otherwise say what would be done
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
-pub(crate) async fn run(Mailbox::Add { address }: &Mailbox, client: &Client) -> Result<Outcome> {
-    let mailbox = client.post("/mailboxes", &json!({ "address": address })).await?;
-    let text = format!("mailbox {} added\n", crate::text::cell(&mailbox["address"]));
-    Ok(Outcome::done(mailbox, text))
+pub(crate) async fn run(mailbox: &Mailbox, client: &Client) -> Result<Outcome> {
+    match mailbox {
+        Mailbox::Add { address } => {
+            let mailbox = client.post("/mailboxes", &json!({ "address": address })).await?;
+            let text = format!("mailbox {} added\n", text::cell(&mailbox["address"]));
+            Ok(Outcome::done(mailbox, text))
+        }
+        Mailbox::Empty { address, yes } => {
+            let path = format!("/mailboxes/{}/mails?confirm={yes}", escaped(address));
+            let emptied = client.result(&client.delete(&path).await?).await?;
+            let text = text_of(&emptied);
+            Ok(Outcome::done(emptied, text))
+        }
+    }
+}
+
+fn text_of(emptied: &Value) -> String {
+    let [address, mails, placements, folders] =
+        ["address", "mails", "placements", "folders"].map(|name| text::cell(&emptied[name]));
+    let (verb, hint) =
+        if emptied["dry_run"] == true { ("would leave", "; do it with --yes") } else { ("have left", "") };
+    format!(
+        "{mails} mails ({placements} placements in {folders} folders) {verb} {address}; they stay in the archive{hint}\n"
+    )
 }

@@ -175,6 +175,12 @@ pub(crate) fn an_export_comes_in_and_becomes_mailboxes(half: &impl Half, story: 
     story.assert_recreated_in(&seen);
     assert_eq!(seen.mails(MAILBOX, None).len(), story.mails.len());
 
+    // The target has served its purpose; the mails stay where they belong.
+    assert_eq!(half.json(&admin, &["mailbox", "empty", MAILBOX])["dry_run"], true);
+    assert_eq!(half.json(&admin, &["mailbox", "empty", MAILBOX, "--yes"])["mails"], story.mails.len());
+    assert!(seen.mails(MAILBOX, None).is_empty());
+    story.assert_recreated_in(&seen);
+
     // Once more: everything is there.
     half.upload("clara", &story.volumes()[0]);
     let upload = half.looked_at(&admin, "old-0001.mszip");

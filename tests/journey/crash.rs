@@ -17,7 +17,7 @@ use crate::{
 
 /// Runs a command and kills it, each time a little later, until it comes to its end by itself: its document, and how
 /// often it was killed.
-fn killed_until_done(data: &Data<'_>, arguments: &[&str]) -> (Value, u32) {
+pub(crate) fn killed_until_done(data: &Data<'_>, arguments: &[&str]) -> (Value, u32) {
     for kills in 0.. {
         let mut process = data.start(arguments);
         thread::sleep(Duration::from_millis(5 + 15 * u64::from(kills)));

@@ -1,11 +1,14 @@
-//! Before restructure: what it would do.
+//! Before and after restructure: what it would do, and the target mailbox that is emptied once it is done.
+
+use std::fs;
 
 use serde_json::{Value, json};
 
 use crate::{
+    crash::killed_until_done,
     folder::Data,
     program::{Place, end},
-    source::Story,
+    source::{MAILBOX, Story},
 };
 
 /// Exported and imported.
@@ -58,4 +61,37 @@ fn a_dry_run_says_what_restructure_does() {
     let back = data.json(&["mapping", "reset", "@catchall"], 0);
     assert_eq!((&back["address"], &back["source"]), (&json!("catchall@example.org"), &json!("default")));
     assert_eq!(data.json(&["mapping", "reset", "@catchall"], 4)["error"]["kind"], "not_found");
+}
+
+#[test]
+fn the_target_is_emptied_once_every_mail_lies_where_it_belongs() {
+    let story = imported();
+    let folder = story.data();
+    let data = Data(&folder);
+    let refused = data.json(&["mailbox", "empty", MAILBOX, "--yes"], 5);
+    assert_eq!(refused["error"]["code"], "placements_missing");
+    data.json(&["restructure"], 0);
+    let mails = story.mails.len();
+    let shown = data.json(&["mailbox", "empty", MAILBOX], 0);
+    assert_eq!((&shown["dry_run"], &shown["mails"]), (&json!(true), &json!(mails)));
+    assert_eq!(data.mails(MAILBOX, None).len(), mails);
+    assert!(text(&data, &["mailbox", "empty", MAILBOX]).contains("--yes"));
+
+    let all = data.json(&["check", "--read-data"], 0);
+    let (emptied, _) = killed_until_done(&data, &["mailbox", "empty", MAILBOX, "--yes"]);
+    assert_eq!(emptied["dry_run"], false);
+    assert!(data.mails(MAILBOX, None).is_empty());
+    let checked = data.json(&["check", "--read-data"], 0);
+    assert_eq!((&checked["messages"], &checked["balanced"]), (&all["messages"], &json!(true)));
+    assert_eq!(checked["placements"].as_u64().unwrap() + mails as u64, all["placements"].as_u64().unwrap());
+    story.assert_recreated();
+
+    for ending in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(folder.join(format!("catalogue.sqlite{ending}")));
+    }
+    assert_eq!(data.json(&["rebuild"], 0), checked);
+    assert!(data.mails(MAILBOX, None).is_empty());
+    story.assert_recreated();
+    assert_eq!(data.json(&["mailbox", "empty", MAILBOX, "--yes"], 0)["mails"], 0);
+    assert_eq!(data.json(&["mailbox", "empty", "nobody@example.org"], 4)["error"]["kind"], "not_found");
 }

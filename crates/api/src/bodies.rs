@@ -17,7 +17,7 @@ pub use access::{
 pub use door::{Door, DoorMode, DoorState, OpenDoor};
 pub use import::{FailedEntry, Import, ImportState, NotMail, StartImports, Started};
 pub use mail::{
-    Attachment, EditMapping, Folder, FolderParams, Mail, MailPage, MailParams, Mailbox, MappingRow,
+    Attachment, EditMapping, EmptyParams, Folder, FolderParams, Mail, MailPage, MailParams, Mailbox, MappingRow,
     NewMailbox, Origin, Shown,
 };
 pub use process::{

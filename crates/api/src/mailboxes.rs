@@ -15,9 +15,10 @@ use axum::{
 
 use crate::{
     Problem,
-    bodies::{Folder, FolderParams, Mailbox, NewMailbox, Origin},
+    bodies::{EmptyParams, Folder, FolderParams, Mailbox, NewMailbox, Origin, ProcessStarted},
     extract::{self, ListParams, Params, PathText},
     guard::Caller,
+    processes::accepted,
     router::App,
 };
 
@@ -77,6 +78,24 @@ pub(crate) async fn get(
         return Err(Error::not_found(format!("mailbox {:?} does not exist", address.folded())).into());
     }
     Ok(Json(app.archive.mailbox(&address).await?.into()))
+}
+
+/// Empty the target mailbox of imports
+///
+/// Takes out what imports have placed in it; the mails stay in the archive and in all other mailboxes. The process ends with
+/// what was taken out, or without `confirm` with what would be. It fails, and says why, while an import into the mailbox is
+/// under way, while restructure has not placed all of its mails, or if a mail lies in no other mailbox.
+#[utoipa::path(delete, path = "/api/v1/mailboxes/{address}/mails", tag = "mailboxes", operation_id = "empty_mailbox",
+    params(("address" = String, Path), EmptyParams),
+    responses((status = 202, description = "Queued", body = ProcessStarted)))]
+pub(crate) async fn empty(
+    State(app): State<App>,
+    Caller(caller): Caller,
+    PathText(address): PathText,
+    Params(params): Params<EmptyParams>,
+) -> Result<Response, Problem> {
+    let address = MailboxAddress::parse(&address)?;
+    Ok(accepted(app.archive.start_emptying(&address, params.confirm, &caller.name).await?))
 }
 
 /// The mailboxes that a caller may know of: an Admin grants them, and so sees all names, but no mail.

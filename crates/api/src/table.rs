@@ -96,6 +96,7 @@ fn mail_rows() -> Vec<Row> {
         (MAILBOXES, routes!(mailboxes::list)),
         (ADMIN, routes!(mailboxes::add)),
         (MAILBOXES, routes!(mailboxes::get)),
+        (ADMIN, routes!(mailboxes::empty)),
         (MAIL, routes!(mailboxes::folders)),
         (MAIL, routes!(mailboxes::folders_of)),
         (MAIL, routes!(mails::list)),

@@ -26,6 +26,8 @@ pub enum Job {
     Restructure { process: Option<ProcessId> },
     /// Show what a run of restructure would do.
     Preview { process: ProcessId },
+    /// Take the mails of imports out of their target mailbox, as somebody has asked for.
+    Empty { process: ProcessId },
     /// Compare catalogue and objects.
     Check {
         process: ProcessId,
@@ -58,6 +60,10 @@ pub async fn give_up(archive: &Archive, job: &Job, error: Error) -> Result<()> {
         Job::Restructure { process: Some(process) } | Job::Preview { process } | Job::Check { process, .. } => {
             archive.end_process(process, ProcessState::Failed, Err(error)).await
         }
+        Job::Empty { process } => {
+            archive.end_process(process, ProcessState::Failed, Err(error)).await?;
+            archive.give_up_emptying(process).await
+        }
         Job::Restructure { process: None } | Job::Intake { .. } | Job::Sweep => Ok(()),
     }
 }
@@ -70,6 +76,7 @@ pub async fn run(archive: &Archive, job: &Job, deadline: Duration) -> Result<()>
         Job::Import { import, shard } => archive.run_import(import, *shard, deadline).await,
         Job::Restructure { process } => archive.run_restructure(process.as_ref(), deadline).await,
         Job::Preview { process } => archive.run_preview(process).await,
+        Job::Empty { process } => archive.run_emptying(process, deadline).await,
         Job::Check { process, read_data, repair } => {
             archive.run_check(process, Depth { read_data: *read_data, repair: *repair }).await
         }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{
     Archive, Error, ErrorKind, MailHash, Result,
     access::{Grant, Group, User},
-    mailbox::Mailbox,
+    mailbox::{Emptied, Mailbox},
     mapping::Mapping,
     ports::{Expect, ObjectKey, PutMode},
     records::Record,
@@ -21,7 +21,7 @@ use crate::{
 
 pub(crate) const PREFIX: &str = "records/";
 /// Every kind of which [`Record::KEPT`] is true.
-pub(crate) const KINDS: [&str; 5] = [Mailbox::KIND, Mapping::KIND, User::KIND, Group::KIND, Grant::KIND];
+pub(crate) const KINDS: [&str; 6] = [Mailbox::KIND, Emptied::KIND, Mapping::KIND, User::KIND, Group::KIND, Grant::KIND];
 /// Says that every record of these kinds has its object.
 const MARK: &str = "store.json";
 const MARK_TEXT: &str = "{\"format\": \"postkahn store\", \"version\": 2}\n";

@@ -61,6 +61,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use hash::MailHash;
 pub use lease::Worker;
 pub use mail_list::{MailPage, MailQuery, MailView};
+pub use mailbox::Emptying;
 pub use mapping::{Conflict, MappingRow, MappingSource};
 pub use message::{
     EntryRef, Flags, FolderPath, ImportId, Location, MessageRow, PackId, Place, PlacementKey, ProcessId,

@@ -1,5 +1,14 @@
-//! Mailboxes: their own rows, and what lies in them.
+//! Mailboxes: their own rows, what lies in them, and how those are emptied that imports have filled.
 
+mod elsewhere;
+mod emptied;
+mod empty;
+mod task;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use emptied::Emptied;
+pub use empty::Emptying;
 use serde::{Deserialize, Serialize};
 
 use crate::{Archive, Error, ErrorKind, MailboxAddress, Result, ports::Scope, records::Record};

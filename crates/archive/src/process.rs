@@ -65,7 +65,7 @@ impl From<&Error> for Failure {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Process {
     pub id: ProcessId,
-    /// `import`, `restructure`, `preview`, `check`, `sweep`.
+    /// `import`, `restructure`, `preview`, `empty`, `check`, `sweep`.
     pub kind: String,
     /// What it is about, for people: file names, a mailbox.
     pub title: String,

@@ -1,10 +1,10 @@
 //! Rebuild: the catalogue made anew from the objects alone.
 //!
-//! What comes back: mailboxes, mapping, users, groups and grants; packs, imports and their reports; mails with dates,
-//! flags and locations; folders and placements; results of processes that were too long for a row. What does not: sessions,
-//! the process log, uploads (those that are there are found again), choices that further volumes start by themselves, and
-//! whether the schedule was switched off. An import that was under way ends as failed: what it had brought is placed, and
-//! its volume can be imported again.
+//! What comes back: mailboxes, and which of them were emptied; mapping, users, groups and grants; packs, imports and their
+//! reports; mails with dates, flags and locations; folders and placements; results of processes that were too long for a
+//! row. What does not: sessions, the process log, uploads (those that are there are found again), choices that further volumes
+//! start by themselves, and whether the schedule was switched off. An import that was under way ends as failed: what it had
+//! brought is placed, and its volume can be imported again.
 
 #[cfg(test)]
 mod tests;

@@ -58,7 +58,9 @@ impl QueueName {
         match job {
             Job::Intake { .. } => Self::Uploads,
             Job::Import { .. } => Self::Imports,
-            Job::Restructure { .. } | Job::Preview { .. } | Job::Check { .. } | Job::Sweep => Self::Tasks,
+            Job::Restructure { .. } | Job::Preview { .. } | Job::Empty { .. } | Job::Check { .. } | Job::Sweep => {
+                Self::Tasks
+            }
         }
     }
 

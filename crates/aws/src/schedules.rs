@@ -50,7 +50,7 @@ impl Scheduler {
         let function = match job {
             Job::Restructure { .. } => &self.settings.restructure_function,
             Job::Sweep => &self.settings.sweep_function,
-            Job::Intake { .. } | Job::Import { .. } | Job::Preview { .. } | Job::Check { .. } => {
+            Job::Intake { .. } | Job::Import { .. } | Job::Preview { .. } | Job::Empty { .. } | Job::Check { .. } => {
                 return Err(Error::invalid("only restructure and sweep can be scheduled"));
             }
         };

@@ -30,6 +30,16 @@ pub struct NewMailbox {
     pub address: String,
 }
 
+/// Whether to do it, or to show what would be done.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct EmptyParams {
+    /// Without it nothing is taken out.
+    #[serde(default)]
+    pub confirm: bool,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Folder {
     /// Names, without the user archive; empty for what lies in the mailbox itself.

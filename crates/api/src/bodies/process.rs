@@ -30,7 +30,7 @@ pub enum ProcessState {
 pub struct Process {
     /// Sorts by time of start.
     pub id: String,
-    /// `import`, `restructure`, `preview`, `check`, `sweep`.
+    /// `import`, `restructure`, `preview`, `empty`, `check`, `sweep`.
     pub kind: String,
     /// What it is about, for people.
     pub title: String,

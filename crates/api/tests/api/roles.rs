@@ -66,7 +66,9 @@ fn only_these_are_open() {
 fn an_admin_sees_no_mail_and_a_reader_changes_nothing() {
     for route in api::access() {
         let Needs::Any(roles) = route.needs else { continue };
-        if route.path.contains("mails") || route.path.contains("folders") {
+        // Who empties a mailbox sees nothing of what was in it.
+        let is_look = route.method == "GET";
+        if is_look && (route.path.contains("mails") || route.path.contains("folders")) {
             assert!(!roles.contains(&Role::Admin) && !roles.contains(&Role::Auditor), "{route:?}");
         }
         if roles.contains(&Role::Reader) || roles.contains(&Role::Auditor) {

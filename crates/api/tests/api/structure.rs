@@ -1,4 +1,4 @@
-//! What restructure would do, over HTTP.
+//! What restructure would do, and the target mailbox that is emptied, over HTTP.
 
 use serde_json::{Value, json};
 
@@ -40,4 +40,28 @@ async fn the_mapping_is_reset_and_says_who_is_in_the_way() {
     let row = world.call(By::Operator, "DELETE", "/api/v1/mapping/bob", None).await.expect(200);
     assert_eq!((&row["source"], &row["conflict"]), (&json!("default"), &json!(false)));
     assert_eq!(world.call(By::Operator, "DELETE", "/api/v1/mapping/a/b", None).await.status, 404);
+}
+
+#[tokio::test]
+async fn an_admin_empties_the_target_and_the_log_says_who() {
+    let world = imported().await;
+    let admin = world.token("chef", "admins").await;
+    let path = format!("/api/v1/mailboxes/{TARGET}/mails");
+    let started = world.call(By::Token(&admin), "DELETE", &path, None).await.expect(202);
+    assert_eq!(ended(&world, started).await["error"]["code"], "placements_missing");
+    world.call(By::Operator, "POST", "/api/v1/restructure", None).await.expect(202);
+    world.work().await;
+    for confirmed in [false, true] {
+        let path = format!("{path}?confirm={confirmed}");
+        let started = world.call(By::Token(&admin), "DELETE", &path, None).await.expect(202);
+        let process = ended(&world, started).await;
+        let expected = json!({ "address": TARGET, "dry_run": !confirmed, "mails": 7, "placements": 7, "folders": 1 });
+        assert_eq!((&process["result"], &process["by"]), (&expected, &json!("chef")));
+        let left = world.get(By::Operator, &format!("/api/v1/mailboxes/{TARGET}")).await.expect(200)["mails"].clone();
+        assert_eq!(left, if confirmed { 0 } else { 7 });
+    }
+    let recreated = world.call(By::Token(&admin), "DELETE", "/api/v1/mailboxes/anna@firma.example/mails", None).await;
+    assert_eq!(recreated.problem(), (400, "invalid".into()));
+    let odd = world.call(By::Token(&admin), "DELETE", &format!("{path}?yes=true"), None).await;
+    assert_eq!(odd.status, 400);
 }

@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use super::{Findings, Remedy};
 use crate::{
-    Archive, ErrorKind, FolderPath, MailboxAddress, Result,
+    Archive, ErrorKind, FolderPath, ImportId, MailboxAddress, Result,
     import::{FailedEntry, FailureRow, Import, ImportState, REPORTS, Report, Waiting},
     inventory::{Inventory, SLICES},
     kept::{self, Kept},
-    mailbox::Mailbox,
+    mailbox::{Emptied, Mailbox},
     ports::{Document, Scope},
     records::Record,
     restructure::PLACEMENTS,
@@ -50,7 +50,9 @@ impl Archive {
         let was_quiet = self.is_quiet().await?;
         let before = self.told_so_far().await?;
         let inventory = self.take_inventory().await?;
-        let in_part = inventory.imports.values().flat_map(|ended| ended.in_part.iter().cloned()).collect();
+        let mut in_part: BTreeSet<_> =
+            inventory.imports.values().flat_map(|ended| ended.in_part.iter().cloned()).collect();
+        in_part.extend(self.emptied_by_rows_alone(&inventory).await?);
         let settled =
             was_quiet && inventory.is_exact() && self.is_quiet().await? && before == self.told_so_far().await?;
         let mut comparison = Comparison { inventory, settled, in_part };
@@ -68,8 +70,20 @@ impl Archive {
         Ok(comparison)
     }
 
-    /// Whether every import has ended well: one that did not may have left more in the catalogue than its slices say.
+    /// Mailboxes that were emptied by what the catalogue says, while the object that should say it is damaged or gone.
+    async fn emptied_by_rows_alone(&self, inventory: &Inventory) -> Result<BTreeSet<MailboxAddress>> {
+        let is_told = |id: &ImportId| inventory.imports.get(id).is_none_or(|ended| ended.is_emptied);
+        let rows = self.all::<Emptied>(None).await?.into_iter();
+        let untold = rows.filter(|emptied| !emptied.imports.iter().all(is_told));
+        Ok(untold.map(|emptied| emptied.mailbox).collect())
+    }
+
+    /// Whether no mailbox is being emptied, and every import has ended well: one that did not may have left more in the
+    /// catalogue than its slices say.
     async fn is_quiet(&self) -> Result<bool> {
+        if self.is_emptying().await? {
+            return Ok(false);
+        }
         let ended = |import: &Import| import.finished.is_some() && import.state == ImportState::Finished;
         Ok(self.all::<Import>(None).await?.iter().all(ended))
     }
@@ -206,12 +220,7 @@ impl Archive {
         Ok(())
     }
 
-    async fn compare_failures(
-        &self,
-        inventory: &Inventory,
-        id: &crate::ImportId,
-        findings: &mut Findings,
-    ) -> Result<()> {
+    async fn compare_failures(&self, inventory: &Inventory, id: &ImportId, findings: &mut Findings) -> Result<()> {
         let told: BTreeMap<u64, &FailedEntry> =
             inventory.failures.get(id).into_iter().flatten().map(|entry| (entry.number, entry)).collect();
         let mut rows: BTreeMap<u64, FailedEntry> =

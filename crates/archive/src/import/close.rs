@@ -18,7 +18,7 @@ use crate::{
 /// How often restructure runs once the first import has finished.
 pub(crate) const RESTRUCTURE_MINUTES: u32 = 15;
 pub(crate) const RESTRUCTURE: &str = "restructure";
-/// An import that another worker closes is looked at again after so long.
+/// An import that another worker closes, or whose target is being emptied, is looked at again after so long.
 const RETRY: Duration = Duration::from_secs(30);
 
 impl Archive {
@@ -28,6 +28,10 @@ impl Archive {
         let again = Job::Import { import: id.clone(), shard: 0 };
         let Some(mut lease) = self.take_closing(id).await? else { return self.queue.send(&again, RETRY).await };
         let import = self.need::<Import>(&id.0).await?.value;
+        if import.finished.is_none() && self.is_being_emptied(&import.mailbox).await? {
+            lease.release(self, |_| {}).await?;
+            return self.queue.send(&again, RETRY).await;
+        }
         let closed = match import.finished {
             // Somebody has closed it before the lease was ours.
             Some(_) => Ok(true),

@@ -30,6 +30,8 @@ pub(crate) struct Ended {
     pub(crate) addresses: BTreeMap<String, BTreeSet<MailboxAddress>>,
     /// Mailboxes of plans that were carried out in part only, or are being carried out.
     pub(crate) in_part: BTreeSet<MailboxAddress>,
+    /// Its mails were taken out of its target.
+    pub(crate) is_emptied: bool,
     told: Vec<Told>,
     objects: Vec<ObjectKey>,
 }
@@ -47,6 +49,7 @@ impl Ended {
             row: contents.row,
             addresses: BTreeMap::new(),
             in_part: BTreeSet::new(),
+            is_emptied: false,
             told: Vec::new(),
             objects: Vec::new(),
         }
@@ -103,6 +106,11 @@ impl Archive {
                     }
                 }
                 Err(error) => faults.push(readable(error)?),
+            }
+        }
+        for import in self.emptied_by_objects().await? {
+            if let Some(ended) = imports.get_mut(&import) {
+                ended.is_emptied = true;
             }
         }
         imports.values_mut().for_each(Ended::settle);

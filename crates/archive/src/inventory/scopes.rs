@@ -45,6 +45,10 @@ impl Scopes {
     /// Where a mail of this import lies, as far as this import is the reason.
     pub(super) fn of(&mut self, ended: &Ended, placed: &Placed) -> Vec<u32> {
         let mut lists = self.target(ended, &placed.folders);
+        if ended.is_emptied {
+            // The folders stay.
+            lists = [self.whole()].into();
+        }
         for location in &placed.locations {
             let Some((archive, path)) = location.split_first() else { continue };
             for address in ended.addresses.get(archive).into_iter().flatten() {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Kinds of rows of work in hand, which do not come back.
-const WORKING: [&str; 12] = [
+const WORKING: [&str; 14] = [
     "process ",
     "line/",
     "refused/",
@@ -28,6 +28,8 @@ const WORKING: [&str; 12] = [
     "closing ",
     "turn ",
     "restructure-asked ",
+    "emptying ",
+    "emptying-asked ",
     "auto-start ",
     "upload ",
     "session ",

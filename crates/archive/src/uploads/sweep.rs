@@ -32,6 +32,7 @@ impl Archive {
         self.expire_choices().await?;
         self.wake_imports().await?;
         self.wake_restructure().await?;
+        self.wake_emptying().await?;
         for upload in self.uploads().await? {
             if self.uploads.head(&upload.key).await?.is_none() {
                 self.forget_upload(&upload.key, &upload.etag).await?;
