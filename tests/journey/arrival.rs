@@ -165,6 +165,8 @@ pub(crate) fn an_export_comes_in_and_becomes_mailboxes(half: &impl Half, story: 
     assert_eq!(half.ask("GET", "/uploads", &admin, &Value::Null).1, json!([]));
     let (_, schedules) = half.ask("GET", "/schedules", &admin, &Value::Null);
     assert!(schedules.as_array().unwrap().iter().any(|s| s["id"] == "restructure" && s["every_minutes"] == 15));
+    let mapping = half.json(&admin, &["mapping", "list"]);
+    assert!(mapping.as_array().unwrap().iter().all(|row| row["mails_waiting"].as_u64() > Some(0)), "{mapping}");
     let shown = half.json(&admin, &["restructure", "--dry-run"]);
     let done = half.json(&admin, &["restructure"]);
     assert_eq!(done["reports_left"], 0);
