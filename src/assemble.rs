@@ -35,9 +35,7 @@ impl Place {
         let landings = Arc::new(Landings::open(&config.data.join("uploads/partial"), local.uploads.clone())?);
         let archive = archive_of(&local, config);
         archive.keep_older_records().await?;
-        if let Some(password) = archive.create_first_user().await? {
-            first_password::keep(&config.data, &password)?;
-        }
+        first_password::make_first_user(&archive, &config.data).await?;
         Ok(Self { archive, local, landings })
     }
 

@@ -1,7 +1,7 @@
 //! The admin's first password, kept beside the archive until it is changed.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
@@ -19,18 +19,30 @@ fn path_in(data: &Path) -> PathBuf {
     data.join("initial-admin-password")
 }
 
-/// Writes the password where only the folder's owner reads it.
-pub(crate) fn keep(data: &Path, password: &str) -> Result<()> {
-    let path = path_in(data);
+/// Makes the first user of a new archive. The password is kept before it counts: whenever this is cut off, the next start
+/// goes on with it.
+pub(crate) async fn make_first_user(archive: &Archive, data: &Path) -> Result<()> {
+    if !archive.is_new().await? {
+        return Ok(());
+    }
+    if kept(data)?.is_none() {
+        keep(data, &archive.new_password())?;
+    }
+    let password = kept(data)?.ok_or_else(|| Error::conflict("the first password was removed just now"))?;
+    archive.create_first_user(&password).await
+}
+
+/// Writes the password, whole or not at all, where only the folder's owner reads it.
+fn keep(data: &Path, password: &str) -> Result<()> {
+    let (path, new) = (path_in(data), data.join("initial-admin-password.new"));
     let write = || {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         writeln!(file, "{password}")?;
-        file.sync_all()
+        file.sync_all()?;
+        fs::rename(&new, &path)?;
+        File::open(data)?.sync_all()
     };
-    write().map_err(|error| {
-        let text = format!("{} could not be written", path.display());
-        Error::unavailable(text).hint("then: postkahn user reset admin").caused_by(error)
-    })
+    write().map_err(|error| Error::unavailable(format!("{} could not be written", path.display())).caused_by(error))
 }
 
 /// The password that is kept; none if it was changed.

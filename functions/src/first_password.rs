@@ -22,7 +22,7 @@ const KEY: &str = "initial-admin-password";
 /// Makes the first user of a new archive. The password is kept before it counts, so that none is lost however often
 /// this is cut off, and several functions that start at a time agree on one.
 pub async fn make_first_user(archive: &Archive) -> Result<()> {
-    if !archive.has_no_user().await? {
+    if !archive.is_new().await? {
         return Ok(());
     }
     let made = format!("{}\n", archive.new_password());
@@ -31,7 +31,7 @@ pub async fn make_first_user(archive: &Archive) -> Result<()> {
         _ => {}
     }
     let kept = kept(archive).await?.ok_or_else(|| Error::conflict("the first password was changed just now"))?;
-    archive.create_first_user_with(&kept).await?;
+    archive.create_first_user(&kept).await?;
     tracing::info!("the archive is new: the first password of admin lies in the archive's bucket as {KEY}");
     Ok(())
 }

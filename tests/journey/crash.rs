@@ -3,15 +3,17 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
+    arrival::Half as _,
     folder::Data,
     program::Place,
+    server::{Machine, Server, Sftp},
     source::{MAILBOX, Story},
 };
 
@@ -79,4 +81,22 @@ fn what_was_killed_goes_on() {
     assert_eq!(done["reports_left"], 0);
     assert_eq!(state(&calm), state(&data));
     story.assert_recreated();
+}
+
+/// Whenever the first start is killed, the next one has an admin whose password is kept.
+#[test]
+fn a_first_start_that_was_killed_locks_nobody_out() {
+    let begun = Instant::now();
+    Data(TempDir::new().unwrap().path()).json(&["mailboxes"], 0);
+    let whole = begun.elapsed();
+    for part in 1..=8 {
+        let story = Story::new(0, 0);
+        let mut first = Data(&story.data()).start(&["mailboxes"]);
+        thread::sleep(whole * part / 8);
+        let _ = first.kill();
+        let _ = first.wait();
+        let (server, sftp) = (Server::start(&story), Sftp::new(&story));
+        Machine { story: &story, server: &server, sftp: &sftp }.first_login();
+        server.stop();
+    }
 }

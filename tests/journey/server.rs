@@ -34,6 +34,7 @@ impl Server {
 
     pub(crate) fn start_at(story: &Story, sftp: &str) -> Self {
         let data = story.data();
+        let is_first = !fs::exists(data.join("keys/sftp-host-key")).unwrap();
         let arguments = Data(&data).arguments(&["serve", "--http", "127.0.0.1:0", "--sftp", sftp]);
         let mut process = command(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -41,7 +42,6 @@ impl Server {
         let door = lines.next().unwrap();
         let (sftp, fingerprint) = door.strip_prefix("sftp: ").unwrap().split_once(' ').unwrap();
         let (sftp, fingerprint) = (sftp.to_owned(), fingerprint.to_owned());
-        let is_first = fs::exists(data.join("initial-admin-password")).unwrap();
         let first_password =
             is_first.then(|| lines.next().unwrap().strip_prefix("admin password: ").unwrap().to_owned());
         Self { process, http, sftp, fingerprint, first_password }
@@ -81,14 +81,24 @@ impl Sftp {
     }
 
     pub(crate) fn run(&self, user: &str, server: &Server, batch: &str) -> Ended {
+        end(self.command(user, &server.sftp, batch))
+    }
+
+    /// To be run against the server at `door`: `host:port`.
+    pub(crate) fn command(&self, user: &str, door: &str, batch: &str) -> Command {
         let Self { folder } = self;
         fs::write(format!("{folder}/batch"), batch).unwrap();
-        let (host, port) = server.sftp.rsplit_once(':').unwrap();
+        let (host, port) = door.rsplit_once(':').unwrap();
         let mut command = Command::new("sftp");
         command.args(["-b", &format!("{folder}/batch"), "-F", "/dev/null", "-P", port, "-i", &format!("{folder}/key")]);
         command.args(["-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=accept-new"]);
         command.args(["-o", &format!("UserKnownHostsFile={folder}/known"), &format!("{user}@{host}")]);
-        end(command)
+        command
+    }
+
+    /// The file that has it.
+    pub(crate) fn public_key(&self) -> String {
+        format!("{}/key.pub", self.folder)
     }
 
     fn fingerprint(&self) -> String {
@@ -115,7 +125,7 @@ impl Half for Machine<'_> {
     }
 
     fn key(&self) -> String {
-        format!("{}/key.pub", self.sftp.folder)
+        self.sftp.public_key()
     }
 
     fn lets_in(&self, user: &str) -> bool {

@@ -33,7 +33,7 @@ fn event(username: &str, password: Option<&str>) -> LoginEvent {
 
 async fn archive_with(users: Vec<NewUser>) -> Archive {
     let archive = Memory::new(1).archive();
-    archive.create_first_user().await.unwrap();
+    archive.create_first_user("the first one").await.unwrap();
     for user in users {
         archive.add_user(user).await.unwrap();
     }

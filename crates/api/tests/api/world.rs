@@ -78,7 +78,7 @@ impl World {
     pub(crate) async fn over(memory: Memory, change: impl FnOnce(Options) -> Options) -> Self {
         let mut archive = memory.archive();
         archive.domain = Some(archive::Domain::parse("firma.example").unwrap());
-        archive.create_first_user().await.unwrap();
+        archive.create_first_user("the first one").await.unwrap();
         let landing = MemoryLanding::new(memory.uploads.clone(), memory.clock.clone());
         let options = Options { landing: Some(Arc::new(landing)), ..Options::default() };
         let router = api::router(archive.clone(), change(options));

@@ -99,7 +99,7 @@ mod tests {
     async fn archive() -> (std::sync::Arc<Memory>, Archive) {
         let memory = std::sync::Arc::new(Memory::new(1));
         let archive = memory.archive();
-        archive.create_first_user().await.unwrap();
+        archive.create_first_user("the first one").await.unwrap();
         let user = NewUser {
             name: "u".into(),
             groups: ["compliance".to_owned()].into(),

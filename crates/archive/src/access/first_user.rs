@@ -8,23 +8,11 @@ const GROUPS: [(&str, Role); 4] =
     [("admins", Role::Admin), ("compliance", Role::Compliance), ("readers", Role::Reader), ("auditors", Role::Auditor)];
 
 impl Archive {
-    /// The user `admin` and the four groups of a new archive; answers the admin's first password if it was made now. An
-    /// archive that has lost its catalogue is not new: whom it knows, its objects say.
-    pub async fn create_first_user(&self) -> Result<Option<String>> {
-        if self.has_no_user().await? && self.has_lost_its_users().await? {
-            return Ok(None);
-        }
-        self.create_groups().await?;
-        if self.find::<User>(ADMIN).await?.is_some() {
-            return Ok(None);
-        }
-        let new = NewUser { name: ADMIN.into(), groups: vec!["admins".into()], ..NewUser::default() };
-        Ok(self.add_user(new).await?.password)
-    }
-
-    /// Whether the archive is new: it has no user at all.
-    pub async fn has_no_user(&self) -> Result<bool> {
-        Ok(self.catalog.list(User::KIND, None, 1).await?.is_empty())
+    /// Whether the archive has no user and never had one. One that has lost its catalogue is not new: whom it knows, its
+    /// objects say.
+    pub async fn is_new(&self) -> Result<bool> {
+        let has_no_user = self.catalog.list(User::KIND, None, 1).await?.is_empty();
+        Ok(has_no_user && !self.has_lost_its_users().await?)
     }
 
     async fn has_lost_its_users(&self) -> Result<bool> {
@@ -36,9 +24,9 @@ impl Archive {
         Ok(true)
     }
 
-    /// As [`Self::create_first_user`], with a password that was kept somewhere before: where the process that makes the
-    /// user may end at any moment, and several may make it at a time. Safe to repeat.
-    pub async fn create_first_user_with(&self, password: &str) -> Result<()> {
+    /// The user `admin` and the four groups of a new archive, with a password that was kept somewhere before: the process
+    /// that makes the user may end at any moment, and several may make it at a time. Safe to repeat.
+    pub async fn create_first_user(&self, password: &str) -> Result<()> {
         self.create_groups().await?;
         let new = NewUser { name: ADMIN.into(), groups: vec!["admins".into()], ..NewUser::default() };
         match self.add_user_with(new, Some(password.to_owned())).await {
@@ -47,7 +35,7 @@ impl Archive {
         }
     }
 
-    /// A password for [`Self::create_first_user_with`].
+    /// A password for [`Self::create_first_user`].
     pub fn new_password(&self) -> String {
         self.random_password()
     }
@@ -69,20 +57,31 @@ impl Archive {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::archive;
+    use crate::{access::NewUser, testing::archive};
 
     #[tokio::test]
     async fn a_password_that_was_kept_counts_however_often_it_is_given() {
         let archive = archive();
-        assert!(archive.has_no_user().await.unwrap());
+        assert!(archive.is_new().await.unwrap());
         let password = archive.new_password();
-        archive.create_first_user_with(&password).await.unwrap();
-        archive.create_first_user_with("another").await.unwrap();
-        assert!(!archive.has_no_user().await.unwrap());
+        archive.create_first_user(&password).await.unwrap();
+        archive.create_first_user("another").await.unwrap();
+        assert!(!archive.is_new().await.unwrap());
         let error = archive.login("admin", &password, None).await.unwrap_err();
         assert_eq!(error.machine_code(), "password_change_needed");
         archive.login("admin", &password, Some("a long password")).await.unwrap();
-        archive.create_first_user_with(&password).await.unwrap();
+        archive.create_first_user(&password).await.unwrap();
         archive.login("admin", "a long password", None).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_admin_who_was_removed_is_not_made_again() {
+        let archive = archive();
+        archive.create_first_user("the first one").await.unwrap();
+        let groups = vec!["admins".into()];
+        let other = NewUser { name: "eva".into(), groups, password: Some("another".into()), ..NewUser::default() };
+        archive.add_user(other).await.unwrap();
+        archive.remove_user("admin").await.unwrap();
+        assert!(!archive.is_new().await.unwrap());
     }
 }

@@ -207,7 +207,7 @@ mod tests {
 
     async fn with(groups: &[&str], new: NewUser) -> Archive {
         let archive = archive();
-        archive.create_first_user().await.unwrap();
+        archive.create_first_user("the first one").await.unwrap();
         let groups = groups.iter().map(|g| (*g).to_owned()).collect();
         archive.add_user(NewUser { name: "u".into(), groups, ..new }).await.unwrap();
         archive

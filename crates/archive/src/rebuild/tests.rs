@@ -36,7 +36,7 @@ const WORKING: [&str; 14] = [
 ];
 
 /// The rows that must come back. A pack's fence and the last touch of an import are of no use any more.
-fn lasting(memory: &Memory) -> BTreeMap<String, String> {
+pub(crate) fn lasting(memory: &Memory) -> BTreeMap<String, String> {
     let rows = memory.catalog.dump().into_iter();
     let lasting = rows.filter(|(id, _)| !WORKING.iter().any(|kind| id.starts_with(kind)));
     let without = |text: String, name: &str| -> String {
@@ -56,7 +56,7 @@ fn rebuilt(memory: &Memory, archive: &Archive) -> (Memory, Archive) {
 /// An archive with what can be in one: two exports, copies, a failed entry, flags, mapping, users, grants.
 async fn busy() -> World {
     let mut world = world(Some("secret"));
-    world.archive.create_first_user().await.unwrap();
+    world.archive.create_first_user("the first one").await.unwrap();
     let address = |text| MailboxAddress::parse(text).unwrap();
     world.archive.add_mailbox(&address("by-hand@firma.example")).await.unwrap();
     world.import(Some("secret")).await;

@@ -113,7 +113,7 @@ impl Server {
 }
 
 async fn people(archive: &Archive, key: &str) {
-    archive.create_first_user().await.unwrap();
+    archive.create_first_user("the first one").await.unwrap();
     let person = |name: &str, group: &str| NewUser {
         name: name.into(),
         groups: vec![group.into()],
