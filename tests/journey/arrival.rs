@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     net::TcpStream,
     time::{Duration, Instant},
 };
@@ -35,19 +35,7 @@ pub(crate) trait Half {
     /// One request and the document of its answer.
     fn ask(&self, method: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let address = self.address();
-        let mut stream = TcpStream::connect(address).unwrap();
-        write!(
-            stream,
-            "{method} /api/v1{path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap_or_default())
+        request(self.address(), method, path, token, body.as_bytes()).unwrap()
     }
 
     fn log_in(&self, login: &Value) -> String {
@@ -107,6 +95,24 @@ pub(crate) trait Half {
             Some(import).filter(|import| import["state"] == "finished")
         })
     }
+}
+
+/// One request and the document of its answer, null if it has none; an error where the connection breaks off.
+pub(crate) fn request(address: &str, method: &str, path: &str, token: &str, body: &[u8]) -> io::Result<(u16, Value)> {
+    let mut stream = TcpStream::connect(address)?;
+    write!(
+        stream,
+        "{method} /api/v1{path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )?;
+    stream.write_all(body)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let cut_off = || io::Error::from(io::ErrorKind::UnexpectedEof);
+    let (head, document) = answer.split_once("\r\n\r\n").ok_or_else(cut_off)?;
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(cut_off)?;
+    Ok((status, serde_json::from_str(document).unwrap_or_default()))
 }
 
 /// Asks again and again, at most a minute and a half.

@@ -10,6 +10,7 @@ mod failure;
 mod folder;
 mod foreign;
 mod house;
+mod kills;
 mod night;
 mod program;
 mod queries;

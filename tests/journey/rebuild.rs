@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What somebody sees of an archive.
-fn seen(data: &Data<'_>) -> Value {
+pub(crate) fn seen(data: &Data<'_>) -> Value {
     let mut seen =
         vec![data.json(&["mailboxes"], 0), data.json(&["user", "list"], 0), data.json(&["mapping", "list"], 0)];
     for mailbox in seen[0].as_array().unwrap().clone() {
