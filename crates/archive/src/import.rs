@@ -109,6 +109,9 @@ impl Tally {
 pub struct Import {
     pub id: ImportId,
     pub process: ProcessId,
+    /// The processes of earlier starts that were cut off, the last ones: they end with the import at the latest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<ProcessId>,
     pub source: Source,
     pub etag: ETag,
     pub size_bytes: u64,

@@ -266,8 +266,8 @@ impl Archive {
 /// Apart from who has worked on it last, and on which file: a worker may end after the report was written, and the next one
 /// goes on.
 fn is_told_by(row: &Import, told: &Import) -> bool {
-    let Import { process, source, etag, touched, .. } = told.clone();
-    Import { process, source, etag, touched, ..row.clone() } == *told
+    let Import { process, earlier, source, etag, touched, .. } = told.clone();
+    Import { process, earlier, source, etag, touched, ..row.clone() } == *told
 }
 
 impl Remedy {

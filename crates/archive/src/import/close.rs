@@ -77,9 +77,13 @@ impl Archive {
     /// What is left to do once the import has ended, however often somebody comes by.
     pub(super) async fn tidy_up(&self, id: &ImportId) -> Result<()> {
         let import = self.need::<Import>(&id.0).await?.value;
-        self.forget_live(&import).await?;
-        self.end_if_all_ended(&import.process).await?;
-        self.drop_record::<Closing>(None, &id.0).await.map(drop)
+        for process in import.earlier.iter().chain([&import.process]) {
+            self.recall_parts(process).await?;
+            self.end_if_all_ended(process).await?;
+        }
+        self.drop_record::<Closing>(None, &id.0).await?;
+        // By this row the sweep finds what was not tidied up.
+        self.forget_live(&import).await
     }
 
     async fn with_tally(&self, mut import: Import) -> Result<Import> {
@@ -204,9 +208,29 @@ impl Archive {
         self.end_if_all_ended(id).await
     }
 
+    /// A start that was cut off could not say what it works on: its imports do.
+    async fn recall_parts(&self, id: &ProcessId) -> Result<()> {
+        let process = self.find::<Process>(&id.0).await?.map(|stored| stored.value);
+        if process.is_none_or(|process| !process.parts.is_empty()) {
+            return Ok(());
+        }
+        let imports = self.all::<Import>(None).await?.into_iter();
+        let of_it = imports.filter(|import| import.process == *id || import.earlier.contains(id));
+        let parts: Vec<_> = of_it.map(|import| Part::Import(import.id)).collect();
+        let recall = |process: &mut Process| {
+            if process.parts.is_empty() {
+                process.parts.clone_from(&parts);
+            }
+            Ok(())
+        };
+        self.update::<Process>(&id.0, recall).await.map(drop)
+    }
+
     pub(super) async fn end_if_all_ended(&self, id: &ProcessId) -> Result<()> {
+        // A volume that is to start by itself is claimed before its process begins.
+        let Some(process) = self.find::<Process>(&id.0).await? else { return Ok(()) };
         let mut imports = Vec::new();
-        for part in self.need::<Process>(&id.0).await?.value.parts {
+        for part in process.value.parts {
             imports.push(match part {
                 Part::Refused(number) => {
                     let refused = self.find_in::<RefusedPart>(&id.0, &RefusedPart::id_of(number)).await?;

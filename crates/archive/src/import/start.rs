@@ -25,6 +25,8 @@ use crate::{
 const MAX_SOURCES: usize = 5000;
 /// So many file names stand in the title of a process.
 const TITLE_NAMES: usize = 3;
+/// So many earlier processes does an import remember: who starts it again and again does not make its row long.
+const MAX_EARLIER: usize = 20;
 
 /// What is to be imported, and with what.
 #[derive(Clone)]
@@ -247,6 +249,7 @@ impl Archive {
             wrapped_key,
             id: ImportId(id),
             process: process.clone(),
+            earlier: Vec::new(),
             source: checked.source.clone(),
             etag: checked.etag.clone(),
             size_bytes: checked.size_bytes,
@@ -320,7 +323,7 @@ impl Archive {
                 return Err(Error::conflict(format!("import {} is just ending", import.id)).hint("try again soon"));
             }
             import.touched = new.touched;
-            import.process = new.process.clone();
+            import.start_in(&new.process);
             import.source = new.source.clone();
             import.etag = new.etag.clone();
             import.wrapped_key.clone_from(&wrapped);
@@ -333,7 +336,6 @@ impl Archive {
         {
             self.free_upload(&key, &import.id).await?;
         }
-        // A volume that is named twice in one call takes over from itself.
         if old.process != new.process {
             self.end_if_all_ended(&old.process).await?;
         }
@@ -368,6 +370,16 @@ impl Archive {
 }
 
 impl Import {
+    /// Goes on in another process; a volume that is named twice in one call takes over from itself.
+    fn start_in(&mut self, process: &ProcessId) {
+        if self.process != *process {
+            self.earlier.push(std::mem::replace(&mut self.process, process.clone()));
+        }
+        if self.earlier.len() > MAX_EARLIER {
+            self.earlier.remove(0);
+        }
+    }
+
     fn tell_volume(&mut self, volume: &Volume, certificate: Option<&Certificate>) {
         let verified = volume.verified();
         let header = verified.header();

@@ -65,6 +65,7 @@ impl World {
         let import = Import {
             id: ImportId(IMPORT.into()),
             process: ProcessId("p".into()),
+            earlier: Vec::new(),
             source: Source::Upload(ObjectKey::parse("anna/a.zip").unwrap()),
             etag: ETag("e".into()),
             size_bytes: 3,
