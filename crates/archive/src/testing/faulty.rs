@@ -1,26 +1,23 @@
-//! Ports that fail when told to: at the n-th effect, before it took place or after.
+//! Ports that fail when told to: at the n-th effect, before it took place or after, as where a process is killed; or now
+//! and then, as services do.
 
-use std::{
-    ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
+mod catalog;
+mod landing;
+mod objects;
+mod services;
+mod trouble;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
 };
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use serde_json::Value;
+use trouble::{Blow, Trouble};
 
 use super::SeededRandom;
 use crate::{
-    Archive, Error, FolderPath, FrontDoor, MailHash, MailboxAddress, MessageRow, PlacementKey, Result,
-    job::Job,
-    ports::{
-        ByteStream, Catalog, Document, Door, DoorServer, ETag, Expect, FolderCount, ObjectKey, ObjectMeta,
-        ObjectWriter, Objects, PutMode, Queue, Random as _, Recorded, Scope,
-    },
+    Archive, Error, FrontDoor, Result,
+    ports::{Landing, Random as _},
 };
 
 /// Counts the durable effects of an archive and stops it at one of them.
@@ -33,12 +30,14 @@ pub struct Faults {
     document_bytes: usize,
     /// How long others come first.
     pauses: Option<Arc<SeededRandom>>,
+    trouble: Option<Arc<Trouble>>,
 }
 
 impl Faults {
     /// Fails at the effect `at` (from 0) and at every one after it, as a process does that was killed.
     pub fn at(at: i64, after: bool) -> Self {
-        Self { left: Arc::new(AtomicI64::new(at)), after, document_bytes: usize::MAX, pauses: None }
+        let left = Arc::new(AtomicI64::new(at));
+        Self { left, after, document_bytes: usize::MAX, pauses: None, trouble: None }
     }
 
     /// Never fails.
@@ -59,34 +58,50 @@ impl Faults {
         Self { pauses: Some(Arc::new(SeededRandom::new(seed))), ..self }
     }
 
+    /// So many of a hundred calls go wrong, which ones follows from the seed: they time out, with their effect or
+    /// without; they are throttled, and some of those after them; and what is listed or looked up may be a moment old.
+    #[must_use]
+    pub fn troubled(self, seed: u64, percent: u8) -> Self {
+        Self { trouble: Some(Arc::new(Trouble::new(seed, percent))), ..self }
+    }
+
     /// Whether the fault has struck.
     pub fn struck(&self) -> bool {
         self.left.load(Ordering::SeqCst) < 0
     }
 
-    /// The same archive with these faults in front of its catalogue, objects, uploads, queue and door.
+    /// How many calls went wrong by [`Self::troubled`], in words by kind.
+    pub fn suffered(&self) -> String {
+        self.trouble.as_ref().map(|trouble| trouble.suffered()).unwrap_or_default()
+    }
+
+    /// The same archive with these faults in front of every port.
     pub fn before(&self, archive: &Archive) -> Archive {
         Archive {
-            catalog: Arc::new(Faulty { port: archive.catalog.clone(), faults: self.clone() }),
-            objects: Arc::new(Faulty { port: archive.objects.clone(), faults: self.clone() }),
-            uploads: Arc::new(Faulty { port: archive.uploads.clone(), faults: self.clone() }),
-            queue: Arc::new(Faulty { port: archive.queue.clone(), faults: self.clone() }),
-            door: FrontDoor {
-                port: Arc::new(Faulty { port: archive.door.port.clone(), faults: self.clone() }),
-                ..archive.door.clone()
-            },
+            catalog: Arc::new(self.around(&archive.catalog)),
+            objects: Arc::new(self.around(&archive.objects)),
+            uploads: Arc::new(self.around(&archive.uploads)),
+            files: Arc::new(self.around(&archive.files)),
+            queue: Arc::new(self.around(&archive.queue)),
+            schedules: Arc::new(self.around(&archive.schedules)),
+            keys: Arc::new(self.around(&archive.keys)),
+            door: FrontDoor { port: Arc::new(self.around(&archive.door.port)), ..archive.door.clone() },
             ..archive.clone()
         }
     }
 
+    /// The same where uploads land.
+    pub fn before_landing(&self, landing: &Arc<dyn Landing>) -> Arc<dyn Landing> {
+        Arc::new(self.around(landing))
+    }
+
+    fn around<P: ?Sized>(&self, port: &Arc<P>) -> Faulty<P> {
+        Faulty { port: port.clone(), faults: self.clone() }
+    }
+
+    /// A call that changes something for good.
     async fn effect<T>(&self, effect: impl Future<Output = Result<T>>) -> Result<T> {
-        if let Some(random) = &self.pauses {
-            let mut turns = [0];
-            random.fill(&mut turns);
-            for _ in 0..turns[0] % 4 {
-                tokio::task::yield_now().await;
-            }
-        }
+        self.pause().await;
         let killed = || Error::unavailable("killed by a test");
         match self.left.fetch_sub(1, Ordering::SeqCst) {
             0 if self.after => {
@@ -94,130 +109,46 @@ impl Faults {
                 Err(killed())
             }
             left if left <= 0 => Err(killed()),
-            _ => effect.await,
+            _ => self.call(effect).await,
         }
+    }
+
+    async fn pause(&self) {
+        let Some(random) = &self.pauses else { return };
+        let mut turns = [0];
+        random.fill(&mut turns);
+        for _ in 0..turns[0] % 4 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// A call that changes nothing, or nothing that lasts.
+    async fn call<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        match self.trouble.as_ref().map(|trouble| trouble.blow()) {
+            Some(Blow::Before(error)) => Err(error),
+            Some(Blow::After(error)) => call.await.and(Err(error)),
+            Some(Blow::None) | None => call.await,
+        }
+    }
+
+    /// A list that may be as it was when it was last asked for. `asked` says what was asked.
+    async fn list<T: Clone + Send + 'static>(
+        &self,
+        asked: String,
+        list: impl Future<Output = Result<Vec<T>>>,
+    ) -> Result<Vec<T>> {
+        let Some(trouble) = &self.trouble else { return list.await };
+        if let Some(old) = trouble.stale(&asked) {
+            return Ok(old);
+        }
+        let listed = self.call(list).await?;
+        trouble.remember(asked, &listed);
+        Ok(listed)
     }
 }
 
+/// A port with faults in front of it.
 struct Faulty<P: ?Sized> {
     port: Arc<P>,
     faults: Faults,
-}
-
-#[async_trait]
-impl Catalog for Faulty<dyn Catalog> {
-    async fn load(&self, partition: &str, id: &str) -> Result<Option<Document>> {
-        self.port.load(partition, id).await
-    }
-    async fn save(&self, partition: &str, id: &str, body: &Value, expect: Expect, expires: Option<i64>) -> Result<u64> {
-        let bytes = body.to_string().len();
-        if bytes > self.faults.document_bytes {
-            return Err(Error::invalid(format!("{partition} {id} has {bytes} bytes, more than a row holds")));
-        }
-        self.faults.effect(self.port.save(partition, id, body, expect, expires)).await
-    }
-    async fn list(&self, partition: &str, after: Option<&str>, limit: usize) -> Result<Vec<Document>> {
-        self.port.list(partition, after, limit).await
-    }
-    async fn remove(&self, partition: &str, id: &str, expect: Expect) -> Result<bool> {
-        self.faults.effect(self.port.remove(partition, id, expect)).await
-    }
-    async fn record(&self, rows: &[MessageRow]) -> Result<Vec<Recorded>> {
-        self.faults.effect(self.port.record(rows)).await
-    }
-    async fn locate(&self, hashes: &[MailHash]) -> Result<Vec<Option<MessageRow>>> {
-        self.port.locate(hashes).await
-    }
-    async fn create_folders(&self, mailbox: &MailboxAddress, paths: &[FolderPath]) -> Result<u64> {
-        self.faults.effect(self.port.create_folders(mailbox, paths)).await
-    }
-    async fn place(&self, run: &str, scope: &Scope, keys: &[PlacementKey]) -> Result<u64> {
-        self.faults.effect(self.port.place(run, scope, keys)).await
-    }
-    async fn clear(&self, scope: &Scope, limit: usize) -> Result<u64> {
-        self.faults.effect(self.port.clear(scope, limit)).await
-    }
-    async fn page(&self, scope: &Scope, after: Option<&PlacementKey>, limit: usize) -> Result<Vec<PlacementKey>> {
-        self.port.page(scope, after, limit).await
-    }
-    async fn count(&self, scope: &Scope) -> Result<u64> {
-        self.port.count(scope).await
-    }
-    async fn folders(&self, mailbox: &MailboxAddress) -> Result<Vec<FolderCount>> {
-        self.port.folders(mailbox).await
-    }
-    async fn faults(&self) -> Result<Vec<String>> {
-        self.port.faults().await
-    }
-    async fn placed(&self, scope: &Scope, keys: &[PlacementKey]) -> Result<Vec<Option<PlacementKey>>> {
-        self.port.placed(scope, keys).await
-    }
-}
-
-#[async_trait]
-impl Objects for Faulty<dyn Objects> {
-    async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectMeta>> {
-        self.port.head(key).await
-    }
-    async fn get(&self, key: &ObjectKey, range: Range<u64>, pinned: Option<&ETag>) -> Result<Bytes> {
-        self.port.get(key, range, pinned).await
-    }
-    async fn stream(&self, key: &ObjectKey, range: Range<u64>, pinned: Option<&ETag>) -> Result<ByteStream> {
-        self.port.stream(key, range, pinned).await
-    }
-    async fn put(&self, key: &ObjectKey, bytes: Bytes, mode: PutMode) -> Result<ETag> {
-        self.faults.effect(self.port.put(key, bytes, mode)).await
-    }
-    async fn create(&self, key: &ObjectKey) -> Result<Box<dyn ObjectWriter>> {
-        let writer = self.port.create(key).await?;
-        Ok(Box::new(FaultyWriter { writer, faults: self.faults.clone() }))
-    }
-    async fn list(&self, prefix: &str, after: Option<&ObjectKey>, limit: usize) -> Result<Vec<ObjectMeta>> {
-        self.port.list(prefix, after, limit).await
-    }
-    async fn delete(&self, key: &ObjectKey, pinned: Option<&ETag>) -> Result<bool> {
-        self.faults.effect(self.port.delete(key, pinned)).await
-    }
-    async fn link(&self, key: &ObjectKey, lifetime: Duration, file_name: &str) -> Result<Option<String>> {
-        self.port.link(key, lifetime, file_name).await
-    }
-}
-
-/// Only `finish` has an effect.
-struct FaultyWriter {
-    writer: Box<dyn ObjectWriter>,
-    faults: Faults,
-}
-
-#[async_trait]
-impl ObjectWriter for FaultyWriter {
-    async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        self.writer.write(bytes).await
-    }
-    async fn finish(self: Box<Self>) -> Result<ETag> {
-        self.faults.effect(self.writer.finish()).await
-    }
-}
-
-#[async_trait]
-impl Queue for Faulty<dyn Queue> {
-    async fn send(&self, job: &Job, delay: Duration) -> Result<()> {
-        self.faults.effect(self.port.send(job, delay)).await
-    }
-}
-
-#[async_trait]
-impl Door for Faulty<dyn Door> {
-    async fn open(&self) -> Result<DoorServer> {
-        self.faults.effect(self.port.open()).await
-    }
-    async fn status(&self, id: &str) -> Result<Option<DoorServer>> {
-        self.port.status(id).await
-    }
-    async fn servers(&self) -> Result<Vec<DoorServer>> {
-        self.port.servers().await
-    }
-    async fn close(&self, id: &str) -> Result<bool> {
-        self.faults.effect(self.port.close(id)).await
-    }
 }

@@ -100,6 +100,6 @@ impl Memory {
 }
 
 /// A test that panicked with the lock in hand leaves state that others may still look at.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
