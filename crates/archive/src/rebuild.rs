@@ -7,7 +7,7 @@
 //! brought is placed, and its volume can be imported again.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 

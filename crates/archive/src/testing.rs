@@ -4,6 +4,8 @@
 //! do, and every adapter, the twin included, passes it.
 
 pub mod faulty;
+#[cfg(test)]
+mod killed;
 pub mod landing;
 pub mod memory;
 pub mod suites;

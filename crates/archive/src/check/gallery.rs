@@ -115,7 +115,7 @@ fn mail(number: u64) -> MailHash {
     Sample::new(number, "").hash()
 }
 
-async fn damage(world: &World, name: &str) {
+pub(crate) async fn damage(world: &World, name: &str) {
     let (pack, bytes) = world.large_pack().await;
     match name {
         "none" | "catalogue-lost" => {}
