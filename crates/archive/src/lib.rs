@@ -28,6 +28,7 @@ mod door;
 mod error;
 pub mod export;
 pub mod hash;
+mod html;
 pub mod import;
 mod inventory;
 pub mod job;
