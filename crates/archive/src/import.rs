@@ -33,7 +33,7 @@ pub use not_mail::NotMail;
 pub(crate) use open::Located;
 pub(crate) use read::summarize;
 pub(crate) use record::Texts;
-pub(crate) use report::{Contents, REPORTS, Report, Waiting};
+pub(crate) use report::{Contents, Ledger, REPORTS, Report, Waiting};
 use serde::{Deserialize, Serialize};
 pub(crate) use slice::{Outcome, Placed, SliceEntry, SliceRef, user_archives};
 pub use start::{StartImports, Started};

@@ -39,6 +39,7 @@ mod mail_view;
 pub mod mailbox;
 mod mapping;
 mod message;
+pub mod migration;
 pub mod ports;
 pub mod process;
 mod rebuild;

@@ -69,6 +69,15 @@ pub(crate) struct Contents {
     pub(crate) is_proven: bool,
 }
 
+/// What became of the entries of an import, slice by slice.
+pub(crate) struct Ledger {
+    /// None before it is filed.
+    pub(crate) report: Option<Report>,
+    pub(crate) slices: Vec<SliceRef>,
+    /// None of them before it is filed.
+    pub(crate) user_archives: BTreeSet<String>,
+}
+
 pub(crate) const REPORTS: &str = "reports/";
 const FORMAT: &str = "postkahn import report";
 const VERSION: u32 = 3;
@@ -161,6 +170,16 @@ impl Archive {
             return Err(changed(&report.key));
         }
         Ok(contents)
+    }
+
+    /// The ledger of an import: as its report names it, or as its checkpoints count it before there is one.
+    pub(crate) async fn ledger(&self, import: &Import) -> Result<Ledger> {
+        let Some(report) = self.find::<Report>(&import.id.0).await?.map(|stored| stored.value) else {
+            let slices = self.slice_rows(import).await?.into_iter().map(|row| row.slice).collect();
+            return Ok(Ledger { report: None, slices, user_archives: BTreeSet::new() });
+        };
+        let Contents { slices, user_archives, .. } = self.report_contents(&report).await?;
+        Ok(Ledger { report: Some(report), slices, user_archives })
     }
 
     /// Reads a report as its object alone tells it; `Corrupt` unless it is whole and in its place.

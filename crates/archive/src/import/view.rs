@@ -71,7 +71,7 @@ impl Archive {
         Ok(views)
     }
 
-    pub(super) async fn view_import(&self, import: Import) -> Result<ImportView> {
+    pub(crate) async fn view_import(&self, import: Import) -> Result<ImportView> {
         let failed: Vec<FailedEntry> =
             self.all::<FailureRow>(Some(&import.id.0)).await?.into_iter().map(|row| row.entry).collect();
         let tally = if import.state.ended() { import.tally } else { self.running_tally(&import).await? };
