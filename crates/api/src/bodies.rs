@@ -7,6 +7,7 @@ mod access;
 mod door;
 mod import;
 mod mail;
+mod migration;
 mod process;
 mod status;
 mod upload;
@@ -19,6 +20,10 @@ pub use import::{FailedEntry, Import, ImportState, NotMail, StartImports, Starte
 pub use mail::{
     Attachment, EditMapping, EmptyParams, Folder, FolderParams, Mail, MailPage, MailParams, Mailbox, MappingRow,
     NewMailbox, Origin, Shown,
+};
+pub use migration::{
+    Export, ExportImport, ExportReport, ImportReport, LedgerObject, MailboxSum, Quantity, SliceObject, Standing, Sum,
+    VolumeFacts,
 };
 pub use process::{
     EditSchedule, Failure, Line, Process, ProcessStarted, ProcessState, Schedule, Severity, StartCheck,

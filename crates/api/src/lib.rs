@@ -45,6 +45,7 @@ mod openapi;
 mod options;
 mod problem;
 mod processes;
+mod reports;
 mod router;
 mod schedules;
 mod serve;

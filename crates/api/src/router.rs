@@ -156,7 +156,10 @@ async fn observe(State(app): State<App>, request: Request, next: Next) -> Respon
     app.metrics.count(&method, &route, status);
     let headers = response.headers_mut();
     for (name, value) in SECURITY_HEADERS {
-        headers.insert(name, value);
+        // A page for people says itself what it needs.
+        if name != header::CONTENT_SECURITY_POLICY || !headers.contains_key(&name) {
+            headers.insert(name, value);
+        }
     }
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(HeaderName::from_static("x-request-id"), id);

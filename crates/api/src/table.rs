@@ -4,8 +4,8 @@ use archive::access::Role;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
 use crate::{
-    door, grants, imports, mailboxes, mails, mapping, metrics, openapi, processes, router::App, schedules, session,
-    status, uploads, users,
+    door, grants, imports, mailboxes, mails, mapping, metrics, openapi, processes, reports, router::App, schedules,
+    session, status, uploads, users,
 };
 
 /// What a caller must have.
@@ -39,6 +39,8 @@ const MAILBOXES: Needs = Needs::Any(&[Role::Admin, Role::Compliance, Role::Reade
 const STATUS: Needs = Needs::Any(&[Role::Admin, Role::Compliance, Role::Auditor]);
 /// Whoever exports sends volumes, and so does an Admin who imports through the server; SFTP is for Compliance alone.
 const UPLOAD: Needs = Needs::Any(&[Role::Admin, Role::Compliance]);
+/// Whoever answers for the migration, and whoever audits it: names of files and mailboxes and figures, no mail.
+const REPORTS: Needs = Needs::Any(&[Role::Admin, Role::Compliance, Role::Auditor]);
 /// Whoever makes exports needs it.
 const CERTIFICATE: Needs = Needs::Any(&[Role::Admin, Role::Compliance]);
 
@@ -72,6 +74,11 @@ fn transfer_rows() -> Vec<Row> {
         (ADMIN, routes!(imports::list)),
         (ADMIN, routes!(imports::get)),
         (ADMIN, routes!(imports::cancel)),
+        (REPORTS, routes!(reports::exports)),
+        (REPORTS, routes!(reports::import)),
+        (REPORTS, routes!(reports::import_page)),
+        (REPORTS, routes!(reports::export)),
+        (REPORTS, routes!(reports::export_page)),
         (ADMIN, routes!(processes::list)),
         (ADMIN, routes!(processes::get)),
         (ADMIN, routes!(processes::lines)),

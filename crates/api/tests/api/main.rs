@@ -9,6 +9,7 @@ mod logins;
 mod logs;
 mod operator;
 mod problems;
+mod reports;
 mod roles;
 mod schema;
 mod served;
