@@ -5,9 +5,9 @@ use local::{SystemClock, SystemRandom};
 use crate::{
     client::Client,
     commands::{
-        Outcome, certificate, check, demo, doctor, export::Export, folders, grant, group, import, inspect::Inspect,
-        mailbox, mailboxes, mails, mapping, query, rebuild, redrive, restructure, serve, show, upload::Upload, user,
-        verify::Verify,
+        Outcome, certificate, check, demo, doctor, export::Export, exports, folders, grant, group, import, imports,
+        inspect::Inspect, mailbox, mailboxes, mails, mapping, query, rebuild, redrive, report, restructure, serve,
+        show, upload::Upload, uploads, user, verify::Verify,
     },
     config::{Config, Settings},
     failure::Result,
@@ -38,6 +38,16 @@ pub(crate) enum Command {
     Demo(demo::Demo),
     /// Import volumes into one mailbox
     Import(import::Import),
+    /// Imports of uploads: start, list, cancel
+    #[command(subcommand)]
+    Imports(imports::Imports),
+    /// List the exports of which something was imported
+    Exports,
+    /// The migration report of an import or an export, for an auditor
+    Report(report::Report),
+    /// Uploads: list, delete
+    #[command(subcommand)]
+    Uploads(uploads::Uploads),
     /// Recreate the mailboxes and folders of the old archive
     Restructure(restructure::Restructure),
     /// List the mailboxes
@@ -103,6 +113,10 @@ impl Command {
         let client = Client::open(config).await?;
         match &self {
             Self::Import(args) => import::run(args, &client, config).await,
+            Self::Imports(args) => imports::run(args, &client, config).await,
+            Self::Exports => exports::run(&client).await,
+            Self::Report(args) => report::run(args, &client).await,
+            Self::Uploads(args) => uploads::run(args, &client).await,
             Self::Restructure(args) => restructure::run(args, &client).await,
             Self::Mailboxes => mailboxes::run(&client).await,
             Self::Mailbox(args) => mailbox::run(args, &client).await,

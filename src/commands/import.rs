@@ -31,6 +31,13 @@ pub(crate) struct Import {
     /// Volumes, ZIP archives, mboxes or single mails; they are kept
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    with: With,
+}
+
+/// What files or uploads are imported with.
+#[derive(clap::Args, Debug)]
+pub(super) struct With {
     /// The target mailbox, made if missing
     #[arg(long, value_name = "ADDRESS")]
     mailbox: String,
@@ -43,25 +50,34 @@ pub(crate) struct Import {
 }
 
 pub(crate) async fn run(args: &Import, client: &Client, config: &Config) -> Result<Outcome> {
-    let certificate = args.certificate.as_deref().map(read_certificate).transpose()?;
-    let password = password::given(args.password_file.as_deref(), config)?;
+    let mut start = args.with.start(config)?;
     let sources = if client.is_here() { local(&args.files)? } else { upload(&args.files, client).await? };
-    let start = json!({
-        "mailbox": args.mailbox,
-        "certificate": certificate.map(|bytes| BASE64_STANDARD.encode(bytes)),
-        "password": password,
-        "each_alone": true,
-        sources.kind: sources.ready,
-    });
+    start[sources.kind] = json!(sources.ready);
     let begun = if sources.ready.is_empty() { Vec::new() } else { import(start, client).await? };
-    let imports = sources.in_order(begun);
-    let exit = exit_of(&imports);
+    Ok(outcome(&sources.in_order(begun)))
+}
+
+impl With {
+    /// What asks for imports, without what is to be imported.
+    pub(super) fn start(&self, config: &Config) -> Result<Value> {
+        let certificate = self.certificate.as_deref().map(read_certificate).transpose()?;
+        let password = password::given(self.password_file.as_deref(), config)?;
+        Ok(json!({
+            "mailbox": self.mailbox,
+            "certificate": certificate.map(|bytes| BASE64_STANDARD.encode(bytes)),
+            "password": password,
+            "each_alone": true,
+        }))
+    }
+}
+
+pub(super) fn outcome(imports: &[Value]) -> Outcome {
     let text = imports.iter().map(text_of).collect();
-    Ok(Outcome { exit, ..Outcome::done(json!({ "imports": imports }), text) })
+    Outcome { exit: exit_of(imports), ..Outcome::done(json!({ "imports": imports }), text) }
 }
 
 /// Starts the imports and waits until all have ended. Where only a password is missing, it is asked for.
-async fn import(mut start: Value, client: &Client) -> Result<Vec<Value>> {
+pub(super) async fn import(mut start: Value, client: &Client) -> Result<Vec<Value>> {
     let mut started = client.post("/imports", &start).await?;
     let is_missing = start["password"].is_null() && list(&started).iter().all(|i| i["code"] == "password_needed");
     if is_missing && let Some(password) = password::asked("Password of the export")? {

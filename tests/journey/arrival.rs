@@ -177,6 +177,14 @@ pub(crate) fn an_export_comes_in_and_becomes_mailboxes(half: &impl Half, story: 
     let done = half.json(&admin, &["restructure"]);
     assert_eq!(done["reports_left"], 0);
     assert_eq!((&shown["dry_run"], &shown["placements_created"]), (&json!(true), &done["placements_created"]));
+    for id in [&import["id"], &import["export_id"]] {
+        let report = half.json(&admin, &["report", id.as_str().unwrap()]);
+        assert_eq!(
+            (report["balanced"].as_bool(), report["sums"][0]["catalogue"].as_u64()),
+            (Some(true), Some(story.files))
+        );
+        assert!(report["mailboxes"].as_array().unwrap().len() > 1, "{report}");
+    }
     assert_ne!(half.ask("GET", "/mails", &admin, &Value::Null).0, 200, "an Admin sees mail");
     let officer = half.member(&admin, "olga", "officers");
     let seen = half.seen_by(&officer);

@@ -49,7 +49,7 @@ fn a_flipped_bit_in_the_seal_costs_the_volume() {
 }
 
 /// Flips one bit of the stored bytes of mail `number`.
-fn flip(volume: &Path, number: u64) {
+pub(crate) fn flip(volume: &Path, number: u64) {
     let mut bytes = fs::read(volume).unwrap();
     let name = format!("mail/{number:011}");
     let at = bytes.windows(name.len()).position(|window| window == name.as_bytes()).unwrap();

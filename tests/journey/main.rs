@@ -16,6 +16,7 @@ mod program;
 mod queries;
 mod rebuild;
 mod refusal;
+mod reports;
 mod server;
 mod source;
 mod structure;

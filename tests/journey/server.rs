@@ -169,6 +169,64 @@ fn an_export_comes_in_by_sftp_and_becomes_mailboxes() {
 }
 
 #[test]
+fn an_upload_is_deleted_by_hand() {
+    let story = Story::new(5, 500);
+    story.export(&[]);
+    let (server, sftp) = (Server::start(&story), Sftp::new(&story));
+    let half = Machine { story: &story, server: &server, sftp: &sftp };
+    let admin = half.first_login();
+    half.json(&admin, &["group", "add", "officers", "--roles", "Compliance"]);
+    half.json(&admin, &["user", "add", "clara", "--groups", "officers", "--key", &half.key()]);
+    half.upload("clara", &story.volumes()[0]);
+    let listed = half.json(&admin, &["uploads", "list"]);
+    assert_eq!(listed[0]["id"], "clara/old-0001.mszip");
+    let deleted = half.json(&admin, &["uploads", "delete", "clara/old-0001.mszip"]);
+    assert_eq!(deleted["name"], "old-0001.mszip");
+    assert_eq!(half.json(&admin, &["uploads", "list"]), json!([]));
+    assert!(!half.shows("clara", "old-0001.mszip") && !half.shows("clara", "(Pending) old-0001.mszip"));
+    server.stop();
+}
+
+/// Two volumes that are started together; of the first one a mail is damaged, until it comes again.
+#[test]
+fn uploads_are_started_together_and_tried_again() {
+    let story = Story::new(60, 60_000);
+    let exported = story.export(&["--volume-size", "1MiB"]);
+    let volumes = story.volumes();
+    let (server, sftp) = (Server::start(&story), Sftp::new(&story));
+    let half = Machine { story: &story, server: &server, sftp: &sftp };
+    let admin = half.first_login();
+    half.json(&admin, &["group", "add", "officers", "--roles", "Compliance"]);
+    half.json(&admin, &["user", "add", "clara", "--groups", "officers", "--key", &half.key()]);
+    let (whole, damaged) = (fs::read(&volumes[0]).unwrap(), story.path("old-0001.mszip"));
+    fs::copy(&volumes[0], &damaged).unwrap();
+    crate::damage::flip(Path::new(&damaged), 1);
+    half.upload("clara", &damaged);
+    volumes[1..].iter().for_each(|volume| half.upload("clara", volume));
+    for volume in &volumes {
+        half.looked_at(&admin, volume.rsplit('/').next().unwrap());
+    }
+    let (place, certificate) = (half.seen_by(&admin), story.certificate());
+    let with = ["--mailbox", MAILBOX, "--certificate", &certificate];
+    let started = place.json(&[&["imports", "start", "--all"], &with[..]].concat(), 8);
+    assert_eq!(started["imports"].as_array().unwrap().len(), volumes.len());
+    let report = place.json(&["report", exported["export_id"].as_str().unwrap()], 8);
+    assert_eq!((report["complete"].as_bool(), report["balanced"].as_bool()), (Some(true), Some(true)));
+    assert!(report["failed"].as_u64().unwrap() > 0, "{report}");
+    assert_eq!(half.json(&admin, &["uploads", "list"]).as_array().unwrap().len(), 1, "it stays for another try");
+
+    fs::write(&damaged, whole).unwrap();
+    half.upload("clara", &damaged);
+    half.looked_at(&admin, "old-0001.mszip");
+    let again = half.json(&admin, &[&["imports", "start", "clara/old-0001.mszip"], &with[..]].concat());
+    assert_eq!((&again["imports"][0]["failed"], &again["imports"][0]["balanced"]), (&json!([]), &json!(true)));
+    assert_eq!(half.json(&admin, &["uploads", "list"]), json!([]));
+    place.json(&["report", exported["export_id"].as_str().unwrap()], 0);
+    assert_eq!(place.json(&[&["imports", "start", "--all"], &with[..]].concat(), 2)["error"]["code"], "invalid");
+    server.stop();
+}
+
+#[test]
 fn the_command_line_goes_through_a_server() {
     let story = Story::new(10, 1_000);
     story.export(&[]);
