@@ -2,6 +2,7 @@
 
 use std::{
     env, fs, io,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
@@ -10,6 +11,8 @@ use serde::Deserialize;
 
 /// A configuration file is read up to here.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
+/// As many as there are workers: more would take turns, and all of them end later.
+const IMPORTS_AT_ONCE: u32 = 2;
 
 /// Options that every command takes.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -38,6 +41,8 @@ struct File {
     sftp: Option<String>,
     /// The most bytes that the uploads of one user may take.
     upload_quota_bytes: Option<u64>,
+    /// How many imports run side by side; the others wait.
+    imports_at_once: Option<NonZeroU32>,
     /// What is logged: `info`, or by part: `warn,archive=debug`.
     log: Option<String>,
 }
@@ -64,6 +69,8 @@ pub(crate) struct Config {
     pub(crate) http: String,
     pub(crate) sftp: String,
     pub(crate) upload_quota_bytes: Option<u64>,
+    /// How many imports a server runs side by side.
+    pub(crate) imports_at_once: u32,
     pub(crate) log: Option<String>,
     /// One JSON document on stdout, nothing else.
     pub(crate) json: bool,
@@ -95,6 +102,7 @@ impl Config {
             http: set("POSTKAHN_HTTP")?.or(file.http).unwrap_or_else(|| "127.0.0.1:8080".into()),
             sftp: set("POSTKAHN_SFTP")?.or(file.sftp).unwrap_or_else(|| "127.0.0.1:2022".into()),
             upload_quota_bytes: file.upload_quota_bytes,
+            imports_at_once: file.imports_at_once.map_or(IMPORTS_AT_ONCE, NonZeroU32::get),
             log: set("POSTKAHN_LOG")?.or(file.log),
             json: settings.json,
             aws_endpoint: set("AWS_ENDPOINT_URL")?.or(set("AWS_ENDPOINT_URL_S3")?).is_some(),
@@ -152,6 +160,10 @@ mod tests {
         fs::write(&path, "domain = \"example.org\"\nhttp = \"[::1]:80\"\n").unwrap();
         let file = read_file(&path).unwrap();
         assert_eq!((file.domain.as_deref(), file.http.as_deref()), (Some("example.org"), Some("[::1]:80")));
+        fs::write(&path, "imports_at_once = 3\n").unwrap();
+        assert_eq!(read_file(&path).unwrap().imports_at_once, NonZeroU32::new(3));
+        fs::write(&path, "imports_at_once = 0\n").unwrap();
+        assert!(read_file(&path).unwrap_err().to_string().contains("postkahn.toml"));
         fs::write(&path, "domian = \"example.org\"\n").unwrap();
         assert!(read_file(&path).unwrap_err().to_string().contains("postkahn.toml"));
     }

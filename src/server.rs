@@ -72,9 +72,12 @@ impl Server {
         })
     }
 
-    /// Starts to do what the queue brings.
-    pub(crate) fn work(&mut self, place: &Place) {
-        self.workers = Some(Workers::start(place, WORKERS));
+    /// Starts to do what the queue brings, with so many imports side by side as the configuration says. Nobody but a
+    /// server bounds that: a command does its own imports, whatever others were cut off.
+    pub(crate) fn work(&mut self, place: &Place, config: &Config) {
+        let mut place = place.clone();
+        place.archive.sizes.imports = Some(config.imports_at_once);
+        self.workers = Some(Workers::start(&place, WORKERS));
     }
 
     /// Completes when a part ended by itself, which is an error.

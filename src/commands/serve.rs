@@ -29,7 +29,7 @@ pub(crate) async fn run(args: &Serve, config: &Config) -> Result<Outcome> {
     let mut signals = Signals::new()?;
     let place = Place::open(&config).await?;
     let mut server = Server::start(&place, &config).await?;
-    server.work(&place);
+    server.work(&place, &config);
     announce(&server, &config)?;
     tokio::select! {
         () = signals.next() => {}

@@ -42,13 +42,15 @@ pub struct Sizes {
     pub step_mails: u64,
     /// Mails that are read and looked up together: as many keys as one `BatchGetItem` takes.
     pub batch_mails: usize,
+    /// Imports that run side by side, the others wait; none where whoever delivers the jobs bounds that.
+    pub imports: Option<u32>,
     /// Placements gathered before they are written: few large batches make short lists cheap to read.
     pub placements: usize,
 }
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { shard_mails: 50_000, step_mails: 8192, batch_mails: 100, placements: 200_000 }
+        Self { shard_mails: 50_000, step_mails: 8192, batch_mails: 100, imports: None, placements: 200_000 }
     }
 }
 

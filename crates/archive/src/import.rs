@@ -12,6 +12,7 @@ mod read;
 mod record;
 mod reference;
 mod report;
+mod room;
 mod run;
 mod shard;
 mod slice;

@@ -25,7 +25,7 @@ pub enum Severity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessState {
-    /// Asked for; waits for capacity.
+    /// Asked for; nobody has begun to work on it.
     Waiting,
     Running,
     /// Ended by itself; `result` has the outcome.
@@ -175,9 +175,39 @@ impl Archive {
         Ok(self.add(&process).await?.value)
     }
 
+    /// Begins a process that waits until somebody works on it, see [`Self::note_process_running`].
+    pub(crate) async fn begin_waiting(&self, kind: &str, title: &str, by: &str) -> Result<Process> {
+        let process = self.new_process(ProcessId(self.sortable_id()), kind, title, by);
+        Ok(self.add(&Process { state: ProcessState::Waiting, ..process }).await?.value)
+    }
+
+    /// Somebody works on it: it does not wait any more.
+    pub(crate) async fn note_process_running(&self, id: &ProcessId) -> Result<()> {
+        if self.need::<Process>(&id.0).await?.value.state != ProcessState::Waiting {
+            return Ok(());
+        }
+        let run = |process: &mut Process| {
+            if process.state == ProcessState::Waiting {
+                process.state = ProcessState::Running;
+            }
+            Ok(())
+        };
+        self.update::<Process>(&id.0, run).await.map(drop)
+    }
+
     /// Begins a process under an id that was given to it before; one that has begun goes on.
     pub(crate) async fn begin_process_as(&self, id: &ProcessId, kind: &str, title: &str, by: &str) -> Result<()> {
-        match self.add(&self.new_process(id.clone(), kind, title, by)).await {
+        self.begin_once(self.new_process(id.clone(), kind, title, by)).await
+    }
+
+    /// The same for one that waits until somebody works on it.
+    pub(crate) async fn begin_waiting_as(&self, id: &ProcessId, kind: &str, title: &str, by: &str) -> Result<()> {
+        let process = self.new_process(id.clone(), kind, title, by);
+        self.begin_once(Process { state: ProcessState::Waiting, ..process }).await
+    }
+
+    async fn begin_once(&self, process: Process) -> Result<()> {
+        match self.add(&process).await {
             Err(e) if e.kind() != ErrorKind::Conflict => Err(e),
             _ => Ok(()),
         }

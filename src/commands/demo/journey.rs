@@ -146,7 +146,7 @@ impl Journey {
         }
         let pending = listing.lines().filter(|line| line.contains("(Pending) samples-0001.mszip")).count();
         self.proof.compare("uploads shown as pending", 1, pending as u64);
-        self.server.work(&self.place);
+        self.server.work(&self.place, &self.config);
         let uploads = self.checked_uploads().await?;
         self.tell(&ssh.sftp(OFFICER, self.server.sftp, "ls -l\n").await?);
         self.tell(&text::list(&["name", "state", "kind", "volume", "mails", "encrypted"], &uploads));

@@ -15,7 +15,7 @@ pub enum Severity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessState {
-    /// Waits for capacity.
+    /// Asked for; nobody has begun to work on it.
     Waiting,
     Running,
     /// Ended by itself; `result` has the outcome.

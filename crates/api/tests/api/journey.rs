@@ -212,6 +212,7 @@ async fn an_import_is_started_watched_and_ends() {
     let import = format!("/api/v1/imports/{}", started["imports"][0]["id"].as_str().unwrap());
     let process = format!("/api/v1/processes/{}", started["process"].as_str().unwrap());
     assert_eq!(started["imports"][0]["state"], "waiting");
+    assert_eq!(world.get(admin, &process).await.expect(200)["state"], "waiting", "nobody works on it yet");
     world.work().await;
     let ended = world.get(admin, &import).await.expect(200);
     assert_eq!(

@@ -230,7 +230,7 @@ impl Archive {
         }
         let Source::Upload(key) = &import.source else { return Ok(()) };
         let title = format!("{} → {}", import.file, import.mailbox);
-        self.begin_process_as(&marked.process, "import", &title, &import.by).await?;
+        self.begin_waiting_as(&marked.process, "import", &title, &import.by).await?;
         let text = format!(
             "{}: volume {} of export {:?} starts by itself, as was chosen",
             import.file, import.volume, import.export_name

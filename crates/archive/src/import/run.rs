@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Import, ImportState, shard::Shard, step};
+use super::{Import, ImportState, room::ASK_AGAIN, shard::Shard, step};
 use crate::{
     Archive, Error, ErrorKind, ImportId, Result,
     job::Job,
@@ -26,6 +26,9 @@ impl Archive {
         }
         if import.state.ended() {
             return self.close_unless_held(import, shard, stop).await;
+        }
+        if !self.may_run(&import).await? {
+            return self.queue.send(&Job::Import { import: id.clone(), shard }, ASK_AGAIN).await;
         }
         match self.work_on(&import, shard, stop).await {
             Ok(Progress::Held(wait)) => self.queue.send(&Job::Import { import: id.clone(), shard }, wait).await,
@@ -81,6 +84,7 @@ impl Archive {
     }
 
     async fn note_running(&self, import: &Import) -> Result<()> {
+        self.note_process_running(&import.process).await?;
         if import.state != ImportState::Waiting {
             return Ok(());
         }

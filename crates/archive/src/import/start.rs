@@ -166,7 +166,7 @@ impl Archive {
     ) -> Result<Started> {
         let names: Vec<_> = checked.iter().map(|(source, _)| file_name(self.store_of(source).1).to_owned()).collect();
         let process =
-            self.begin_process("import", &format!("{} → {}", listed(&names), start.mailbox), &start.by).await?;
+            self.begin_waiting("import", &format!("{} → {}", listed(&names), start.mailbox), &start.by).await?;
         if checked.iter().any(|(_, outcome)| outcome.is_ok()) {
             self.ensure_mailbox(&start.mailbox, Origin::Import, None).await?;
         }

@@ -4,6 +4,7 @@ mod deadline;
 mod events;
 mod foreign;
 mod further;
+mod room;
 mod shards;
 mod size;
 

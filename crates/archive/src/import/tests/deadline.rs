@@ -22,7 +22,7 @@ impl Clock for Ticking {
 }
 
 /// Batches and lists of one mail.
-const SMALLEST: Sizes = Sizes { shard_mails: 5, step_mails: 8192, batch_mails: 1, placements: 1 };
+const SMALLEST: Sizes = Sizes { shard_mails: 5, step_mails: 8192, batch_mails: 1, imports: None, placements: 1 };
 
 /// Works with turns of this length until nothing is due; answers how many there were.
 async fn turns(world: &World, length: Duration) -> usize {

@@ -16,7 +16,7 @@ use crate::{
 };
 
 const VOLUMES: usize = 4;
-const SMALL: Sizes = Sizes { shard_mails: 6, step_mails: 3, batch_mails: 2, placements: 5 };
+const SMALL: Sizes = Sizes { shard_mails: 6, step_mails: 3, batch_mails: 2, imports: None, placements: 5 };
 
 /// Numbers that follow from a seed.
 struct Dice(SeededRandom);
@@ -226,6 +226,11 @@ impl<'a> Storm<'a> {
                 self.sweep().await;
             }
             self.deliver().await;
+            if let Some(most) = self.world.archive.sizes.imports {
+                let imports = self.world.archive.all::<Import>(None).await.unwrap();
+                let at_work = |it: &&Import| it.state == ImportState::Running && it.finished.is_none();
+                assert!(imports.iter().filter(at_work).count() <= most as usize, "{imports:?}");
+            }
             self.world.memory.clock.advance(Duration::from_secs(self.dice.below(40) as u64));
         }
     }
@@ -246,8 +251,12 @@ async fn unless_killed<T>(polls: usize, work: impl Future<Output = T>) -> Option
 
 /// Uploads, imports of four volumes at once, and restructure, in such a storm.
 async fn storm(seed: u64, kills: bool) -> End {
+    storm_over(SMALL, seed, kills).await
+}
+
+async fn storm_over(sizes: Sizes, seed: u64, kills: bool) -> End {
     let mut world = four_volumes();
-    world.archive.sizes = SMALL;
+    world.archive.sizes = sizes;
     upload_all(&world).await;
     let mut storm = Storm::over(&world, &world.archive, seed, kills);
     while world.archive.uploads().await.unwrap().iter().filter(|it| it.state == UploadState::Ready).count() < VOLUMES {
@@ -275,6 +284,18 @@ async fn with_workers_killed_as_well_the_archive_is_the_same() {
     let expected = undisturbed().await;
     for seed in 1..=25 {
         let end = storm(seed, true).await;
+        let expected = (&expected.visible, &expected.imports, &expected.results);
+        assert_eq!((&end.visible, &end.imports, &end.results), expected, "seed {seed}");
+    }
+}
+
+/// Never more imports are at work than may be, and those that wait come in like the others.
+#[tokio::test]
+async fn where_few_may_run_the_others_wait_and_the_end_is_the_same() {
+    let expected = undisturbed().await;
+    for seed in 1..=16 {
+        let sizes = Sizes { imports: Some(1 + u32::from(seed % 2 == 0)), ..SMALL };
+        let end = storm_over(sizes, seed, seed > 8).await;
         let expected = (&expected.visible, &expected.imports, &expected.results);
         assert_eq!((&end.visible, &end.imports, &end.results), expected, "seed {seed}");
     }

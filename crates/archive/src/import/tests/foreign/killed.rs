@@ -46,7 +46,7 @@ async fn kill_everywhere(name: &str, bytes: Vec<u8>, sizes: Sizes, deadline: Dur
     }
 }
 
-const SMALL: Sizes = Sizes { shard_mails: 3, step_mails: 2, batch_mails: 2, placements: 2 };
+const SMALL: Sizes = Sizes { shard_mails: 3, step_mails: 2, batch_mails: 2, imports: None, placements: 2 };
 
 #[tokio::test]
 async fn a_zip_ends_as_if_undisturbed() {
