@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// So small that everything takes several batches.
-const SMALL: Sizes = Sizes { shard_mails: 6, step_mails: 4, batch_mails: 3, placements: 4 };
+const SMALL: Sizes = Sizes { shard_mails: 6, step_mails: 4, batch_mails: 3, imports: None, placements: 4 };
 /// No deed has so many effects.
 const MANY: i64 = 500;
 
