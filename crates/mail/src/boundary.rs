@@ -16,12 +16,11 @@ pub(crate) struct Sections {
     pub(crate) cut: bool,
 }
 
-/// Finds at most `limit` parts in the body of a multipart; none if no delimiter comes.
+/// Finds at most `limit` parts in the body of a multipart; none if no delimiter begins one.
 pub(crate) fn sections(body: &[u8], boundary: &[u8], limit: usize) -> Option<Sections> {
     let delimiter = [b"--", boundary].concat();
     let mut sections = Sections::default();
     let mut part: Option<usize> = None;
-    let mut found = false;
     for at in Finder::new(&delimiter).find_iter(body) {
         let after = at.saturating_add(delimiter.len());
         if !starts_line(body, at) {
@@ -29,7 +28,6 @@ pub(crate) fn sections(body: &[u8], boundary: &[u8], limit: usize) -> Option<Sec
             continue;
         }
         let Some((closing, next)) = delimiter_end(body, after) else { continue };
-        found = true;
         if let Some(start) = part.take() {
             sections.parts.push(start..before_line_end(body, start, at));
         }
@@ -46,7 +44,8 @@ pub(crate) fn sections(body: &[u8], boundary: &[u8], limit: usize) -> Option<Sec
     if let Some(start) = part {
         sections.parts.push(start..body.len());
     }
-    found.then_some(sections)
+    let begun = sections.cut || !sections.parts.is_empty();
+    begun.then_some(sections)
 }
 
 fn starts_line(body: &[u8], at: usize) -> bool {
@@ -95,6 +94,7 @@ mod tests {
         assert_eq!(parts("--B\n--B\n--B--"), ["", ""]);
         assert_eq!(parts("--B\nopen"), ["open"]);
         assert_eq!(parts("nothing"), [""; 0]);
+        assert_eq!(parts("nothing\n--B--\nmore"), [""; 0]);
     }
 
     #[test]
@@ -105,5 +105,6 @@ mod tests {
         assert_eq!(odd("--B\nx --B y"), Some((false, true, false)));
         assert_eq!(odd("--B\n\n--B\n\n--B\n\n--B--"), Some((false, false, true)));
         assert_eq!(odd("x"), None);
+        assert_eq!(odd("x\n--B--"), None);
     }
 }
