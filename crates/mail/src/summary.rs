@@ -2,7 +2,7 @@
 
 use crate::parameters::Structured;
 use crate::text::{header_text, shown};
-use crate::{Defect, Defects, HeaderScan, scan_headers};
+use crate::{Defect, Defects, HeaderScan, message_date, scan_headers};
 
 /// Longer values are cut: lists show a line, and the whole value stands in the mail.
 const VALUE_LIMIT_BYTES: usize = 8 << 10;
@@ -19,6 +19,7 @@ pub struct Summary {
     pub from: Option<String>,
     /// As in the header, angle brackets included.
     pub message_id: Option<String>,
+    /// Of the header, and of the dates that were passed over in [`message_date`].
     pub defects: Defects,
 }
 
@@ -37,7 +38,7 @@ pub fn summarize(prefix: &[u8], complete: bool) -> Summary {
 
 /// Summarizes a header that was scanned already.
 pub(crate) fn summary_of(scan: &HeaderScan) -> Summary {
-    let mut defects = scan.defects;
+    let mut defects = scan.defects | message_date(scan, None).defects;
     if SINGLE.iter().any(|name| scan.all(name).nth(1).is_some()) {
         defects.insert(Defect::DupHeader);
     }
