@@ -69,7 +69,7 @@ pub enum Defect {
     Empty = 30,
     /// A body is larger than what is read of it.
     SizeBig = 31,
-    /// The MIME parser gave up; the header is shown nevertheless.
+    /// The MIME parser gave up or was stopped; the header is shown nevertheless.
     ParserFailed = 32,
     /// A second parser reads this mail in another way.
     ParserDisagrees = 33,
@@ -140,16 +140,20 @@ impl Defect {
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Defects(u64);
 
-/// Defects that hide content from view and search.
-const PARTIAL: [Defect; 9] = [
+/// Defects by which content is missing from view and search, or may be read otherwise than it was meant.
+const PARTIAL: [Defect; 13] = [
     Defect::HdrLongline,
     Defect::HdrLarge,
+    Defect::BoundaryMissing,
     Defect::MimeBomb,
+    Defect::Charset,
     Defect::CteBroken,
     Defect::Tnef,
     Defect::Smime,
     Defect::SizeBig,
     Defect::ParserFailed,
+    Defect::ParserDisagrees,
+    Defect::NotMail,
     Defect::Encrypted,
 ];
 
@@ -177,8 +181,8 @@ impl Defects {
         self.0 |= bit(defect);
     }
 
-    /// True if some of the content cannot be searched: the mail is *partially indexed*.
-    pub fn hide_content(self) -> bool {
+    /// True if some of the content cannot be seen and searched as it was meant: the mail is *partially indexed*.
+    pub fn partially_indexed(self) -> bool {
         PARTIAL.iter().any(|defect| self.contains(*defect))
     }
 

@@ -32,6 +32,9 @@ pub(crate) struct Piece {
 /// What a walk over a mail finds.
 pub(crate) struct Walk<'a> {
     limits: &'a Limits,
+    goes_on: &'a dyn Fn() -> bool,
+    /// Where the bytes end, if the mail does not: what reaches there goes on beyond.
+    cut_at: Option<usize>,
     /// Parts of the mail itself, without those of attached mails.
     pub(crate) parts: usize,
     all_parts: usize,
@@ -66,9 +69,11 @@ pub(crate) struct Place {
 }
 
 impl<'a> Walk<'a> {
-    pub(crate) fn new(limits: &'a Limits, is_utf8: bool) -> Self {
+    pub(crate) fn new(limits: &'a Limits, goes_on: &'a dyn Fn() -> bool, is_utf8: bool) -> Self {
         Self {
             limits,
+            goes_on,
+            cut_at: None,
             parts: 0,
             all_parts: 0,
             text_left: limits.text_bytes,
@@ -82,12 +87,26 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Says that the mail goes on beyond `body`.
+    pub(crate) fn cut_after(&mut self, body: &[u8]) {
+        self.cut_at = Some(end_of(body));
+        self.defects.insert(Defect::SizeBig);
+    }
+
+    fn is_cut(&self, part: &[u8]) -> bool {
+        self.cut_at == Some(end_of(part))
+    }
+
     /// Reads the body of a mail with those fields.
     pub(crate) fn mail(&mut self, fields: &[Field], body: &[u8], depth: usize) -> Vec<Piece> {
         self.entity(&Head::of(fields, "text/plain"), body, Place { depth, first: true, related: false })
     }
 
     fn entity(&mut self, head: &Head, body: &[u8], place: Place) -> Vec<Piece> {
+        if !(self.goes_on)() {
+            self.defects.insert(Defect::ParserFailed);
+            return Vec::new();
+        }
         self.all_parts += 1;
         if self.all_parts > self.limits.parts {
             self.defects.insert(Defect::MimeBomb);
@@ -138,7 +157,9 @@ impl<'a> Walk<'a> {
                 return self.children(head, &decoded, &found, place);
             }
         }
-        self.defects.insert(Defect::BoundaryMissing);
+        if !self.is_cut(body) {
+            self.defects.insert(Defect::BoundaryMissing);
+        }
         if body.trim_ascii().is_empty() {
             return Vec::new();
         }
@@ -148,7 +169,7 @@ impl<'a> Walk<'a> {
     fn children(&mut self, head: &Head, body: &[u8], found: &Sections, place: Place) -> Vec<Piece> {
         if found.cut {
             self.defects.insert(Defect::MimeBomb);
-        } else if !found.closed {
+        } else if !found.closed && !self.is_cut(body) {
             self.defects.insert(Defect::BoundaryMissing);
         }
         if found.in_mid_line {
@@ -170,7 +191,7 @@ impl<'a> Walk<'a> {
     fn text_body(&mut self, head: &Head, body: &[u8]) -> Piece {
         let (bytes, whole, fits) = head.encoding.decode_to(body, self.text_left);
         self.text_left = self.text_left.saturating_sub(bytes.len());
-        if !whole {
+        if !whole && !self.is_cut(body) {
             self.defects.insert(Defect::CteBroken);
         }
         if !fits {
@@ -199,7 +220,8 @@ impl<'a> Walk<'a> {
             name
         });
         self.note_opaque(head, name.as_deref());
-        if self.attached > 0 {
+        // Of a part that is cut neither size nor hash is known.
+        if self.attached > 0 || self.is_cut(body) {
             return;
         }
         let mut hash = Sha256::new();
@@ -337,6 +359,11 @@ fn alternatives(pieces: Vec<Piece>) -> Piece {
         }
     }
     all
+}
+
+/// An address that tells the end of the mail from that of a part before it.
+fn end_of(bytes: &[u8]) -> usize {
+    bytes.as_ptr_range().end.addr()
 }
 
 /// Appends on a new line.

@@ -130,7 +130,7 @@ fn split_charset(value: &[u8]) -> (Option<String>, &[u8]) {
     }
 }
 
-fn percent_decoded(value: &[u8]) -> Vec<u8> {
+pub(crate) fn percent_decoded(value: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value;
     while let Some((byte, tail)) = rest.split_first() {

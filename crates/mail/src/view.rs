@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::html::Images;
+use crate::html::{Blocked, Images};
 use crate::mime::{Piece, Walk, push_block};
-use crate::parameters::Structured;
 use crate::preamble::from_utf16;
-use crate::summary::summary_of;
-use crate::text::{guess, picture};
+use crate::summary::{body_charset, summary_of};
+use crate::text::{guess, picture, whole_header_text};
 use crate::{Defect, Defects, HeaderScan, html, scan_headers, second_opinion};
 
 /// Bounds of a view. What exceeds them is left out and has a defect.
@@ -38,10 +37,17 @@ pub struct View {
     pub headers: Vec<(String, String)>,
     pub subject: Option<String>,
     pub from: Option<String>,
+    /// Of each field of that name the decoded addresses, after a comma each; none if there is no field.
+    pub to: Option<String>,
+    pub cc: Option<String>,
+    pub bcc: Option<String>,
+    pub reply_to: Option<String>,
     /// The text bodies; of an HTML body without a text the words of the HTML.
     pub text: Option<String>,
     /// The HTML bodies without scripts, styles, forms and anything that is loaded from elsewhere.
     pub html_safe: Option<String>,
+    /// What was removed of the HTML.
+    pub blocked: Blocked,
     pub attachments: Vec<Attachment>,
     /// Subjects, senders and texts of attached mails, for the search.
     pub attached_text: Option<String>,
@@ -73,21 +79,50 @@ pub struct Attachment {
 /// assert!(view.defects.contains(mail::Defect::BoundaryMid));
 /// ```
 pub fn view(raw: &[u8], limits: &Limits) -> View {
-    if let Some(text) = from_utf16(raw) {
-        let mut view = view_mail(text.as_bytes(), limits, true);
+    view_while(raw, true, limits, &|| true)
+}
+
+/// Reads the mail that begins with `prefix` as [`view`] does; `complete` says that `prefix` is the whole mail. Else a part
+/// that reaches the end is no attachment, as neither its size nor its hash is known, and the mail has the defect
+/// `size_big`.
+///
+/// Reads as long as `goes_on` says so: it is asked at each part and after some KiB of HTML. What was not read when it
+/// said no is missing, and the mail has the defect `parser_failed`.
+///
+/// ```
+/// let view = mail::view_while(b"Subject: a\r\n\r\nbody", true, &mail::Limits::default(), &|| false);
+/// assert_eq!((view.subject.as_deref(), view.text), (Some("a"), None));
+/// assert!(view.defects.contains(mail::Defect::ParserFailed));
+/// ```
+pub fn view_while(prefix: &[u8], complete: bool, limits: &Limits, goes_on: &dyn Fn() -> bool) -> View {
+    let bounds = Bounds { complete, limits, goes_on };
+    if let Some(text) = from_utf16(prefix) {
+        let mut view = view_mail(text.as_bytes(), bounds, true);
         view.defects.insert(Defect::HdrBom);
         return view;
     }
-    view_mail(raw, limits, false)
+    view_mail(prefix, bounds, false)
 }
 
-fn view_mail(raw: &[u8], limits: &Limits, is_utf8: bool) -> View {
-    let scan = scan_headers(raw, true);
+#[derive(Clone, Copy)]
+struct Bounds<'a> {
+    /// The bytes are the whole mail.
+    complete: bool,
+    limits: &'a Limits,
+    goes_on: &'a dyn Fn() -> bool,
+}
+
+fn view_mail(raw: &[u8], bounds: Bounds, is_utf8: bool) -> View {
+    let scan = scan_headers(raw, bounds.complete);
     let summary = summary_of(&scan);
     let mut view = View {
         headers: headers(&scan),
         subject: summary.subject,
         from: summary.from,
+        to: addresses(&scan, "To"),
+        cc: addresses(&scan, "Cc"),
+        bcc: addresses(&scan, "Bcc"),
+        reply_to: addresses(&scan, "Reply-To"),
         defects: summary.defects,
         ..View::default()
     };
@@ -97,7 +132,7 @@ fn view_mail(raw: &[u8], limits: &Limits, is_utf8: bool) -> View {
     let body = body_of(raw, &scan);
     let read = catch_unwind(AssertUnwindSafe(|| {
         let mut view = view.clone();
-        fill(&mut view, &scan, &body, limits, is_utf8);
+        fill(&mut view, &scan, &body, bounds, is_utf8);
         view
     }));
     read.unwrap_or_else(|_| {
@@ -115,27 +150,36 @@ fn body_of<'a>(raw: &'a [u8], scan: &HeaderScan) -> Cow<'a, [u8]> {
     Cow::Borrowed(body)
 }
 
-fn fill(view: &mut View, scan: &HeaderScan, body: &[u8], limits: &Limits, is_utf8: bool) {
-    let mut walk = Walk::new(limits, is_utf8);
+/// The decoded values of all fields of that name.
+fn addresses(scan: &HeaderScan, name: &str) -> Option<String> {
+    let charset = body_charset(scan);
+    let decoded: Vec<_> = scan.all(name).map(|field| whole_header_text(&field.value, charset.as_deref())).collect();
+    (!decoded.is_empty()).then(|| decoded.join(", "))
+}
+
+fn fill(view: &mut View, scan: &HeaderScan, body: &[u8], bounds: Bounds, is_utf8: bool) {
+    let mut walk = Walk::new(bounds.limits, bounds.goes_on, is_utf8);
+    if !bounds.complete {
+        walk.cut_after(body);
+    }
     let pieces = walk.mail(&scan.fields, body, 0);
     view.defects |= walk.defects;
-    if second_opinion::differs(scan, body, view, walk.parts) {
+    if bounds.complete && (bounds.goes_on)() && second_opinion::differs(scan, body, view, walk.parts) {
         view.defects.insert(Defect::ParserDisagrees);
     }
     view.attachments = walk.attachments;
     view.attached_text = Some(walk.attached_text).filter(|text| !text.is_empty());
-    show(view, pieces, walk.images, limits);
+    show(view, pieces, walk.images, bounds);
 }
 
 /// Text and HTML of all bodies: each is made from the other where a body has one form only.
-fn show(view: &mut View, pieces: Vec<Piece>, images: HashMap<String, String>, limits: &Limits) {
+fn show(view: &mut View, pieces: Vec<Piece>, images: HashMap<String, String>, bounds: Bounds) {
     let any_html = pieces.iter().any(|piece| piece.html.is_some());
-    let images = Arc::new(Images::new(images));
-    let mut left = limits.html_bytes;
+    let mut pages = Pages { images: Arc::new(Images::new(images)), bounds, bytes_left: bounds.limits.html_bytes };
     for piece in pieces {
         let (safe, words) = match piece.html {
             Some(source) => {
-                let (safe, words) = safe_html(&source, &images, &mut left, &mut view.defects);
+                let (safe, words) = pages.read(&source, view);
                 (Some(safe), Some(words))
             }
             None => (piece.text.as_deref().map(html::escaped).filter(|_| any_html), None),
@@ -149,28 +193,40 @@ fn show(view: &mut View, pieces: Vec<Piece>, images: HashMap<String, String>, li
     }
 }
 
-/// Safe HTML and its words; reads at most `left` bytes.
-fn safe_html(source: &str, images: &Arc<Images>, left: &mut usize, defects: &mut Defects) -> (String, String) {
-    if html::is_active(source) {
-        defects.insert(Defect::HtmlActive);
+/// The HTML bodies of one mail.
+struct Pages<'a> {
+    images: Arc<Images>,
+    bounds: Bounds<'a>,
+    /// HTML that may still be read.
+    bytes_left: usize,
+}
+
+impl Pages<'_> {
+    /// Safe HTML and its words; notes in `view` what was removed or left out.
+    fn read(&mut self, source: &str, view: &mut View) -> (String, String) {
+        let read = source.get(..source.floor_char_boundary(self.bytes_left)).unwrap_or(source);
+        self.bytes_left = self.bytes_left.saturating_sub(read.len());
+        if read.len() < source.len() {
+            view.defects.insert(Defect::SizeBig);
+        }
+        let safe = html::safe(read, &self.images, self.bounds.goes_on);
+        view.blocked += safe.blocked;
+        if safe.blocked.any() {
+            view.defects.insert(Defect::HtmlActive);
+        }
+        if let Some(html) = safe.html {
+            let words = html::text(&html);
+            return (html, words);
+        }
+        view.defects.insert(if (self.bounds.goes_on)() { Defect::MimeBomb } else { Defect::ParserFailed });
+        let words = html::crude_text(read);
+        (html::escaped(&words), words)
     }
-    let read = source.get(..source.floor_char_boundary(*left)).unwrap_or(source);
-    *left = left.saturating_sub(read.len());
-    if read.len() < source.len() {
-        defects.insert(Defect::SizeBig);
-    }
-    if let Some(safe) = html::safe(read, images) {
-        let words = html::text(&safe);
-        return (safe, words);
-    }
-    defects.insert(Defect::MimeBomb);
-    let words = html::crude_text(read);
-    (html::escaped(&words), words)
 }
 
 /// Raw values as text: what is not UTF-8 is guessed, control characters but those of folds are made visible.
 fn headers(scan: &HeaderScan) -> Vec<(String, String)> {
-    let charset = scan.first("Content-Type").and_then(|field| Structured::parse(&field.value).word("charset"));
+    let charset = body_charset(scan);
     let visible = |char: char| if matches!(char, '\t' | '\r' | '\n') { char } else { picture(char) };
     scan.fields
         .iter()

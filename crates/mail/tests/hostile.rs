@@ -144,6 +144,28 @@ fn html_that_grows() {
     }
 }
 
+/// Each of them took minutes in the HTML parser, whose steps look at every attribute, open element or sibling.
+#[test]
+fn html_that_is_quadratic() {
+    let numbered = |piece: &dyn Fn(usize) -> String| (0..150_000).map(piece).collect::<String>();
+    let pages = [
+        format!("<p {}>", numbered(&|number| format!("a{number} "))),
+        format!("<p title='<b' \"=\">\" {}>", numbered(&|number| format!("a{number} "))),
+        numbered(&|number| format!("<html a{number}>")),
+        numbered(&|number| format!("<body a{number}><b a{number}></b>")),
+        format!("<table>{}", "<div></div>x".repeat(150_000)),
+        format!("<table><tr><td></td>{}", "x<tr>".repeat(150_000)),
+        "<b><p></b></p>".repeat(100_000),
+        "<a><div></a><i><p></i>".repeat(60_000),
+        "<x-y>".repeat(200_000),
+        "<svg><style>".repeat(100_000),
+    ];
+    for html in pages {
+        let view = seen(format!("Content-Type: text/html\n\nword{html}").as_bytes());
+        assert!(view.text.unwrap().contains("word"));
+    }
+}
+
 #[test]
 fn large_bodies_are_read_in_part() {
     let line = "A".repeat(76) + "\n";

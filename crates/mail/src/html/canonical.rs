@@ -1,0 +1,98 @@
+//! HTML written anew so that it can be read in one way only: elements that are shown, attributes in quotes, nothing that
+//! switches a parser over. What a parser and a browser could take differently, and what makes a parser slow, never
+//! reaches them.
+
+use std::collections::HashSet;
+
+use super::blocked::Blocked;
+use super::tokens::{Tag, Token, Tokens};
+use super::weight::Weight;
+
+/// A page in canonical form.
+pub(super) struct Canonical {
+    pub(super) html: String,
+    pub(super) blocked: Blocked,
+    pub(super) weight: Weight,
+}
+
+/// Writes `html` with the elements `shown` alone; the words of all others stay, but for scripts, styles and titles.
+pub(super) fn canonical(html: &str, shown: &HashSet<&str>) -> Canonical {
+    let (blocked, weight) = (Blocked::default(), Weight::default());
+    let mut page = Canonical { html: String::with_capacity(html.len()), blocked, weight };
+    for token in Tokens::of(html) {
+        match token {
+            Token::Text(text) => page.text(text),
+            Token::Raw("textarea" | "xmp" | "plaintext", content) => page.text(content),
+            Token::Raw("style", content) => page.blocked.note_style(content),
+            Token::Raw(..) => {}
+            Token::Tag(tag) => {
+                page.blocked.note_tag(&tag);
+                if shown.contains(tag.name.as_str()) {
+                    page.tag(&tag);
+                }
+            }
+        }
+    }
+    page
+}
+
+impl Canonical {
+    /// References stay as they are: they can begin no tag.
+    fn text(&mut self, text: &str) {
+        self.weight.text(text);
+        push_replaced(&mut self.html, text, '<', "&lt;");
+    }
+
+    fn tag(&mut self, tag: &Tag) {
+        self.weight.tag(&tag.name, tag.is_end);
+        self.html.push_str(if tag.is_end { "</" } else { "<" });
+        self.html.push_str(&tag.name);
+        if !tag.is_end {
+            for (name, value) in &tag.attributes {
+                self.attribute(name, value);
+            }
+        }
+        self.html.push('>');
+    }
+
+    fn attribute(&mut self, name: &str, value: &str) {
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') {
+            return;
+        }
+        self.html.extend([" ", name, "=\""]);
+        push_replaced(&mut self.html, value, '"', "&quot;");
+        self.html.push('"');
+    }
+}
+
+fn push_replaced(to: &mut String, text: &str, char: char, by: &str) {
+    for (number, piece) in text.split(char).enumerate() {
+        if number > 0 {
+            to.push_str(by);
+        }
+        to.push_str(piece);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::canonical;
+
+    #[test]
+    fn only_what_is_shown_is_written() {
+        let shown = HashSet::from(["a", "b", "img", "p"]);
+        let table = [
+            ("<P ALIGN=left>1 < 2<BR></P>", "<p align=\"left\">1 &lt; 2</p>"),
+            ("<a href='\"x\"' a:b=c>x</a></b>", "<a href=\"&quot;x&quot;\">x</a></b>"),
+            ("<title>t</title><style>s</style><script>x</script>w<textarea><b></textarea>", "w&lt;b>"),
+            ("<x-y>a<svg><p>b</p></svg>", "a<p>b</p>"),
+            ("<p title=\"</p><img src=x>\">", "<p title=\"</p><img src=x>\">"),
+            ("&lt;b&gt; &amp;", "&lt;b&gt; &amp;"),
+        ];
+        for (html, meant) in table {
+            assert_eq!(canonical(html, &shown).html, meant, "{html}");
+        }
+    }
+}
