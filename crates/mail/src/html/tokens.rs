@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_tag_has_no_more_attributes_than_are_kept() {
-        let many: String = (0..100_000).map(|number| format!(" a{number}")).collect();
+        let many = (0..100_000).map(|number| format!(" a{number}")).collect::<Vec<_>>().concat();
         let html = format!("<p{many}>x");
         let tokens: Vec<_> = Tokens::of(&html).collect();
         assert!(matches!(&tokens[..], [Token::Tag(tag), Token::Text("x")] if tag.attributes.len() == 64));

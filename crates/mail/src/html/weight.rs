@@ -1,6 +1,8 @@
 //! An estimate of the work that HTML gives its parser: some of its steps look at every open element, others at every
 //! sibling.
 
+use std::collections::HashMap;
+
 /// Tags × open formatting elements: an HTML parser opens all of these again in each paragraph.
 const FORMATTING_WORK: usize = 4_000_000;
 /// Tags × depth: it looks through all open elements at each tag.
@@ -34,6 +36,8 @@ pub(super) struct Weight {
     moved: usize,
     /// The elements around, the innermost last.
     open: Vec<String>,
+    /// How many of each name are open: looking for one that is not would take too long.
+    counts: HashMap<String, usize>,
     /// For each table around, if a cell is open in it.
     tables: Vec<bool>,
 }
@@ -100,28 +104,38 @@ impl Weight {
         if VOID.contains(&name) {
             return;
         }
-        if !is_end {
-            self.close_for(name);
-            if self.open.len() < OPEN_LIMIT {
-                self.open.push(name.to_owned());
-            }
+        if is_end {
+            let within_others = self.close(name) != Some(0);
+            self.moved += usize::from(within_others && FORMATTING.contains(&name));
             return;
         }
-        let is_formatting = FORMATTING.contains(&name);
-        let Some(at) = self.open.iter().rposition(|open| open == name) else {
-            self.moved += usize::from(is_formatting);
-            return;
-        };
-        self.moved += usize::from(is_formatting && at.saturating_add(1) < self.open.len());
-        self.open.truncate(at);
+        // A paragraph, item, cell or row closes the one before it.
+        let mut lately = self.open.iter().rev().take_while(|open| SELF_CLOSING.contains(&open.as_str()));
+        if lately.any(|open| open == name) {
+            self.close(name);
+        }
+        if self.open.len() < OPEN_LIMIT {
+            self.open.push(name.to_owned());
+            *self.counts.entry(name.to_owned()).or_default() += 1;
+        }
     }
 
-    /// A paragraph, item, cell or row closes the one before it.
-    fn close_for(&mut self, name: &str) {
-        let closing = self.open.iter().rev().take_while(|open| SELF_CLOSING.contains(&open.as_str()));
-        if let Some(above) = closing.enumerate().find(|(_, open)| *open == name).map(|(above, _)| above) {
-            self.open.truncate(self.open.len().saturating_sub(above.saturating_add(1)));
+    /// Closes the innermost of that name and all within it: how many those are; none if none is open.
+    fn close(&mut self, name: &str) -> Option<usize> {
+        if self.counts.get(name).is_none_or(|count| *count == 0) {
+            return None;
         }
+        let mut within = 0;
+        while let Some(open) = self.open.pop() {
+            if let Some(count) = self.counts.get_mut(&open) {
+                *count -= 1;
+            }
+            if open == name {
+                break;
+            }
+            within += 1;
+        }
+        Some(within)
     }
 }
 
@@ -164,6 +178,7 @@ mod tests {
             format!("<table>{}", "<div></div>x".repeat(10_000)),
             format!("<table><tr><td>x</td>{}", "x<tr>".repeat(20_000)),
             "<b><p></b></p>".repeat(10_000),
+            format!("{}{}", "<div>".repeat(1_900), "</p></b></i>".repeat(100_000)),
         ];
         for (number, html) in heavy.iter().enumerate() {
             assert!(is_heavy(html), "{number}");
