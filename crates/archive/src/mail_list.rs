@@ -50,7 +50,10 @@ pub struct MailView {
     pub flags: Flags,
     /// Source paths with the user archive, those that the caller may see.
     pub locations: BTreeSet<Location>,
+    /// Those that its header has; of its content, the mail itself tells.
     pub defects: Vec<String>,
+    /// Some of the content cannot be seen and searched as it was meant, as far as the header tells.
+    pub partially_indexed: bool,
 }
 
 impl Archive {
@@ -162,6 +165,7 @@ impl Archive {
 }
 
 fn view_mail(row: MessageRow, flags: Flags, own: Option<&BTreeSet<String>>) -> MailView {
+    let defects = mail::Defects::from_bits(row.defects);
     let may_see = |location: &Location| own.is_none_or(|own| location.first().is_some_and(|name| own.contains(name)));
     MailView {
         id: row.hash,
@@ -176,6 +180,7 @@ fn view_mail(row: MessageRow, flags: Flags, own: Option<&BTreeSet<String>>) -> M
         import_date: rfc3339(row.import_date),
         flags,
         locations: row.locations.into_iter().filter(may_see).collect(),
-        defects: mail::Defects::from_bits(row.defects).iter().map(str::to_owned).collect(),
+        defects: defects.iter().map(str::to_owned).collect(),
+        partially_indexed: defects.partially_indexed(),
     }
 }

@@ -1,16 +1,29 @@
 //! One mail: as it is, and made readable.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::StreamExt;
+use mail::{Defect, Defects, View};
 use serde_json::{Value, json};
+use tokio::{task::spawn_blocking, time::timeout};
 
 use crate::{
     Archive, Error, MailHash, MessageRow, Result, access::Visible, hash::to_hex, ports::ObjectKey, store::RawMail,
+    time::rfc3339,
 };
 
-/// A mail up to this size is parsed as a whole; of a larger one the header is shown, and that it is too large.
+/// A mail up to this size is parsed as a whole; of a larger one the beginning is shown, and that it is too large.
 const PARSED_BYTES: u64 = 32 << 20;
+/// Nobody waits longer for a mail to be made readable; usual ones take some milliseconds.
+const VIEW_TIME: Duration = Duration::from_secs(10);
+/// A parser that was told to stop has done so by then.
+const STOP_TIME: Duration = Duration::from_secs(5);
 /// A link to a copy serves so long; a store that lends out removes copies after a day.
 const LENT: Duration = Duration::from_mins(10);
 
@@ -33,20 +46,19 @@ impl Archive {
         link.ok_or_else(|| Error::internal("the store of this archive gives no links"))
     }
 
-    /// The mail made readable: headers, text, safe HTML, attachments, defects.
+    /// The mail made readable: headers, addresses, dates, text, safe HTML, attachments, defects.
     pub async fn show(&self, visible: &Visible, id: &MailHash) -> Result<Value> {
         let row = self.find_mail(visible, id).await?;
         let whole = row.size_bytes <= PARSED_BYTES;
         let raw = if whole { self.read_whole(&row, PARSED_BYTES).await? } else { self.read_prefix(&row).await? };
-        let view = tokio::task::spawn_blocking(move || mail::view(&raw, &mail::Limits::default()));
-        let mut view = view
-            .await
-            .unwrap_or_else(|_| mail::View { defects: mail::Defect::ParserFailed.into(), ..mail::View::default() });
-        view.defects |= mail::Defects::from_bits(row.defects);
-        if !whole {
-            view.defects |= mail::Defect::SizeBig;
-        }
-        Ok(document(&row, view))
+        let mut view = readable(raw, whole, VIEW_TIME).await.unwrap_or_else(|| View {
+            subject: row.subject.clone(),
+            from: row.from.clone(),
+            defects: Defect::ParserFailed.into(),
+            ..View::default()
+        });
+        view.defects |= Defects::from_bits(row.defects);
+        Ok(document(row, view))
     }
 
     async fn read_prefix(&self, row: &MessageRow) -> Result<Vec<u8>> {
@@ -59,7 +71,21 @@ impl Archive {
     }
 }
 
-fn document(row: &MessageRow, view: mail::View) -> Value {
+/// Parses a mail, of which `raw` is the `whole` or the beginning. After `limit` the parser is stopped, and what it has is
+/// shown; none if it panics or does not stop.
+async fn readable(raw: Vec<u8>, whole: bool, limit: Duration) -> Option<View> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let goes_on = move || !stopped.load(Ordering::Relaxed);
+    let mut view = spawn_blocking(move || mail::view_while(&raw, whole, &mail::Limits::default(), &goes_on));
+    if let Ok(parsed) = timeout(limit, &mut view).await {
+        return parsed.ok();
+    }
+    stop.store(true, Ordering::Relaxed);
+    timeout(STOP_TIME, view).await.ok()?.ok()
+}
+
+fn document(row: MessageRow, view: View) -> Value {
     let attachment = |part: mail::Attachment| {
         json!({
             "name": part.name,
@@ -74,9 +100,39 @@ fn document(row: &MessageRow, view: mail::View) -> Value {
         "headers": view.headers,
         "subject": view.subject,
         "from": view.from,
+        "to": view.to,
+        "cc": view.cc,
+        "bcc": view.bcc,
+        "reply_to": view.reply_to,
+        "message_id": row.message_id,
+        "message_date": row.message_date.and_then(rfc3339),
+        "message_date_source": row.message_date_source,
+        "archive_date": row.archive_date.and_then(rfc3339),
+        "import_date": rfc3339(row.import_date),
         "text": view.text,
         "html_safe": view.html_safe,
+        "blocked": { "active": view.blocked.active, "remote": view.blocked.remote },
         "attachments": view.attachments.into_iter().map(attachment).collect::<Vec<_>>(),
         "defects": view.defects.iter().collect::<Vec<_>>(),
+        "partially_indexed": view.defects.partially_indexed(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes much longer than a look at the time.
+    fn long_mail() -> Vec<u8> {
+        format!("Subject: long\nContent-Type: text/html\n\n{}", "<p>word</p>".repeat(180_000)).into_bytes()
+    }
+
+    #[tokio::test]
+    async fn a_mail_that_takes_too_long_is_stopped_and_shown_by_its_header() {
+        let view = readable(long_mail(), true, Duration::ZERO).await.unwrap();
+        assert_eq!(view.subject.as_deref(), Some("long"));
+        assert!(view.defects.contains(Defect::ParserFailed) && view.defects.partially_indexed());
+        let view = readable(long_mail(), true, VIEW_TIME).await.unwrap();
+        assert!(view.defects.contains(Defect::IdMissing) && !view.defects.partially_indexed());
+    }
 }

@@ -78,7 +78,10 @@ pub struct Mail {
     pub flags: Vec<String>,
     /// Paths in the source, the user archive first; those that the caller may see.
     pub locations: Vec<Vec<String>>,
+    /// Those that its header has; of its content, the mail itself tells.
     pub defects: Vec<String>,
+    /// Some of the content cannot be seen and searched as it was meant, as far as the header tells.
+    pub partially_indexed: bool,
 }
 
 /// A mail as it is read.
@@ -91,11 +94,38 @@ pub struct Shown {
     pub headers: Vec<Vec<String>>,
     pub subject: Option<String>,
     pub from: Option<String>,
+    /// Of each field of that name the decoded addresses, after a comma each; null if there is no field.
+    pub to: Option<String>,
+    pub cc: Option<String>,
+    pub bcc: Option<String>,
+    pub reply_to: Option<String>,
+    /// As in the header.
+    pub message_id: Option<String>,
+    #[schema(format = DateTime)]
+    pub message_date: Option<String>,
+    pub message_date_source: Option<String>,
+    #[schema(format = DateTime)]
+    pub archive_date: Option<String>,
+    #[schema(format = DateTime)]
+    pub import_date: Option<String>,
     pub text: Option<String>,
     /// Without scripts and without anything that is fetched from elsewhere.
     pub html_safe: Option<String>,
+    /// What was removed for that.
+    pub blocked: Blocked,
     pub attachments: Vec<Attachment>,
     pub defects: Vec<String>,
+    /// Some of the content cannot be seen and searched as it was meant: the defects say why.
+    pub partially_indexed: bool,
+}
+
+/// What was removed of the HTML of a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Blocked {
+    /// Scripts, handlers, forms, embedded pages and objects, links that run something.
+    pub active: u64,
+    /// Images, styles and other things that would have been fetched from elsewhere.
+    pub remote: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

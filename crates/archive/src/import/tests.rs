@@ -7,6 +7,7 @@ mod foreign;
 mod further;
 mod room;
 mod shards;
+mod shown;
 mod size;
 
 use std::{
