@@ -166,7 +166,7 @@ pub struct ExportReport {
     /// Null before the last one was imported.
     pub volumes: Option<u64>,
     pub missing_volumes: Vec<u64>,
-    /// In the order of their start.
+    /// In the order of their volumes, then of their start; what is foreign comes last.
     pub imports: Vec<ExportImport>,
     pub in_volumes: u64,
     pub imported: u64,

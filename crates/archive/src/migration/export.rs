@@ -41,6 +41,13 @@ pub struct ExportImport {
     pub report: ImportReport,
 }
 
+impl ExportImport {
+    fn place(&self) -> (bool, u64, ImportId) {
+        let number = self.report.volume.as_ref().map_or(0, |volume| volume.number);
+        (self.standing == Standing::Foreign, number, self.report.import.clone())
+    }
+}
+
 /// What came of an export's volumes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportReport {
@@ -57,7 +64,7 @@ pub struct ExportReport {
     pub volumes: Option<u64>,
     /// Volumes that were not imported, up to the last one that is known; the first ten thousand.
     pub missing_volumes: Vec<u64>,
-    /// In the order of their start.
+    /// In the order of their volumes, then of their start; what is foreign comes last.
     pub imports: Vec<ExportImport>,
     /// Over the imports that count: `in_volumes = imported + already_there + failed`.
     pub in_volumes: u64,
@@ -293,6 +300,8 @@ impl ExportReport {
 
     /// Draws the conclusions, once every import is there.
     fn settle(&mut self, set: &Set<'_>) {
+        self.imports.sort_by_key(ExportImport::place);
+        self.mailboxes.sort_by(|a, b| (&a.user_archive, &a.mailbox).cmp(&(&b.user_archive, &b.mailbox)));
         self.not_recreated.sort();
         self.not_recreated.dedup();
         let is_whole = self.volumes.is_some() && self.missing_volumes.is_empty();

@@ -62,7 +62,7 @@ fn counts(sums: &[Sum]) -> Vec<[Option<u64>; 4]> {
     sums.iter().map(|sum| [sum.seal, sum.checkpoints, sum.ledger, sum.catalogue]).collect()
 }
 
-/// By volume, in the order of their start.
+/// By volume, in the order of the report.
 fn standings(report: &ExportReport) -> Vec<(u64, Standing)> {
     let number = |import: &ExportImport| import.report.volume.as_ref().unwrap().number;
     report.imports.iter().map(|import| (number(import), import.standing)).collect()
@@ -251,8 +251,8 @@ async fn an_export_is_complete_with_its_last_missing_volume() {
     world.restructure().await;
     let report = world.export_report().await;
     let reordered: Vec<_> = report.imports.iter().map(|import| import.reordered).collect();
-    assert_eq!(standings(&report), [(3, Standing::Counted), (1, Standing::Counted), (2, Standing::Counted)]);
-    assert_eq!(reordered, [false, true, true]);
+    assert_eq!(standings(&report), [(1, Standing::Counted), (2, Standing::Counted), (3, Standing::Counted)]);
+    assert_eq!(reordered, [true, true, false]);
     assert_eq!((report.in_volumes, report.imported, report.already_there, report.failed), (12, 10, 2, 0));
     assert_eq!(counts(&report.sums)[0], [Some(12); 4]);
     assert_eq!(counts(&report.sums)[1], [None, Some(10), Some(10), Some(10)]);
@@ -298,10 +298,10 @@ async fn doubled_conflicting_and_foreign_volumes_are_told_apart() {
     let report = world.export_report().await;
     let expected = [
         (1, Standing::Counted),
-        (2, Standing::Counted),
-        (3, Standing::Counted),
-        (2, Standing::Doubled),
         (1, Standing::Conflict),
+        (2, Standing::Counted),
+        (2, Standing::Doubled),
+        (3, Standing::Counted),
         (2, Standing::Foreign),
     ];
     assert_eq!(standings(&report), expected);
