@@ -73,6 +73,10 @@ impl Markers {
                 self.bucket.delete(&marker, None).await?;
             }
         }
+        // Whoever has deleted the file meanwhile may have looked for its markers before there was one.
+        if shown.is_some() && self.bucket.head(&upload.key).await?.is_none() {
+            self.remove(&upload.key).await?;
+        }
         Ok(())
     }
 
@@ -232,6 +236,9 @@ mod tests {
         assert!(uploads.delete(&key("anna/a.zip"), Some(&ETag("other".into()))).await.is_err());
         assert_eq!(names(&*bucket, 10).await.len(), 2);
         assert!(uploads.delete(&key("anna/a.zip"), Some(&etag)).await.unwrap());
+        assert_eq!(names(&*bucket, 10).await, [""; 0]);
+        // A look at the file that ends when it is gone.
+        markers.show(&upload("anna/a.zip", UploadState::Rejected, None)).await.unwrap();
         assert_eq!(names(&*bucket, 10).await, [""; 0]);
     }
 
