@@ -181,9 +181,10 @@ impl Archive {
         Ok(self.add(&Process { state: ProcessState::Waiting, ..process }).await?.value)
     }
 
-    /// Somebody works on it: it does not wait any more.
+    /// Somebody works on it: it does not wait any more. What is worked on may be older than its process, where that is begun
+    /// under an id that was given to it before.
     pub(crate) async fn note_process_running(&self, id: &ProcessId) -> Result<()> {
-        if self.need::<Process>(&id.0).await?.value.state != ProcessState::Waiting {
+        if self.find::<Process>(&id.0).await?.is_none_or(|there| there.value.state != ProcessState::Waiting) {
             return Ok(());
         }
         let run = |process: &mut Process| {

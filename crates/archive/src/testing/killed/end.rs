@@ -73,8 +73,17 @@ async fn assert_rebuilt_alike(scene: &Scene) {
         _ => true,
     };
     for id in old.keys().chain(new.keys()).filter(is_told) {
-        assert_eq!(old.get(id), new.get(id), "{id}: the catalogue, and what the objects say");
+        assert_eq!(lasts(old.get(id)), lasts(new.get(id)), "{id}: the catalogue, and what the objects say");
     }
+}
+
+/// An import that was taken over while it was closed has a report that says who began to close it.
+fn lasts(row: Option<&String>) -> Option<serde_json::Value> {
+    let mut row: serde_json::Value = serde_json::from_str(row?).unwrap_or_else(|_| row.cloned().into());
+    if let Some(body) = row.as_object_mut() {
+        body.retain(|name, _| !["process", "earlier", "source", "etag"].contains(&name.as_str()));
+    }
+    Some(row)
 }
 
 async fn access(archive: &Archive) -> Vec<String> {
