@@ -58,7 +58,7 @@ impl Archive {
             ..View::default()
         });
         view.defects |= Defects::from_bits(row.defects);
-        Ok(document(row, view))
+        Ok(document(&row, view))
     }
 
     async fn read_prefix(&self, row: &MessageRow) -> Result<Vec<u8>> {
@@ -85,7 +85,7 @@ async fn readable(raw: Vec<u8>, whole: bool, limit: Duration) -> Option<View> {
     timeout(STOP_TIME, view).await.ok()?.ok()
 }
 
-fn document(row: MessageRow, view: View) -> Value {
+fn document(row: &MessageRow, view: View) -> Value {
     let attachment = |part: mail::Attachment| {
         json!({
             "name": part.name,

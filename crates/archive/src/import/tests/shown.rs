@@ -7,7 +7,7 @@ use crate::MailView;
 
 impl World {
     /// Imports each of these as a single mail, a day after the other.
-    async fn bring(&self, mails: &[&str]) -> Vec<ImportView> {
+    async fn bring_mails(&self, mails: &[&str]) -> Vec<ImportView> {
         let mut views = Vec::new();
         for (number, raw) in mails.iter().enumerate() {
             let name = format!("{number}.eml");
@@ -45,7 +45,7 @@ async fn equal_ids_and_headers_make_no_two_mails_one() {
     let world = world(None);
     let mut mails = vec![first.as_str(), first.as_str()];
     mails.extend(others.iter().map(String::as_str));
-    let views = world.bring(&mails).await;
+    let views = world.bring_mails(&mails).await;
     let counts: Vec<_> = views.iter().map(|view| (view.imported, view.already_there, view.balanced)).collect();
     assert_eq!(counts, [&[(1, 0, true), (0, 1, true)][..], &[(1, 0, true); 6]].concat());
     assert_eq!(world.listed().await.len(), 7);
@@ -56,7 +56,7 @@ async fn a_mail_without_sender_or_with_a_long_id_has_one_outcome() {
     let long = format!("Subject: long\nMessage-ID: <{}/\0😀@x>\n\nbody", "i".repeat(4_000));
     let mails = ["Subject: no sender\n\nbody", "From: a@x\n\none", "From: a@x\n\ntwo", &long];
     let world = world(None);
-    for view in world.bring(&mails).await {
+    for view in world.bring_mails(&mails).await {
         assert_eq!((view.in_volume, view.imported, view.failed.len(), view.balanced), (1, 1, 0, true));
     }
     assert_eq!(world.listed().await.len(), 4);
@@ -70,7 +70,7 @@ async fn message_archive_and_import_date_are_kept_apart() {
     let invalid = "Message-ID: <2>\nDate: Mon, 31 Feb 2023 10:00:00 +0000\n\nbody";
     let undated = "Message-ID: <3>\n\nbody";
     let world = world(None);
-    world.bring(&[dated, invalid, undated]).await;
+    world.bring_mails(&[dated, invalid, undated]).await;
     let expected = [
         (dated, "2026-01-02T00:00:00Z", Some("2023-01-02T10:00:00Z"), Some("date"), &[][..]),
         (invalid, "2026-01-03T00:00:00Z", None, None, &["date_invalid"]),
@@ -98,7 +98,7 @@ async fn what_is_broken_is_kept_and_said_to_be_partly_indexed() {
     let active =
         "Message-ID: <3>\nTo: b@x\nContent-Type: text/html\n\n<img src=https://x.test/a><p onclick=x()>word</p>";
     let world = world(None);
-    world.bring(&[no_mail_inside, &large_header, active]).await;
+    world.bring_mails(&[no_mail_inside, &large_header, active]).await;
     let shown = world.shown(no_mail_inside).await;
     assert_eq!((&shown["partially_indexed"], &shown["defects"]), (&true.into(), &serde_json::json!(["cte_broken"])));
     assert_eq!(shown["text"], "abcdef");
@@ -127,7 +127,7 @@ async fn of_a_mail_too_large_to_be_parsed_the_beginning_is_shown() {
     );
     assert!(raw.len() > 33 << 20);
     let world = world(None);
-    world.bring(&[&raw]).await;
+    world.bring_mails(&[&raw]).await;
     let shown = world.shown(&raw).await;
     assert_eq!((&shown["text"], &shown["message_id"]), (&"see below".into(), &"<1>".into()));
     assert_eq!((&shown["defects"], &shown["partially_indexed"]), (&serde_json::json!(["size_big"]), &true.into()));
