@@ -104,6 +104,8 @@ pub struct ImportReport {
     /// Of the file as it was read.
     pub etag: String,
     pub mailbox: String,
+    /// The mailbox was emptied of this import's mails since: its places there are not counted. Null if nothing was counted.
+    pub mailbox_emptied: Option<bool>,
     /// Null of a foreign file.
     pub volume: Option<VolumeFacts>,
     pub in_volume: u64,

@@ -8,6 +8,7 @@ use std::{
 use crate::{
     Archive, EntryRef, ErrorKind, Flags, FolderPath, MailHash, MailboxAddress, PlacementKey, Result,
     import::{Import, Outcome, Placed, SliceEntry, SliceRef, Tally},
+    mailbox::Emptied,
     ports::{MAX_ROWS_PER_CALL, Scope},
     restructure::{PLACEMENTS, Stage, folder_path},
 };
@@ -31,6 +32,8 @@ pub(super) struct Counted {
     pub(super) faults: Vec<String>,
     /// The user archives that restructure has placed in whole.
     pub(super) recreated: BTreeSet<String>,
+    /// The target was emptied of this import's mails since: what it has of them is not counted.
+    pub(super) is_emptied: bool,
     last: Option<u64>,
 }
 
@@ -39,6 +42,7 @@ struct Target<'a> {
     import: &'a Import,
     /// Under which addresses restructure has placed each user archive.
     addresses: BTreeMap<String, BTreeSet<MailboxAddress>>,
+    is_emptied: bool,
 }
 
 /// The mails of one scope: date, flags, and how often the slice has them there.
@@ -55,7 +59,10 @@ impl Archive {
         until: Option<Duration>,
     ) -> Result<Option<Counted>> {
         let mut counted = Counted::default();
-        let target = Target { import, addresses: self.placed_addresses(import, &mut counted).await? };
+        let emptied = self.all::<Emptied>(None).await?;
+        counted.is_emptied = emptied.iter().any(|emptied| emptied.imports.contains(&import.id));
+        let addresses = self.placed_addresses(import, &mut counted).await?;
+        let target = Target { import, addresses, is_emptied: counted.is_emptied };
         counted.catalogue.failed = failed_rows;
         counted.recreated = target.addresses.keys().cloned().collect();
         for slice in slices {
@@ -199,14 +206,13 @@ impl Counted {
 }
 
 impl Target<'_> {
-    /// Where a mail lies: in the target mailbox, and in every place that restructure has given it. Each once.
+    /// Where a mail lies: in the target mailbox until that is emptied, and in every place that restructure has given it.
+    /// Each once.
     fn places(&self, mail: &Placed) -> BTreeSet<(Option<String>, MailboxAddress, FolderPath)> {
-        let target = self.import.mailbox.clone();
         let mut places = BTreeSet::new();
-        if self.import.is_foreign() {
-            places.extend(mail.folders.iter().map(|folder| (None, target.clone(), folder.clone())));
-        } else {
-            places.insert((None, target, FolderPath(vec![self.import.export_name.clone()])));
+        if !self.is_emptied {
+            let folders = self.folders(mail).into_iter();
+            places.extend(folders.map(|folder| (None, self.import.mailbox.clone(), folder)));
         }
         for location in &mail.locations {
             let Some((archive, path)) = location.split_first() else { continue };
@@ -215,6 +221,14 @@ impl Target<'_> {
             }
         }
         places
+    }
+
+    /// The folders of the target: the mails of a volume lie in the one of their export.
+    fn folders(&self, mail: &Placed) -> Vec<FolderPath> {
+        if self.import.is_foreign() {
+            return mail.folders.clone();
+        }
+        vec![FolderPath(vec![self.import.export_name.clone()])]
     }
 }
 

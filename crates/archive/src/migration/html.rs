@@ -108,6 +108,10 @@ fn write_facts(report: &ImportReport, out: &mut dyn Write) -> io::Result<()> {
         ("Ended", report.finished.as_deref()),
         ("State", Some(state_word(report.state))),
         ("Into mailbox", Some(report.mailbox.as_str())),
+        (
+            "Since then",
+            (report.mailbox_emptied == Some(true)).then_some("The mailbox was emptied: its places are not counted."),
+        ),
         ("File", Some(report.file.as_str())),
         ("Bytes", Some(size.as_str())),
         ("ETag of the file", Some(report.etag.as_str())),

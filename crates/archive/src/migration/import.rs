@@ -48,6 +48,9 @@ pub struct ImportReport {
     pub etag: String,
     /// The target.
     pub mailbox: MailboxAddress,
+    /// The target was emptied of this import's mails since, so that its places there are not counted; none before it is
+    /// known.
+    pub mailbox_emptied: Option<bool>,
     /// None of a foreign file.
     pub volume: Option<VolumeFacts>,
     /// `in_volume = imported + already_there + failed` once it has finished.
@@ -160,6 +163,7 @@ impl ImportReport {
             size_bytes: import.size_bytes,
             etag: import.etag.0.clone(),
             mailbox: import.mailbox.clone(),
+            mailbox_emptied: None,
             volume: VolumeFacts::of(import, all),
             in_volume: view.in_volume,
             imported: view.imported,
@@ -215,6 +219,7 @@ impl ImportReport {
         if let Some(counted) = counted {
             self.not_recreated.retain(|archive| !counted.recreated.contains(archive));
             self.faults.extend(counted.faults);
+            self.mailbox_emptied = Some(counted.is_emptied);
             let sum = |((user_archive, mailbox), (ledger, catalogue))| MailboxSum {
                 mailbox,
                 user_archive,

@@ -225,6 +225,23 @@ async fn a_cancelled_import_is_not_balanced() {
 }
 
 #[tokio::test]
+async fn a_target_that_was_emptied_is_not_counted() {
+    let world = world(None);
+    let id = world.bring(0).await.import;
+    world.restructure().await;
+    let target = MailboxAddress::parse("target@firma.example").unwrap();
+    let report = async || world.archive.import_report(&id, None).await.unwrap();
+    let before = report().await;
+    assert_eq!((before.mailbox_emptied, before.mailboxes[0].mailbox.clone()), (Some(false), target.clone()));
+    world.archive.start_emptying(&target, true, "eve").await.unwrap();
+    world.memory.work(&world.archive).await.unwrap();
+    let after = report().await;
+    assert_eq!((after.mailbox_emptied, after.balanced), (Some(true), Some(true)));
+    assert_eq!(after.mailboxes, before.mailboxes[1..]);
+    assert!(page(|out| write_import(&after, out)).contains("The mailbox was emptied"));
+}
+
+#[tokio::test]
 async fn a_foreign_file_has_a_report_too() {
     let world = world(None);
     world.upload("one.eml", Sample::new(1, "").raw.into()).await;
