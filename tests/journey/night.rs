@@ -56,7 +56,14 @@ fn an_export_that_is_killed_at_random_ends_like_an_undisturbed_one() {
         // A part of a whole run, a larger one from one kill to the next, so that it ends.
         let share = u32::try_from(seed >> 33).unwrap() % (20 + 10 * kills);
         let mut process = start(&export(&from, &to, &size));
-        thread::sleep(whole * share / 100);
+        if kills > 2 && with_volumes == 0 {
+            // On a machine whose pace changes none may have met a finished volume yet.
+            while !Path::new(&to).join("old-0001.mszip").exists() && process.try_wait().unwrap().is_none() {
+                thread::sleep(Duration::from_millis(1));
+            }
+        } else {
+            thread::sleep(whole * share / 100);
+        }
         let _ = process.kill();
         let output = process.wait_with_output().unwrap();
         match output.status.code() {
