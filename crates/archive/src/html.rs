@@ -10,7 +10,8 @@ const STYLE: &str = "\
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:72rem;margin:2rem auto;\
 padding:0 1rem}h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}p.note{color:var(--faint)}\
 table{border-collapse:collapse;margin:.5rem 0 1rem;width:100%}td,th{border-bottom:1px solid var(--line);\
-padding:.25rem .75rem .25rem 0;text-align:left;vertical-align:top;overflow-wrap:anywhere}th{font-weight:600}\
+padding:.25rem .75rem .25rem 0;text-align:left;vertical-align:top;overflow-wrap:anywhere;min-width:4rem}\
+th{font-weight:600;overflow-wrap:normal}\
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;overflow-wrap:normal}.sum td{font-weight:600}\
 .bad td.bad,.verdict.bad{color:var(--bad)}.verdict.good{color:var(--good)}\
 .verdict{font-size:1.15rem;font-weight:600;border-left:.3rem solid;padding:.3rem 0 .3rem .8rem}\
