@@ -290,6 +290,7 @@ fn assert_balanced(scene: &Scene) {
     // Those have said so whose file was sent anew before they came to it, or was so and then deleted or brought in by another
     // import; what they had brought stays.
     let went_away = |import: &&Value| ["source_changed", "not_found"].iter().any(|code| import["code"] == *code);
+    assert!(imports.iter().filter(went_away).all(|import| import["state"] == "failed"), "{imports:?}");
     for import in imports.iter().filter(|import| !went_away(import)) {
         assert_eq!((&import["state"], &import["balanced"]), (&json!("finished"), &json!(true)), "{import}");
     }
