@@ -109,11 +109,24 @@ fn bad(rule: &'static str) -> FrameError {
     FrameError::Damage(Damage::Frame(rule))
 }
 
+/// What decompressing takes, kept from one frame to the next: making it costs more than a small mail.
+pub(crate) struct Decompressor {
+    decoder: Decoder<'static>,
+    output: Vec<u8>,
+}
+
+impl Decompressor {
+    pub(crate) fn new() -> io::Result<Self> {
+        let mut decoder = Decoder::new()?;
+        decoder.set_parameter(DParameter::WindowLogMax(MAX_WINDOW_LOG))?;
+        // More than a small mail has, so that a frame which holds more than it says is seen.
+        Ok(Self { decoder, output: vec![0; BUFFER_BYTES] })
+    }
+}
+
 /// Takes a frame piece by piece, copies it to `frame`, and what it holds to `raw`.
 pub(crate) struct FrameReader {
     head: Vec<u8>,
-    decoder: Decoder<'static>,
-    buffer: Vec<u8>,
     hash: Sha256,
     content_size: Option<u64>,
     produced: u64,
@@ -121,13 +134,11 @@ pub(crate) struct FrameReader {
 }
 
 impl FrameReader {
-    pub(crate) fn new() -> io::Result<Self> {
-        let mut decoder = Decoder::new()?;
-        decoder.set_parameter(DParameter::WindowLogMax(MAX_WINDOW_LOG))?;
+    /// Whatever became of the frame before is forgotten.
+    pub(crate) fn begin(with: &mut Decompressor) -> io::Result<Self> {
+        with.decoder.reinit()?;
         Ok(Self {
             head: Vec::with_capacity(MAX_HEAD_BYTES),
-            decoder,
-            buffer: Vec::new(),
             hash: Sha256::new(),
             content_size: None,
             produced: 0,
@@ -135,9 +146,11 @@ impl FrameReader {
         })
     }
 
-    /// Takes the next piece; `expected` is the length that trusted metadata state, if there are any yet.
+    /// Takes the next piece, with the decompressor that the frame was begun with; `expected` is the length that trusted
+    /// metadata state, if there are any yet.
     pub(crate) fn push(
         &mut self,
+        with: &mut Decompressor,
         mut piece: &[u8],
         expected: Option<u64>,
         frame: &mut dyn Write,
@@ -153,23 +166,20 @@ impl FrameReader {
                 return Err(FrameError::Damage(Damage::Length));
             }
             self.content_size = Some(size);
-            // One byte more than a small mail needs, so that a frame which holds more is seen.
-            let room = size.saturating_add(1).min(BUFFER_BYTES as u64);
-            self.buffer = vec![0; usize::try_from(room).unwrap_or(BUFFER_BYTES)];
             let head = std::mem::take(&mut self.head);
-            self.decode(&head, raw)?;
+            self.decode(with, &head, raw)?;
             piece = rest;
         }
-        self.decode(piece, raw)
+        self.decode(with, piece, raw)
     }
 
-    fn decode(&mut self, piece: &[u8], raw: &mut dyn Write) -> Result<(), FrameError> {
+    fn decode(&mut self, with: &mut Decompressor, piece: &[u8], raw: &mut dyn Write) -> Result<(), FrameError> {
         let limit = self.content_size.unwrap_or(0);
-        let room = self.buffer.len();
+        let room = with.output.len();
         let mut from = InBuffer::around(piece);
         while !self.done && !piece.is_empty() {
-            let mut to = OutBuffer::around(self.buffer.as_mut_slice());
-            let hint = self.decoder.run(&mut from, &mut to).map_err(|_| bad("it does not decompress"))?;
+            let mut to = OutBuffer::around(with.output.as_mut_slice());
+            let hint = with.decoder.run(&mut from, &mut to).map_err(|_| bad("it does not decompress"))?;
             let output = to.as_slice();
             self.produced += output.len() as u64;
             if self.produced > limit {

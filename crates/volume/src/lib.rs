@@ -9,7 +9,7 @@
 //! 1. [`locate`] finds the signed parts from the two ends of a file,
 //! 2. [`Plan::peek`] shows them unverified, [`Plan::verify`] makes them a [`Verified`] volume,
 //! 3. [`Verified::unlock`] opens it, the only place where a key is derived,
-//! 4. [`Volume::open_entry`] gives out one mail, whose hash and length are then proven.
+//! 4. [`Opener::open_entry`] gives out one mail, whose hash and length are then proven.
 //!
 //! [`verify`] and [`verify_set`] make every check that needs no archive; [`VolumeWriter`] writes.
 //!
@@ -94,7 +94,7 @@ pub use limits::{
 };
 pub use locate::{Plan, locate};
 pub use metadata::{FLAGS, Metadata};
-pub use open::Volume;
+pub use open::{Opener, Volume};
 pub use recipient::RecipientExchange;
 pub use seal::{Seal, Totals};
 pub use set::{DamagedMail, SetCheck, State, VolumeReport, exit_code, verify_set};

@@ -2,7 +2,7 @@
 
 use crate::chunks::{ChunkAt, ChunkCipher, next_chunk};
 use crate::cipher::{CipherError, Sha256, TAG_BYTES, sha256};
-use crate::frame::{FrameError, FrameReader};
+use crate::frame::{Decompressor, FrameError, FrameReader};
 use crate::limits::{BUFFERED_ENTRY_BYTES, MAX_METADATA_BYTES};
 use crate::verified::Entry;
 use crate::{ContentKey, Damage, Error, Metadata, OpenError, Verified};
@@ -41,15 +41,7 @@ impl Volume {
         self.content_key.as_ref()
     }
 
-    /// Opens one mail.
-    ///
-    /// `stored` gives the bytes of [`Verified::stored`]; `frame` receives the zstd frame, `raw` the raw message. What
-    /// was written counts only if this returns `Ok`. A mail with a [`Metadata::reference`] writes nothing: the caller
-    /// opens the mail that it names and asks [`Volume::check_reference`].
-    ///
-    /// Memory is bounded: up to 16 MiB stored, the entry is held and its hash checked before anything else; a larger
-    /// one passes through once. Fails with [`OpenError::Damaged`] for this mail alone, or [`OpenError::Io`] if `stored`
-    /// ends before its length or a writer fails, which says nothing about the mail.
+    /// Opens one mail, as [`Opener::open_entry`] does; whoever opens many keeps an [`Opener`].
     pub fn open_entry(
         &self,
         number: u64,
@@ -57,12 +49,12 @@ impl Volume {
         frame: &mut dyn Write,
         raw: &mut dyn Write,
     ) -> Result<Metadata, OpenError> {
-        self.open(number, stored, Some(&mut Outputs { frame, raw }))
+        Opener::new(self.clone()).map_err(OpenError::Io)?.open_entry(number, stored, frame, raw)
     }
 
     /// The metadata alone: the stored hash is checked, the mail is neither decompressed nor compared with its hash.
     pub fn open_metadata(&self, number: u64, stored: &mut dyn Read) -> Result<Metadata, OpenError> {
-        self.open(number, stored, None)
+        self.open(number, stored, &mut Vec::new(), None)
     }
 
     /// Whether the mail `target` can stand for a mail with this metadata: earlier number, same volume, same hash and
@@ -91,44 +83,64 @@ impl Volume {
         &self,
         number: u64,
         stored: &mut dyn Read,
+        held: &mut Vec<u8>,
         outputs: Option<&mut Outputs<'_>>,
     ) -> Result<Metadata, OpenError> {
         let entry = self.verified.entry(number).ok_or(OpenError::NoSuchMail(number))?;
         let available = self.verified.stored(number).map_or(0, |stored| stored.len);
-        self.open_stored(number, entry, available, stored, outputs).map_err(|failure| match failure {
+        if available < entry.len {
+            return Err(OpenError::Damaged { number, reason: Damage::Stored });
+        }
+        let pass = Pass::new(self, number, entry.len <= BUFFERED_ENTRY_BYTES, outputs);
+        let opened = if pass.trusted { pass.open_held(entry, stored, held) } else { pass.open_passing(entry, stored) };
+        let checked = opened.and_then(|metadata| {
+            self.check_target(number, &metadata).map_err(FrameError::Damage)?;
+            Ok(metadata)
+        });
+        checked.map_err(|failure| match failure {
             FrameError::Damage(reason) => OpenError::Damaged { number, reason },
             FrameError::Io(error) => OpenError::Io(error),
         })
     }
+}
 
-    fn open_stored(
-        &self,
+/// A volume with what opening its mails takes: for whoever opens many, one after the other.
+pub struct Opener {
+    volume: Volume,
+    /// The stored bytes of the entry in hand; as long as the longest one so far.
+    held: Vec<u8>,
+    decompressor: Decompressor,
+}
+
+impl Opener {
+    /// Fails only if there is no memory.
+    pub fn new(volume: Volume) -> io::Result<Self> {
+        Ok(Self { volume, held: Vec::new(), decompressor: Decompressor::new()? })
+    }
+
+    /// The volume whose mails it opens.
+    pub fn volume(&self) -> &Volume {
+        &self.volume
+    }
+
+    /// Opens one mail.
+    ///
+    /// `stored` gives the bytes of [`Verified::stored`]; `frame` receives the zstd frame, `raw` the raw message. What
+    /// was written counts only if this returns `Ok`. A mail with a [`Metadata::reference`] writes nothing: the caller
+    /// opens the mail that it names and asks [`Volume::check_reference`].
+    ///
+    /// Memory is bounded: up to 16 MiB stored, the entry is held and its hash checked before anything else; a larger
+    /// one passes through once. Fails with [`OpenError::Damaged`] for this mail alone, or [`OpenError::Io`] if `stored`
+    /// ends before its length or a writer fails, which says nothing about the mail.
+    pub fn open_entry(
+        &mut self,
         number: u64,
-        entry: Entry,
-        available: u64,
         stored: &mut dyn Read,
-        outputs: Option<&mut Outputs<'_>>,
-    ) -> Result<Metadata, FrameError> {
-        if available < entry.len {
-            return Err(FrameError::Damage(Damage::Stored));
-        }
-        let metadata = if entry.len <= BUFFERED_ENTRY_BYTES {
-            let mut buffer = vec![0; usize::try_from(entry.len).unwrap_or_default()];
-            stored.read_exact(&mut buffer)?;
-            if sha256(&buffer) != entry.sha256 {
-                return Err(FrameError::Damage(Damage::Stored));
-            }
-            Pass::new(self, number, true, outputs).run(entry.len, &mut buffer.as_slice())?.finish()?
-        } else {
-            let mut hashed = Hashed { from: stored, hash: Sha256::new() };
-            let pass = Pass::new(self, number, false, outputs).run(entry.len, &mut hashed)?;
-            if hashed.hash.finish() != entry.sha256 {
-                return Err(FrameError::Damage(Damage::Stored));
-            }
-            pass.finish()?
-        };
-        self.check_target(number, &metadata).map_err(FrameError::Damage)?;
-        Ok(metadata)
+        frame: &mut dyn Write,
+        raw: &mut dyn Write,
+    ) -> Result<Metadata, OpenError> {
+        let Self { volume, held, decompressor } = self;
+        volume.open(number, stored, held, Some(&mut Outputs { frame, raw, decompressor }))
     }
 }
 
@@ -136,6 +148,7 @@ impl Volume {
 struct Outputs<'a> {
     frame: &'a mut dyn Write,
     raw: &'a mut dyn Write,
+    decompressor: &'a mut Decompressor,
 }
 
 /// Hashes what is read through it.
@@ -172,27 +185,61 @@ impl<'a, 'o> Pass<'a, 'o> {
         Self { volume, number, trusted, outputs, prefix, metadata_len: None, metadata: None, frame: None }
     }
 
-    /// Reads, decrypts and takes all chunks; without outputs only as far as the metadata, the rest is but read.
-    fn run(mut self, len: u64, stored: &mut dyn Read) -> Result<Self, FrameError> {
-        let encrypted = self.volume.cipher.is_some();
-        let mut buffer = Vec::new();
-        let (mut left, mut chunk) = (len, 0u32);
+    /// Holds the entry, and believes it before anything else is done with it; its chunks are opened where they lie.
+    fn open_held(mut self, entry: Entry, stored: &mut dyn Read, held: &mut Vec<u8>) -> Result<Metadata, FrameError> {
+        let len = usize::try_from(entry.len).unwrap_or_default();
+        if held.len() < len {
+            held.resize(len, 0);
+        }
+        let mut rest = held.get_mut(..len).unwrap_or_default();
+        stored.read_exact(rest)?;
+        if sha256(rest) != entry.sha256 {
+            return Err(FrameError::Damage(Damage::Stored));
+        }
+        let mut chunk = 0;
         loop {
-            let (chunk_len, is_final) = next_chunk(left, encrypted);
+            let (chunk_len, is_final) = next_chunk(rest.len() as u64, self.volume.cipher.is_some());
+            let middle = usize::try_from(chunk_len).unwrap_or_default().min(rest.len());
+            let (piece, behind) = rest.split_at_mut(middle);
+            self.take_chunk(chunk, is_final, piece)?;
+            if is_final {
+                return self.finish();
+            }
+            (rest, chunk) = (behind, chunk + 1);
+        }
+    }
+
+    /// Takes chunk after chunk as they come in; all of it is believed only at the end.
+    fn open_passing(mut self, entry: Entry, stored: &mut dyn Read) -> Result<Metadata, FrameError> {
+        let mut stored = Hashed { from: stored, hash: Sha256::new() };
+        let mut buffer = Vec::new();
+        let (mut left, mut chunk) = (entry.len, 0);
+        loop {
+            let (chunk_len, is_final) = next_chunk(left, self.volume.cipher.is_some());
             buffer.resize(usize::try_from(chunk_len).unwrap_or_default(), 0);
             stored.read_exact(&mut buffer)?;
             left -= chunk_len;
-            if self.outputs.is_some() || !self.has_metadata() {
-                let volume = self.volume;
-                let at = ChunkAt { mail: self.number, chunk, is_final };
-                let plain = volume.decrypt(at, &mut buffer).map_err(FrameError::Damage)?;
-                self.take(plain)?;
-            }
+            self.take_chunk(chunk, is_final, &mut buffer)?;
             if is_final {
-                return Ok(self);
+                break;
             }
             chunk += 1;
         }
+        if stored.hash.finish() != entry.sha256 {
+            return Err(FrameError::Damage(Damage::Stored));
+        }
+        self.finish()
+    }
+
+    /// Decrypts and takes one chunk; without outputs nothing is done behind the metadata.
+    fn take_chunk(&mut self, chunk: u32, is_final: bool, buffer: &mut [u8]) -> Result<(), FrameError> {
+        if self.outputs.is_none() && self.has_metadata() {
+            return Ok(());
+        }
+        let at = ChunkAt { mail: self.number, chunk, is_final };
+        let volume = self.volume;
+        let plain = volume.decrypt(at, buffer).map_err(FrameError::Damage)?;
+        self.take(plain)
     }
 
     fn has_metadata(&self) -> bool {
@@ -210,10 +257,11 @@ impl<'a, 'o> Pass<'a, 'o> {
         }
         let reader = match self.frame.take() {
             Some(reader) => reader,
-            None => FrameReader::new()?,
+            None => FrameReader::begin(outputs.decompressor)?,
         };
         let expected = self.metadata.as_ref().map(|metadata| metadata.size_bytes);
-        self.frame.insert(reader).push(rest, expected, outputs.frame, outputs.raw)
+        let reader = self.frame.insert(reader);
+        reader.push(outputs.decompressor, rest, expected, outputs.frame, outputs.raw)
     }
 
     /// Takes length and metadata from the front, returns what is left.

@@ -6,7 +6,7 @@ use crate::container::{
     directory_record, end_records, local_header, mail_name, u32_at,
 };
 use crate::limits::{BUFFERED_ENTRY_BYTES, HEAD_BYTES, TAIL_BYTES};
-use crate::{Certificate, Damage, Error, Metadata, OpenError, Parts, Plan, Secret, Verified, Volume, locate};
+use crate::{Certificate, Damage, Error, Metadata, OpenError, Opener, Parts, Plan, Secret, Verified, locate};
 use serde_json::{Value, json};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -68,7 +68,7 @@ pub fn verify(
     });
     match opened {
         Err(error) => Ok(VolumeCheck::Refused(error)),
-        Ok((verified, volume)) => Walk::new(verified, volume, layout).run(reader, &plan),
+        Ok((verified, volume)) => Walk::new(verified, volume.map(Opener::new).transpose()?, layout).run(reader, &plan),
     }
 }
 
@@ -142,7 +142,7 @@ impl Closings {
 /// One pass over the whole file, from its first byte to its last.
 struct Walk {
     verified: Verified,
-    volume: Option<Volume>,
+    opener: Option<Opener>,
     closings: Closings,
     /// Hash and length of each mail that opened and is no reference, for those that refer to it.
     opened: Vec<Option<([u8; 32], u64)>>,
@@ -153,10 +153,10 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(verified: Verified, volume: Option<Volume>, closings: Closings) -> Self {
+    fn new(verified: Verified, opener: Option<Opener>, closings: Closings) -> Self {
         Self {
             verified,
-            volume,
+            opener,
             closings,
             opened: Vec::new(),
             checksums: Vec::new(),
@@ -189,8 +189,8 @@ impl Walk {
         let mut local = Vec::new();
         file.by_ref().take(MAIL_LOCAL_BYTES).read_to_end(&mut local)?;
         let mut content = Checksummed { from: file.by_ref().take(stored.len), hasher: crc32fast::Hasher::new() };
-        let outcome = match &self.volume {
-            Some(volume) => volume.open_entry(number, &mut content, &mut io::sink(), &mut io::sink()),
+        let outcome = match &mut self.opener {
+            Some(opener) => opener.open_entry(number, &mut content, &mut io::sink(), &mut io::sink()),
             None => compare_stored(number, entry.len, &entry.sha256, &mut content),
         };
         io::copy(&mut content, &mut io::sink())?;
@@ -232,17 +232,17 @@ impl Walk {
                 None
             }
         };
-        if self.volume.is_some() {
+        if self.opener.is_some() {
             self.opened.push(known);
         }
     }
 
     fn resolve(&self, number: u64, metadata: &Metadata) -> Result<(), Damage> {
-        let (Some(volume), Some(target)) = (&self.volume, metadata.reference) else { return Ok(()) };
+        let (Some(opener), Some(target)) = (&self.opener, metadata.reference) else { return Ok(()) };
         let index = target.checked_sub(self.verified.first_mail()).and_then(|index| usize::try_from(index).ok());
         let target = index.and_then(|index| self.opened.get(index).copied().flatten());
         let (sha256, size_bytes) = target.ok_or(Damage::Reference("that one is damaged or refers to another"))?;
-        volume.check_reference(number, metadata, &Metadata { sha256, size_bytes, ..Metadata::default() })
+        opener.volume().check_reference(number, metadata, &Metadata { sha256, size_bytes, ..Metadata::default() })
     }
 
     /// Local headers of catalogue, seal and signature; returns where the directory belongs.
@@ -311,7 +311,7 @@ impl Walk {
     }
 
     fn conclude(self) -> VolumeCheck {
-        let opened = self.volume.is_some();
+        let opened = self.opener.is_some();
         let stated = self.verified.seal().raw_bytes;
         if opened && (self.raw_bytes > stated || (self.damaged.is_empty() && self.raw_bytes != stated)) {
             return VolumeCheck::Refused(Error::Malformed("raw_bytes is not the sum over the mails".to_owned()));
