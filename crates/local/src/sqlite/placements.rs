@@ -33,13 +33,16 @@ pub(super) fn place(tx: &Transaction<'_>, run: &str, scope: &Scope, keys: &[Plac
     if first_time == 0 {
         return Ok(0);
     }
+    let mut insert =
+        tx.prepare_cached("INSERT OR IGNORE INTO placement (scope, rank, hash, flags) VALUES (?1, ?2, ?3, ?4)")?;
     let mut unite = tx.prepare_cached("UPDATE placement SET flags = flags | ?3 WHERE scope = ?1 AND hash = ?2")?;
-    let mut insert = tx.prepare_cached("INSERT INTO placement (scope, rank, hash, flags) VALUES (?1, ?2, ?3, ?4)")?;
     let mut added = 0_i64;
     for key in keys {
-        if unite.execute(params![id, key.hash.0, key.flags.0])? == 0 {
-            insert.execute(params![id, rank(key.date), key.hash.0, key.flags.0])?;
+        // Most are new: these cost one statement.
+        if insert.execute(params![id, rank(key.date), key.hash.0, key.flags.0])? > 0 {
             added += 1;
+        } else {
+            unite.execute(params![id, key.hash.0, key.flags.0])?;
         }
     }
     tx.prepare_cached("UPDATE scope SET mails = mails + ?2 WHERE id = ?1")?.execute([id, added])?;
