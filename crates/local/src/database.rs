@@ -35,9 +35,10 @@ pub struct Database {
 struct Inner {
     path: PathBuf,
     /// None once the file was closed.
-    writer: Mutex<Option<Connection>>,
-    /// None once the file was closed.
     readers: Mutex<Option<Vec<Connection>>>,
+    /// None once the file was closed. Dropped after the readers: the last connection folds the log into the file, and one
+    /// that only reads cannot.
+    writer: Mutex<Option<Connection>>,
     /// Nobody else may write the file as long as somebody here can.
     _lock: Option<Arc<Lock>>,
 }
@@ -63,8 +64,8 @@ impl Database {
         migrate(path, &mut writer)?;
         let inner = Inner {
             path: path.to_owned(),
-            writer: Mutex::new(Some(writer)),
             readers: Mutex::new(Some(Vec::new())),
+            writer: Mutex::new(Some(writer)),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -277,6 +278,17 @@ mod tests {
         assert!(!dir.path().join("c.sqlite-wal").exists());
         assert_eq!(db.faults().await.unwrap_err().kind(), ErrorKind::Unavailable);
         assert_eq!(db.write_now(|_| Ok(())).unwrap_err().kind(), ErrorKind::Unavailable);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_dropped_has_no_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.sqlite");
+        let db = Database::open(&path).unwrap();
+        db.read(|_| Ok(())).await.unwrap();
+        assert!(dir.path().join("c.sqlite-wal").exists());
+        drop(db);
+        assert!(!dir.path().join("c.sqlite-wal").exists());
     }
 
     #[tokio::test]
