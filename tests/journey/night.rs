@@ -146,6 +146,42 @@ const SMALL: u64 = 10_000;
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_stays_below_128_mib_whatever_lies_in_the_source() {
+    let story = large_and_small();
+    let to = story.path("volumes");
+    let password = story.password_file();
+    let (peak, report) = watched(&export(&story.path("old"), &to, &["--password-file", &password]));
+    assert_eq!(report["exported"].as_u64(), Some(story.files + LARGE + 1 + SMALL));
+    assert!((1_000..128 * 1_024).contains(&peak), "an export took {peak} KiB");
+
+    let volumes = story.volumes();
+    let (data, certificate) = (story.path("data"), story.certificate());
+    let import = [
+        "import",
+        &volumes[0],
+        "--data",
+        &data,
+        "--mailbox",
+        "all@x.example",
+        "--certificate",
+        &certificate,
+        "--password-file",
+        &password,
+    ];
+    let (peak, report) = watched(&import.map(str::to_owned));
+    assert_eq!(report["imports"][0]["imported"].as_u64(), Some(story.mails.len() as u64 + LARGE + 1 + SMALL));
+    assert!((1_000..128 * 1_024).contains(&peak), "an import took {peak} KiB");
+}
+
+#[cfg(target_os = "linux")]
+fn watched(arguments: &[String]) -> (u64, Value) {
+    let mut process = start(arguments);
+    let peak = peak_kib(&mut process);
+    let output = process.wait_with_output().unwrap();
+    (peak, serde_json::from_slice(&output.stdout).unwrap())
+}
+
+#[cfg(target_os = "linux")]
+fn large_and_small() -> Story {
     let story = Story::new(5, 2_000);
     let folder = story.dir.path().join("old/anna@example.org/Exchange/Large");
     fs::create_dir_all(&folder).unwrap();
@@ -164,11 +200,5 @@ fn memory_stays_below_128_mib_whatever_lies_in_the_source() {
     for number in 0..SMALL {
         fs::write(folder.join(format!("small {number}.eml")), format!("Subject: {number}\r\n\r\n")).unwrap();
     }
-    let to = story.path("volumes");
-    let mut process = start(&export(&story.path("old"), &to, &["--password-file", &story.password_file()]));
-    let peak = peak_kib(&mut process);
-    let output = process.wait_with_output().unwrap();
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["exported"].as_u64(), Some(story.files + LARGE + 1 + SMALL));
-    assert!((1_000..128 * 1_024).contains(&peak), "{peak} KiB");
+    story
 }

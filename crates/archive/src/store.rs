@@ -13,5 +13,5 @@ pub(crate) use pack::{
     parse_index,
 };
 pub use read::RawMail;
-pub(crate) use spool::{Frame, FrameSink};
+pub(crate) use spool::{Frame, Frames};
 pub(crate) use write::PackWriter;

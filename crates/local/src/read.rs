@@ -18,8 +18,9 @@ use futures::{StreamExt as _, stream};
 
 use crate::{blocking::blocking, from_io};
 
-/// Blocks of a stream. One is read ahead while the caller works on the one before.
-const BLOCK: u64 = 1 << 20;
+/// Blocks of a stream. One is read ahead while the caller works on the one before. Short, because the allocator keeps
+/// what each thread that reads one has needed.
+const BLOCK: u64 = 256 << 10;
 
 /// Names a version of a file by its time stamp, of which our writers give each its own, and its size. Not by its number:
 /// a data folder that is moved or put back from a backup keeps its versions.

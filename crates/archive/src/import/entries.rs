@@ -1,6 +1,6 @@
 //! Where the entries of an import come from: a volume, or a foreign file.
 
-use std::{collections::HashMap, ops::Range};
+use std::{collections::HashMap, sync::Arc};
 
 use volume::Volume;
 
@@ -15,9 +15,6 @@ use super::{
 };
 use crate::{Archive, Error, MailHash, Result};
 
-/// A pack grows to about this many stored bytes: S3 requests cost little per mail, and a worker that dies loses little.
-pub(super) const STEP_BYTES: u64 = 64 << 20;
-
 /// Mails of this volume that this worker has looked at, by number: what references may name. A damaged one is
 /// remembered with its reason, so that ten thousand references to it cost one look.
 pub(super) type Proven = HashMap<u64, Result<(MailHash, u64), String>>;
@@ -31,9 +28,10 @@ pub(super) enum Entries {
 /// A volume, read step by step.
 pub(super) struct InVolume {
     volume: Volume,
-    located: Located,
+    located: Arc<Located>,
     proven: Proven,
-    reader: Option<BatchReader>,
+    reader: BatchReader,
+    step_has_ended: bool,
 }
 
 impl Archive {
@@ -46,27 +44,25 @@ impl Archive {
         let located = Located::find(self, &import.source, Some(&import.etag)).await?;
         let certificate = Self::certificate_of(import)?;
         let volume = self.reopen(import, located.verify(Some(&certificate)).await?).await?;
-        Ok(Entries::Volume(Box::new(InVolume { volume, located, proven: Proven::default(), reader: None })))
+        let located = Arc::new(located);
+        let reader = BatchReader::open(self, &volume, &located, shard.next..shard.entries.end);
+        let proven = Proven::default();
+        Ok(Entries::Volume(Box::new(InVolume { volume, located, proven, reader, step_has_ended: false })))
     }
 }
 
 impl Entries {
-    /// Begins a step. Of a volume it is planned; of a foreign file the walk just goes on.
-    pub(super) async fn begin_step(&mut self, archive: &Archive, shard: &Shard) -> Result<()> {
+    /// Begins the next step.
+    pub(super) fn begin_step(&mut self) {
         if let Self::Volume(volume) = self {
-            let entries = plan(&volume.volume, shard, archive.sizes.step_mails);
-            volume.reader = Some(BatchReader::open(archive, &volume.volume, &volume.located, entries).await?);
+            volume.step_has_ended = false;
         }
-        Ok(())
     }
 
     /// The next batch; none at the end of the step.
     pub(super) async fn next(&mut self) -> Result<Option<Batch>> {
         match self {
-            Self::Volume(volume) => match &mut volume.reader {
-                Some(reader) => reader.next().await,
-                None => Err(Error::internal("no step was begun")),
-            },
+            Self::Volume(volume) => volume.next().await,
             Self::Foreign(walk) => walk.next().await,
         }
     }
@@ -115,14 +111,13 @@ impl Entries {
     }
 }
 
-/// The entries of the next step: by stored bytes, which the signed catalogue tells beforehand.
-fn plan(volume: &Volume, shard: &Shard, mails: u64) -> Range<u64> {
-    let most = shard.entries.end.min(shard.next + mails);
-    let mut bytes = 0;
-    let fits = |number: &u64| {
-        bytes += volume.verified().stored(*number).map_or(0, |stored| stored.len);
-        *number == shard.next || bytes <= STEP_BYTES
-    };
-    let count = (shard.next..most).take_while(fits).count() as u64;
-    shard.next..shard.next + count
+impl InVolume {
+    async fn next(&mut self) -> Result<Option<Batch>> {
+        if self.step_has_ended {
+            return Ok(None);
+        }
+        let batch = self.reader.next().await?.ok_or_else(|| Error::internal("a task ended early"))?;
+        self.step_has_ended = batch.ends_step;
+        Ok(Some(batch))
+    }
 }

@@ -1,24 +1,29 @@
-//! Reading entries: one ranged stream from the store, opened on a thread of its own, handed over in small batches.
+//! Reading entries: a ranged stream from the store for each step, opened on a thread of its own, handed over in small
+//! batches.
 
 use std::{
     io::{self, Read, Write},
     ops::Range,
     path::PathBuf,
+    sync::Arc,
 };
 
-use tokio::sync::mpsc;
-use volume::{Metadata, OpenError, Volume};
+use tokio::{runtime::Handle, sync::mpsc};
+use volume::{Metadata, OpenError, Opener, Volume};
 
 use super::{FailedEntry, open::Located, walk::Walked};
 use crate::{
-    Archive, Error, FolderPath, Result,
+    Archive, Error, FolderPath, Result, Sizes,
     blocking::BlockReader,
-    ports::ByteStream,
-    store::{Frame, FrameSink},
+    store::{Frame, Frames},
 };
 
-/// A batch ends at so many bytes of frames, which bounds what waits in memory.
-pub(super) const BATCH_BYTES: u64 = 8 << 20;
+/// A pack grows to about this many stored bytes: S3 requests cost little per mail, and a worker that dies loses little.
+pub(super) const STEP_BYTES: u64 = 64 << 20;
+
+/// A batch ends at so many bytes of frames, which bounds what waits in memory: one batch is written, one waits, one is
+/// read.
+pub(super) const BATCH_BYTES: u64 = 4 << 20;
 
 /// A mail that was opened and is whole: every hash was right.
 pub(super) struct OpenedMail {
@@ -51,30 +56,28 @@ impl Entry {
 pub(super) struct Batch {
     pub(super) entries: Vec<Entry>,
     pub(super) walked: Option<Walked>,
+    /// The step that was planned ends here.
+    pub(super) ends_step: bool,
 }
 
-/// Hands out the entries of a range of a volume in order.
+/// Hands out the entries of a range of a volume in order, planned in steps. It is one thread that reads and opens them
+/// all: what opening takes is allocated once, and while one step is written the next one is read ahead.
 pub(super) struct BatchReader(mpsc::Receiver<Result<Batch>>);
 
 impl BatchReader {
-    pub(super) async fn open(
-        archive: &Archive,
-        volume: &Volume,
-        located: &Located,
-        entries: Range<u64>,
-    ) -> Result<Self> {
+    pub(super) fn open(archive: &Archive, volume: &Volume, located: &Arc<Located>, entries: Range<u64>) -> Self {
         let (sender, receiver) = mpsc::channel(1);
-        let Some(bytes) = bytes_of(volume, &entries) else { return Ok(Self(receiver)) };
-        let stream = located.stream(bytes.clone()).await?;
-        let (scratch, mails) = (archive.scratch.clone(), archive.sizes.batch_mails);
-        let opener = Opener { volume: volume.clone(), scratch, mails };
-        let stored = Positioned { reader: BlockReader::new(stream), at: bytes.start };
+        let (scratch, sizes) = (archive.scratch.clone(), archive.sizes);
+        let (volume, located, runtime) = (volume.clone(), Arc::clone(located), Handle::current());
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = opener.read(entries, stored, |batch| sender.blocking_send(Ok(batch)).is_ok()) {
+            let read = Reader::new(volume, scratch, sizes).and_then(|mut reader| {
+                reader.read(&entries, &located, &runtime, |batch| sender.blocking_send(Ok(batch)).is_ok())
+            });
+            if let Err(error) = read {
                 let _ = sender.blocking_send(Err(error));
             }
         });
-        Ok(Self(receiver))
+        Self(receiver)
     }
 
     /// The next batch; none at the end.
@@ -87,10 +90,10 @@ impl BatchReader {
 pub(super) async fn open_one(
     archive: &Archive,
     volume: &Volume,
-    located: &Located,
+    located: &Arc<Located>,
     number: u64,
 ) -> Result<Option<Entry>> {
-    let mut reader = BatchReader::open(archive, volume, located, number..number + 1).await?;
+    let mut reader = BatchReader::open(archive, volume, located, number..number + 1);
     Ok(reader.next().await?.and_then(|mut batch| batch.entries.pop()))
 }
 
@@ -101,51 +104,97 @@ fn bytes_of(volume: &Volume, entries: &Range<u64>) -> Option<Range<u64>> {
     (!entries.is_empty()).then_some(first.offset..last.offset + last.len)
 }
 
+/// The entries of the next step: by stored bytes, which the signed catalogue tells beforehand.
+fn plan(volume: &Volume, entries: &Range<u64>, mails: u64) -> Range<u64> {
+    let most = entries.end.min(entries.start.saturating_add(mails));
+    let mut bytes = 0;
+    let fits = |number: &u64| {
+        bytes += volume.verified().stored(*number).map_or(0, |stored| stored.len);
+        *number == entries.start || bytes <= STEP_BYTES
+    };
+    let count = (entries.start..most).take_while(fits).count() as u64;
+    entries.start..entries.start + count
+}
+
 impl Located {
-    async fn stream(&self, bytes: Range<u64>) -> Result<ByteStream> {
-        self.store().stream(&self.meta.key, bytes, Some(&self.meta.etag)).await
+    /// Streams of the store run on the runtime; the thread that reads them may block.
+    fn reader(&self, bytes: Range<u64>, runtime: &Handle) -> Result<Positioned> {
+        let at = bytes.start;
+        let begin = async {
+            let stream = self.store().stream(&self.meta.key, bytes, Some(&self.meta.etag)).await?;
+            Ok(BlockReader::new(stream))
+        };
+        Ok(Positioned { reader: runtime.block_on(begin)?, at })
     }
 }
 
-struct Opener {
-    volume: Volume,
-    scratch: PathBuf,
-    /// So many make a batch.
-    mails: usize,
+struct Reader {
+    opener: Opener,
+    frames: Frames,
+    prefix: Prefix,
+    sizes: Sizes,
 }
 
-impl Opener {
-    fn read(&self, entries: Range<u64>, mut stored: Positioned, mut send: impl FnMut(Batch) -> bool) -> Result<()> {
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        let mut send = |entries| send(Batch { entries, walked: None });
-        for number in entries {
-            let entry = self.open(number, &mut stored)?;
-            bytes += entry.stored_bytes();
-            batch.push(entry);
-            if batch.len() >= self.mails || bytes >= BATCH_BYTES {
-                if !send(std::mem::take(&mut batch)) {
-                    return Ok(());
-                }
-                bytes = 0;
+impl Reader {
+    fn new(volume: Volume, scratch: PathBuf, sizes: Sizes) -> Result<Self> {
+        let opener = Opener::new(volume).map_err(|e| Error::internal("nothing can be opened").caused_by(e))?;
+        Ok(Self { opener, frames: Frames::new(scratch), prefix: Prefix::default(), sizes })
+    }
+
+    /// Step after step, until nobody wants more.
+    fn read(
+        &mut self,
+        entries: &Range<u64>,
+        located: &Located,
+        runtime: &Handle,
+        mut send: impl FnMut(Batch) -> bool,
+    ) -> Result<()> {
+        let mut next = entries.start;
+        while next < entries.end {
+            let step = plan(self.opener.volume(), &(next..entries.end), self.sizes.step_mails);
+            let bytes = bytes_of(self.opener.volume(), &step);
+            let bytes = bytes.ok_or_else(|| Error::internal(format!("mail {next} has no place")))?;
+            next = step.end;
+            if !self.read_step(step, located.reader(bytes, runtime)?, &mut send)? {
+                return Ok(());
             }
-        }
-        if !batch.is_empty() {
-            send(batch);
         }
         Ok(())
     }
 
+    /// False if nobody wants more.
+    fn read_step(
+        &mut self,
+        step: Range<u64>,
+        mut stored: Positioned,
+        send: &mut impl FnMut(Batch) -> bool,
+    ) -> Result<bool> {
+        let (mut entries, mut bytes, end) = (Vec::new(), 0, step.end);
+        for number in step {
+            let entry = self.open(number, &mut stored)?;
+            bytes += entry.stored_bytes();
+            entries.push(entry);
+            let ends_step = number + 1 == end;
+            if ends_step || entries.len() >= self.sizes.batch_mails || bytes >= BATCH_BYTES {
+                let batch = Batch { entries: std::mem::take(&mut entries), walked: None, ends_step };
+                if !send(batch) {
+                    return Ok(false);
+                }
+                bytes = 0;
+            }
+        }
+        Ok(true)
+    }
+
     /// Opens one entry; damage is an outcome, what fails in reading or writing is an error.
-    fn open(&self, number: u64, stored: &mut Positioned) -> Result<Entry> {
-        let place = self
-            .volume
-            .verified()
-            .stored(number)
-            .ok_or_else(|| Error::internal(format!("mail {number} has no place")))?;
+    fn open(&mut self, number: u64, stored: &mut Positioned) -> Result<Entry> {
+        let place = self.opener.volume().verified().stored(number);
+        let place = place.ok_or_else(|| Error::internal(format!("mail {number} has no place")))?;
         stored.skip_to(place.offset)?;
         let mut bytes = Read::by_ref(stored).take(place.len);
-        let (mut frame, mut raw) = (FrameSink::new(&self.scratch), Prefix::default());
-        let opened = self.volume.open_entry(number, &mut bytes, &mut frame, &mut raw);
+        let (mut frame, raw) = (self.frames.begin(place.len), &mut self.prefix);
+        raw.0.clear();
+        let opened = self.opener.open_entry(number, &mut bytes, &mut frame, raw);
         io::copy(&mut bytes, &mut io::sink()).map_err(unreadable)?;
         match opened {
             Ok(metadata) if metadata.reference.is_some() => Ok(Entry::Reference { number, metadata }),

@@ -28,23 +28,36 @@ pub(super) struct Recording<'a> {
     fence: u64,
     pack: Option<(Stored<Pack>, PackWriter)>,
     places: HashMap<MailHash, Place>,
-    rows: Vec<Row>,
+    /// For each row its entry.
+    listed: Vec<Listed>,
+    rows: Vec<MessageRow>,
+    locations: usize,
     failed: Vec<SliceEntry>,
     /// Of frames that went into the pack.
     stored_bytes: u64,
 }
 
-/// An entry that is a mail.
-struct Row {
+/// An entry that is a mail, beside its row.
+struct Listed {
     number: u64,
     folders: Vec<FolderPath>,
-    message: MessageRow,
 }
 
 impl<'a> Recording<'a> {
     pub(super) fn new(archive: &'a Archive, import: &'a Import, shard: u32, fence: u64) -> Self {
-        let (places, rows, failed) = (HashMap::new(), Vec::new(), Vec::new());
-        Self { archive, import, shard, fence, pack: None, places, rows, failed, stored_bytes: 0 }
+        Self {
+            archive,
+            import,
+            shard,
+            fence,
+            pack: None,
+            places: HashMap::new(),
+            listed: Vec::new(),
+            rows: Vec::new(),
+            locations: 0,
+            failed: Vec::new(),
+            stored_bytes: 0,
+        }
     }
 
     /// Whether the mail is part of this step already.
@@ -58,7 +71,7 @@ impl<'a> Recording<'a> {
     }
 
     pub(super) fn locations(&self) -> usize {
-        self.rows.iter().map(|row| row.message.locations.len()).sum()
+        self.locations
     }
 
     /// Entries that have their outcome.
@@ -104,8 +117,10 @@ impl<'a> Recording<'a> {
             }
             (None, None) => return Err(Error::internal(format!("mail {} came without its bytes", mail.number))),
         };
-        let message = self.row(hash, place, &mail);
-        self.rows.push(Row { number: mail.number, folders: mail.folders, message });
+        let row = self.row(hash, place, &mail);
+        self.locations += row.locations.len();
+        self.rows.push(row);
+        self.listed.push(Listed { number: mail.number, folders: mail.folders });
         Ok(())
     }
 
@@ -163,23 +178,20 @@ impl<'a> Recording<'a> {
             self.archive.save(row).await?;
         }
         let mut entries = self.failed;
-        let mut rows = self.rows.into_iter();
-        loop {
-            let some: Vec<Row> = rows.by_ref().take(MAX_ROWS_PER_CALL).collect();
-            if some.is_empty() {
-                break;
-            }
-            let messages: Vec<_> = some.iter().map(|row| row.message.clone()).collect();
-            let recorded = self.archive.catalog.record(&messages).await?;
-            entries.extend(some.into_iter().zip(recorded).map(|(row, recorded)| outcome(self.import, row, &recorded)));
+        let mut recorded = Vec::with_capacity(self.rows.len());
+        for rows in self.rows.chunks(MAX_ROWS_PER_CALL) {
+            recorded.extend(self.archive.catalog.record(rows).await?);
         }
+        let rows = self.listed.into_iter().zip(self.rows).zip(recorded);
+        entries.extend(rows.map(|((listed, row), recorded)| outcome(self.import, listed, row, &recorded)));
         entries.sort_by_key(|entry| entry.number);
         Ok(entries)
     }
 }
 
 /// Imported is what this very entry brought; a retry finds itself named as the first and says so again.
-fn outcome(import: &Import, Row { number, folders, message: row }: Row, recorded: &Recorded) -> SliceEntry {
+fn outcome(import: &Import, listed: Listed, row: MessageRow, recorded: &Recorded) -> SliceEntry {
+    let Listed { number, folders } = listed;
     let mine = recorded.first.import == import.id && recorded.first.entry == number;
     let first = (!mine).then(|| recorded.first.clone());
     let placed = Placed {

@@ -1,5 +1,7 @@
 //! References: an entry that says "the same mail as number r".
 
+use std::sync::Arc;
+
 use volume::{Metadata, Volume};
 
 use super::{
@@ -16,7 +18,7 @@ use crate::{Archive, MailHash, Result};
 pub(super) async fn resolve(
     archive: &Archive,
     volume: &Volume,
-    located: &Located,
+    located: &Arc<Located>,
     proven: &mut Proven,
     held: bool,
     (number, metadata): (u64, Metadata),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::{
     FailedEntry, Import, Tally,
-    entries::{Entries, STEP_BYTES},
+    entries::Entries,
+    read::STEP_BYTES,
     record::Recording,
     shard::Shard,
     slice::{Outcome, SliceEntry},
@@ -29,7 +30,7 @@ pub(super) async fn run(
     lease: &mut Lease<Shard>,
     stop: Duration,
 ) -> crate::Result<()> {
-    entries.begin_step(archive, lease.value()).await?;
+    entries.begin_step();
     let mut recording = Recording::new(archive, import, lease.value().number, lease.fence());
     let mut walked = None;
     while let Some(batch) = entries.next().await? {

@@ -19,7 +19,7 @@ use crate::{
     Archive, Error, FolderPath, Location, Result,
     export::{Trouble, Witness, metadata_of, reason},
     restructure::folder_path,
-    store::{Frame, FrameSink},
+    store::{Frame, Frames},
     uploads::Kind,
 };
 
@@ -78,7 +78,7 @@ struct Walker {
     user_archive: String,
     /// The date of a mail that says none and has no other.
     file_date: Option<FallbackDate>,
-    scratch: PathBuf,
+    frames: Frames,
     compressor: Compressor,
 }
 
@@ -89,7 +89,8 @@ impl Walker {
         let user_archive = stem(foreign.name()).to_owned();
         let file_date =
             (foreign.kind == Kind::Eml && foreign.has_own_time).then_some(FallbackDate::File(foreign.meta.modified));
-        Ok(Self { container, content, user_archive, file_date, scratch, compressor })
+        let frames = Frames::new(scratch);
+        Ok(Self { container, content, user_archive, file_date, frames, compressor })
     }
 
     fn walk(&mut self, next: u64, mails: usize, mut send: impl FnMut(Batch) -> bool) -> Result<()> {
@@ -131,7 +132,7 @@ impl Walker {
         }
         self.content.check()?;
         let walked = Walked { position: self.container.reached(), not_mail, has_ended };
-        Ok(Batch { entries, walked: Some(walked) })
+        Ok(Batch { entries, walked: Some(walked), ends_step: false })
     }
 
     /// Reads a mail; what is wrong with it is an outcome, what is wrong around it is an error.
@@ -159,7 +160,7 @@ impl Walker {
 
     fn read(&mut self, found: &Found) -> Result<(Metadata, mail::Summary, Frame), Trouble> {
         let mut raw = Witness::new(found.open().map_err(Trouble::Source)?);
-        let mut frame = FrameSink::new(&self.scratch);
+        let mut frame = self.frames.begin(found.size_bytes);
         let sha256 = self.compressor.compress(&mut raw, found.size_bytes, &mut frame);
         let sha256 = sha256.map_err(|error| raw.trouble(error))?;
         let start = raw.start();

@@ -36,8 +36,8 @@ impl PackWriter {
         let offset = self.size_bytes + RECORD_BYTES;
         self.index.push(PackRecord { header, offset });
         self.write(header.to_bytes().into()).await?;
-        while let Some(block) = frame.next_block()? {
-            self.write(block).await?;
+        while let Some(piece) = frame.next_piece()? {
+            self.write(piece).await?;
         }
         Ok(offset)
     }

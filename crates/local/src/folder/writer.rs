@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::{Folder, temporary::Temporary};
 use crate::{blocking::blocking, from_io};
 
-/// Small pieces are gathered up to here.
+/// Pieces are gathered up to here.
 const BLOCK: usize = 1 << 20;
 
 pub(super) struct Writer {
@@ -24,16 +24,20 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn begin(folder: Folder, key: ObjectKey) -> Result<Self> {
         let file = Some(folder.temporary(&key)?);
-        Ok(Self { folder, key, file, gathered: Vec::new() })
+        Ok(Self { folder, key, file, gathered: Vec::with_capacity(BLOCK) })
     }
 
-    async fn flush(&mut self, bytes: impl AsRef<[u8]> + Send + 'static) -> Result<()> {
+    /// Writes what was gathered, and gathers in the same memory again.
+    async fn flush(&mut self) -> Result<()> {
         let (mut file, key) = (self.open_file()?, self.key.clone());
+        let mut gathered = std::mem::take(&mut self.gathered);
         let written = blocking(move || {
-            file.write(bytes.as_ref()).map_err(|e| from_io(format_args!("object {key}"), e))?;
-            Ok(file)
+            file.write(&gathered).map_err(|e| from_io(format_args!("object {key}"), e))?;
+            gathered.clear();
+            Ok((file, gathered))
         });
-        self.file = Some(written.await?);
+        let (file, gathered) = written.await?;
+        (self.file, self.gathered) = (Some(file), gathered);
         Ok(())
     }
 
@@ -44,19 +48,19 @@ impl Writer {
 
 #[async_trait]
 impl ObjectWriter for Writer {
-    async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        if self.gathered.len() + bytes.len() >= BLOCK {
-            let gathered = std::mem::take(&mut self.gathered);
-            self.flush(gathered).await?;
-            return self.flush(bytes).await;
+    async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
+        while !bytes.is_empty() {
+            let room = BLOCK.saturating_sub(self.gathered.len());
+            self.gathered.extend_from_slice(&bytes.split_to(room.min(bytes.len())));
+            if self.gathered.len() >= BLOCK {
+                self.flush().await?;
+            }
         }
-        self.gathered.extend_from_slice(&bytes);
         Ok(())
     }
 
     async fn finish(mut self: Box<Self>) -> Result<ETag> {
-        let gathered = std::mem::take(&mut self.gathered);
-        self.flush(gathered).await?;
+        self.flush().await?;
         let file = self.open_file()?;
         let (folder, key) = (self.folder, self.key);
         blocking(move || {
