@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use archive::{Archive, FrontDoor, Result, Sealed, Sizes, Worker, hash::to_hex, ports::Random as _};
+use archive::{Archive, FrontDoor, Result, Sealed, Sizes, VolumesInHand, Worker, hash::to_hex, ports::Random as _};
 use local::{Landings, Local};
 
 use crate::{config::Config, first_password};
@@ -80,6 +80,7 @@ fn archive_of(local: &Local, config: &Config) -> Archive {
         worker: Worker { process: worker_id(local), number: 0, alone: true, lease: Worker::LEASE },
         domain: config.domain.clone(),
         sizes: Sizes::default(),
+        in_hand: VolumesInHand::default(),
     }
 }
 

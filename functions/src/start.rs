@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use archive::{
-    Archive, Domain, Error, FrontDoor, Result, Sizes, Worker,
+    Archive, Domain, Error, FrontDoor, Result, Sizes, VolumesInHand, Worker,
     hash::to_hex,
     ports::{ObjectKey, Objects, Queue, Random, Schedules},
     uploads::Upload,
@@ -142,6 +142,7 @@ fn archive(function: &'static str, settings: &Settings, clients: &Clients) -> Re
         worker: Worker { process: process_id(&*random), number: 0, alone: false, lease: Worker::LEASE },
         domain: settings.domain.as_deref().map(Domain::parse).transpose()?,
         sizes: Sizes::default(),
+        in_hand: VolumesInHand::default(),
         random,
     })
 }

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    Domain, FrontDoor, Worker,
+    Domain, FrontDoor, VolumesInHand, Worker,
     ports::{Catalog, Clock, Keys, Objects, Queue, Random, Schedules},
 };
 
@@ -31,6 +31,7 @@ pub struct Archive {
     /// The domain that recreated mailboxes get.
     pub domain: Option<Domain>,
     pub sizes: Sizes,
+    pub in_hand: VolumesInHand,
 }
 
 /// How much is done at once.

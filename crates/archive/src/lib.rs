@@ -61,6 +61,7 @@ pub use check::{Checked, Depth};
 pub use door::{DoorMode, DoorStatus, FrontDoor, StandingDoor};
 pub use error::{Error, ErrorKind, Result};
 pub use hash::MailHash;
+pub use import::VolumesInHand;
 pub use lease::Worker;
 pub use mail_list::{MailPage, MailQuery, MailView};
 pub use mailbox::Emptying;

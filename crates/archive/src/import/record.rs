@@ -178,11 +178,15 @@ impl<'a> Recording<'a> {
             self.archive.save(row).await?;
         }
         let mut entries = self.failed;
-        let mut recorded = Vec::with_capacity(self.rows.len());
-        for rows in self.rows.chunks(MAX_ROWS_PER_CALL) {
+        // By hash: each call then changes a part of an index of its own, instead of a bit of every part.
+        let mut listed: Vec<_> = self.listed.into_iter().zip(self.rows).collect();
+        listed.sort_unstable_by_key(|(_, row)| row.hash);
+        let (listed, rows): (Vec<_>, Vec<_>) = listed.into_iter().unzip();
+        let mut recorded = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(MAX_ROWS_PER_CALL) {
             recorded.extend(self.archive.catalog.record(rows).await?);
         }
-        let rows = self.listed.into_iter().zip(self.rows).zip(recorded);
+        let rows = listed.into_iter().zip(rows).zip(recorded);
         entries.extend(rows.map(|((listed, row), recorded)| outcome(self.import, listed, row, &recorded)));
         entries.sort_by_key(|entry| entry.number);
         Ok(entries)

@@ -23,7 +23,7 @@ pub use queue::MemoryQueue;
 pub use random::SeededRandom;
 pub use schedules::MemorySchedules;
 
-use crate::{Archive, DoorMode, FrontDoor, Result, Sizes, Worker};
+use crate::{Archive, DoorMode, FrontDoor, Result, Sizes, VolumesInHand, Worker};
 
 /// One of each, on one clock.
 #[derive(Clone, Debug)]
@@ -87,6 +87,7 @@ impl Memory {
             worker: Worker { process: "memory".into(), number: 0, alone: true, lease: Worker::LEASE },
             domain: None,
             sizes: Sizes::default(),
+            in_hand: VolumesInHand::default(),
         }
     }
 
