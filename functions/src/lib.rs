@@ -3,7 +3,6 @@
 //! A function translates and decides nothing: an invocation's payload becomes jobs for `archive::job::run`, or a request
 //! for the router of `api`. Its binary chooses what it needs and is short; what all share is here.
 
-mod absent;
 pub mod environment;
 pub mod events;
 pub mod first_password;

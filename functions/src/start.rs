@@ -2,23 +2,14 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use archive::{
-    Archive, Domain, Error, FrontDoor, Result, Sizes, VolumesInHand, Worker,
-    hash::to_hex,
-    ports::{ObjectKey, Objects, Queue, Random, Schedules},
-    uploads::Upload,
-};
+use archive::{Archive, Error, Result, Worker, ports::ObjectKey, uploads::Upload};
 use async_trait::async_trait;
-use aws::{
-    Bucket, Clients, Door, DynamoCatalog, KeyArns, KmsKeys, Markers, Nothing, QueueName, Queues, Scheduler, Settings,
-    SystemClock, SystemRandom, Uploads,
-};
+use aws::{Clients, Markers, QueueName, Queues, Settings, SystemClock};
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::{
-    absent::Absent,
     environment::Environment,
     events::{Answer, Event, Message},
     meter,
@@ -51,7 +42,7 @@ impl Started {
         log(&environment)?;
         let settings = environment.settings()?;
         let clients = Clients::load(settings.path_style).await;
-        let archive = archive(environment.function(), &settings, &clients)?;
+        let archive = aws::archive(&clients, &settings, PathBuf::from(SCRATCH))?;
         Ok(Self { function: environment.function(), archive, settings, clients })
     }
 
@@ -81,7 +72,7 @@ impl Started {
 pub async fn work(function: &str, queue: Option<QueueName>) -> Result<(), lambda_runtime::Error> {
     let started = Started::begin(function).await?;
     let queues = Queues::new(&started.clients, started.settings.queues.clone().unwrap_or_default());
-    let markers = Markers::new(Arc::new(bucket(&started.settings.uploads_bucket, &started.settings, &started.clients)));
+    let markers = aws::markers(&started.clients, &started.settings);
     let source: Arc<dyn Source> = Arc::new(Own { queues, queue, markers });
     let (started, source) = (&started, &source);
     let invoked = |event: LambdaEvent<Value>| async move {
@@ -106,70 +97,6 @@ fn log(environment: &Environment) -> Result<()> {
     let lines = tracing_subscriber::fmt::layer().json().flatten_event(true);
     let set = tracing_subscriber::registry().with(lines).with(filter).try_init();
     set.map_err(|error| Error::internal("the log cannot be set up").caused_by(error))
-}
-
-fn archive(function: &'static str, settings: &Settings, clients: &Clients) -> Result<Archive> {
-    let absent = Absent { function };
-    let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let objects: Arc<dyn Objects> = match &settings.archive_bucket {
-        Some(name) => Arc::new(bucket(name, settings, clients)),
-        None => Arc::new(Nothing),
-    };
-    let queue: Arc<dyn Queue> = match &settings.queues {
-        Some(urls) => Arc::new(Queues::new(clients, urls.clone())),
-        None => Arc::new(absent),
-    };
-    let schedules: Arc<dyn Schedules> = match &settings.schedules {
-        Some(schedules) => Arc::new(Scheduler::new(clients, schedules.clone(), Arc::new(SystemClock))),
-        None => Arc::new(absent),
-    };
-    let keys = KeyArns {
-        wrap: settings.wrap_key.clone(),
-        agreement: settings.agreement_key.clone(),
-        signing: settings.signing_key.clone(),
-    };
-    Ok(Archive {
-        objects,
-        uploads: Arc::new(Uploads::new(Arc::new(bucket(&settings.uploads_bucket, settings, clients)))),
-        files: Arc::new(Nothing),
-        catalog: Arc::new(DynamoCatalog::new(clients, &settings.table, Arc::new(SystemClock), &*random)),
-        queue,
-        schedules,
-        keys: Arc::new(KmsKeys::new(clients, keys)),
-        clock: Arc::new(SystemClock),
-        door: door(settings, clients, &random)?,
-        scratch: PathBuf::from(SCRATCH),
-        worker: Worker { process: process_id(&*random), number: 0, alone: false, lease: Worker::LEASE },
-        domain: settings.domain.as_deref().map(Domain::parse).transpose()?,
-        sizes: Sizes::default(),
-        in_hand: VolumesInHand::default(),
-        random,
-    })
-}
-
-fn bucket(name: &str, settings: &Settings, clients: &Clients) -> Bucket {
-    Bucket::new(clients, name, settings.wrap_key.as_deref(), Arc::new(SystemRandom))
-}
-
-fn door(settings: &Settings, clients: &Clients, random: &Arc<dyn Random>) -> Result<FrontDoor> {
-    // Without a door too: a server that stands from an earlier setting must be found and closed.
-    match &settings.door {
-        Some(door) if door.login_function.is_some() => {
-            let port = Arc::new(Door::new(clients, door.clone(), random.clone())?);
-            Ok(FrontDoor { mode: door.mode, port })
-        }
-        Some(door) if door.mode != archive::DoorMode::None => {
-            Err(Error::invalid("the SFTP door cannot be made: the login function is not set"))
-        }
-        _ => Ok(FrontDoor::none()),
-    }
-}
-
-/// Of this instance, never used before.
-fn process_id(random: &dyn Random) -> String {
-    let mut bytes = [0; 16];
-    random.fill(&mut bytes);
-    to_hex(&bytes)
 }
 
 /// The queue that woke us, and the markers beside the uploads.

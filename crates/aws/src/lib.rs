@@ -8,11 +8,14 @@
 //! | [`KmsKeys`] | `Keys` | KMS |
 //! | [`Door`] | `Door` | Transfer Family, Secrets Manager |
 //!
-//! [`doctor`] looks at a whole deployment.
+//! [`archive()`] puts them together, for the functions and for commands that work on a stack beside them. [`doctor`] looks
+//! at a whole deployment.
 //!
 //! [`Clients`] holds what they share: region and credentials by the SDK's own chain, time limits, retries, and the
 //! [`Meter`] that counts what each call costs. Nothing here reads a variable of ours: [`Settings`] come in as values.
 
+mod absent;
+mod assemble;
 mod catalog;
 mod clients;
 mod connections;
@@ -30,6 +33,7 @@ mod settings;
 pub mod testing;
 mod uploads;
 
+pub use assemble::{archive, catalog, markers};
 pub use catalog::DynamoCatalog;
 pub use clients::Clients;
 pub use door::Door;

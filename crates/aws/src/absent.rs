@@ -11,35 +11,31 @@ use async_trait::async_trait;
 
 /// Stands for what is not there.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Absent {
-    pub(crate) function: &'static str,
-}
+pub(crate) struct Absent;
 
-impl Absent {
-    fn error<T>(self, what: &str) -> Result<T> {
-        Err(Error::internal(format!("function {} has no {what}", self.function)))
-    }
+fn error<T>(what: &str) -> Result<T> {
+    Err(Error::internal(format!("no {what} set for this function")))
 }
 
 #[async_trait]
 impl Queue for Absent {
     async fn send(&self, _: &Job, _: Duration) -> Result<()> {
-        self.error("queue")
+        error("queue is")
     }
 }
 
 #[async_trait]
 impl Schedules for Absent {
     async fn create(&self, _: &str, _: u32, _: &Job) -> Result<bool> {
-        self.error("schedules")
+        error("schedules are")
     }
     async fn set_enabled(&self, _: &str, _: bool) -> Result<()> {
-        self.error("schedules")
+        error("schedules are")
     }
     async fn delete(&self, _: &str) -> Result<bool> {
-        self.error("schedules")
+        error("schedules are")
     }
     async fn list(&self) -> Result<Vec<Schedule>> {
-        self.error("schedules")
+        error("schedules are")
     }
 }
