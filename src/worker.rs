@@ -133,7 +133,9 @@ impl Worker {
     /// Does one step of the job in a task of its own: a panic ends that step, not the loop.
     async fn work(&self, received: Received) {
         let Received { job, id, attempts } = received;
-        let (archive, deadline) = (self.archive.clone(), self.archive.clock.boot() + STEP);
+        // Nobody ends this process when a step is over: what cannot be parted takes its time.
+        let deadline = if job.keeps_its_place() { self.archive.clock.boot() + STEP } else { Duration::MAX };
+        let archive = self.archive.clone();
         let step = tokio::spawn({
             let job = job.clone();
             async move { job::run(&archive, &job, deadline).await }

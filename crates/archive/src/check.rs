@@ -7,15 +7,20 @@ pub(crate) mod gallery;
 mod mails;
 mod mend;
 mod packs;
+#[cfg(test)]
+mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use compare::Comparison;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    Archive, FolderPath, MailboxAddress, MessageRow, PackId, PlacementKey, ProcessId, Result,
+    Archive, Error, FolderPath, MailboxAddress, MessageRow, PackId, PlacementKey, ProcessId, Result,
     import::Report,
     job::Job,
     ports::Scope,
@@ -45,6 +50,15 @@ pub struct Checked {
     pub repaired: Vec<String>,
 }
 
+impl Checked {
+    /// The figures, for people.
+    pub fn in_short(&self) -> String {
+        let Self { packs, messages, placements, errors, orphans, .. } = self;
+        let (errors, orphans) = (errors.len(), orphans.len());
+        format!("{packs} packs, {messages} mails, {placements} placements: {errors} errors, {orphans} orphans")
+    }
+}
+
 /// How deep a check goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Depth {
@@ -52,6 +66,19 @@ pub struct Depth {
     pub read_data: bool,
     /// Put right what can be put right; reads every byte too.
     pub repair: bool,
+}
+
+impl Depth {
+    fn too_long(self) -> Error {
+        let (flag, left) = match self {
+            Self { repair: true, .. } => (" --repair", "what it has put right until then is right"),
+            Self { read_data: true, .. } => (" --read-data", "it says nothing of the archive"),
+            _ => ("", "it says nothing of the archive"),
+        };
+        Error::invalid(format!("the check needs more time than one function has, and was ended; {left}"))
+            .code("check_too_long")
+            .hint(format!("run `postkahn check --aws STACK{flag}` in the region: it takes as long as it needs"))
+    }
 }
 
 /// What puts a difference right.
@@ -152,24 +179,23 @@ impl Archive {
         Ok(process.id)
     }
 
-    pub(crate) async fn run_check(&self, process: &ProcessId, depth: Depth) -> Result<()> {
+    /// A check keeps no place: one that does not come to its end before the deadline fails, and says what does.
+    pub(crate) async fn run_check(&self, process: &ProcessId, depth: Depth, deadline: Duration) -> Result<()> {
         if self.need::<Process>(&process.0).await?.value.state.ended() {
             return Ok(());
         }
-        let outcome = if depth.repair { self.repair().await } else { self.check(depth.read_data).await };
+        let outcome = self.in_time(deadline, Box::pin(self.check_to(depth))).await;
+        let outcome = outcome.unwrap_or_else(|| Err(depth.too_long()));
         if let Ok(checked) = &outcome {
             let severity = if checked.errors.is_empty() { Severity::Info } else { Severity::Error };
-            let text = format!(
-                "{} packs, {} mails, {} placements: {} errors, {} orphans",
-                checked.packs,
-                checked.messages,
-                checked.placements,
-                checked.errors.len(),
-                checked.orphans.len()
-            );
-            self.say(process, severity, text).await?;
+            self.say(process, severity, checked.in_short()).await?;
         }
         self.end_process(process, ProcessState::Finished, outcome.map(|checked| json!(checked))).await
+    }
+
+    /// Checks, and repairs if that is asked for.
+    pub async fn check_to(&self, depth: Depth) -> Result<Checked> {
+        if depth.repair { self.repair().await } else { self.check(depth.read_data).await }
     }
 
     /// Compares catalogue and objects; with `read_data` every stored byte is read and every row compared.

@@ -51,6 +51,24 @@ impl Archive {
         let left = deadline.saturating_sub(self.clock.boot());
         deadline.saturating_sub(MARGIN.min(left / 3))
     }
+
+    /// The outcome of work that cannot be parted into turns. None if it has not come to its end shortly before `deadline`; it
+    /// is dropped wherever it is then.
+    pub(crate) async fn in_time<T>(&self, deadline: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let left = self.stop_before(deadline).saturating_sub(self.clock.boot());
+        if left.is_zero() {
+            return None;
+        }
+        tokio::time::timeout(left, work).await.ok()
+    }
+}
+
+impl Job {
+    /// Whether it stops by itself when its time is nearly up, and goes on from there in another turn. Who can give the
+    /// others all the time they need should.
+    pub fn keeps_its_place(&self) -> bool {
+        !matches!(self, Self::Check { .. })
+    }
 }
 
 /// A job was given up: whatever waits for it ends with the error, instead of waiting for ever.
@@ -78,7 +96,7 @@ pub async fn run(archive: &Archive, job: &Job, deadline: Duration) -> Result<()>
         Job::Preview { process } => archive.run_preview(process).await,
         Job::Empty { process } => archive.run_emptying(process, deadline).await,
         Job::Check { process, read_data, repair } => {
-            archive.run_check(process, Depth { read_data: *read_data, repair: *repair }).await
+            archive.run_check(process, Depth { read_data: *read_data, repair: *repair }, deadline).await
         }
         Job::Sweep => archive.sweep().await,
     }
@@ -113,6 +131,16 @@ pub fn verdict(outcome: &Result<()>, attempts: u32) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn work_that_does_not_end_is_dropped_in_time() {
+        let archive = crate::testing::archive();
+        let deadline = archive.clock.boot() + Duration::from_millis(30);
+        assert_eq!(archive.in_time(deadline, std::future::pending::<()>()).await, None);
+        assert_eq!(archive.in_time(Duration::ZERO, std::future::ready(1)).await, None);
+        assert_eq!(archive.in_time(deadline, std::future::ready(1)).await, Some(1));
+        assert_eq!(archive.in_time(Duration::MAX, std::future::ready(1)).await, Some(1));
+    }
 
     #[test]
     fn what_may_pass_is_tried_again_and_what_cannot_is_put_aside() {
