@@ -103,6 +103,9 @@ impl Command {
     async fn run_async(self, config: &Config) -> Result<Outcome> {
         match &self {
             Self::Serve(args) => return serve::run(args, config).await,
+            Self::Check(args @ check::Check { aws: Some(stack), .. }) => {
+                return check::run_on_aws(args, stack, config).await;
+            }
             Self::Rebuild => return rebuild::run(config).await,
             Self::Demo(args) => return demo::run(args, config).await,
             Self::Doctor(args) => return doctor::run(args, config).await,

@@ -185,9 +185,8 @@ fn given_up(process: &str, failure: Option<archive::process::Failure>) -> Failur
 }
 
 /// A line of a process for whoever waits in front of the terminal.
-#[expect(clippy::print_stderr, reason = "progress is for people, and stdout is for the document")]
 fn to_stderr(line: &Value) {
-    eprintln!("{}", crate::text::shown(line["text"].as_str().unwrap_or_default()));
+    crate::print::progress(&crate::text::shown(line["text"].as_str().unwrap_or_default()));
 }
 
 fn link(response: &Response<Body>) -> Option<String> {

@@ -5,6 +5,7 @@ mod cli;
 mod client;
 mod commands;
 mod config;
+mod deployed;
 mod failure;
 mod first_password;
 mod password;

@@ -73,6 +73,11 @@ pub(crate) fn to_stderr(text: &str) -> io::Result<()> {
     io::stderr().lock().write_all(text.as_bytes())
 }
 
+/// Says how long work goes on, on stderr: progress is for people, and stdout is for the document. Nobody need listen.
+pub(crate) fn progress(line: &str) {
+    let _ = to_stderr(&format!("{line}\n"));
+}
+
 /// Sends the log to stderr: `info` where somebody watches it, otherwise warnings alone.
 pub(crate) fn log_to_stderr(config: &Config, is_watched: bool) -> Result<()> {
     let wanted = config.log.as_deref().unwrap_or(if is_watched { "info" } else { "warn" });

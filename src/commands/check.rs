@@ -1,9 +1,11 @@
 //! `check`: does the catalogue agree with the objects?
 
-use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-use crate::{client::Client, commands::Outcome, failure::Result, text};
+use archive::Depth;
+use serde_json::{Value, json};
+
+use crate::{client::Client, commands::Outcome, config::Config, deployed::Deployed, failure::Result, print, text};
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Check {
@@ -13,11 +15,23 @@ pub(crate) struct Check {
     /// Put right what can be put right without losing anything; reads every object too
     #[arg(long)]
     repair: bool,
+    /// The archive of this stack on AWS, from here; region and credentials as for the aws command
+    #[arg(long, value_name = "STACK")]
+    pub(crate) aws: Option<String>,
 }
 
 pub(crate) async fn run(args: &Check, client: &Client) -> Result<Outcome> {
     let started = client.post("/check", &json!({ "read_data": args.read_data, "repair": args.repair })).await?;
     Ok(told(client.result(&started).await?))
+}
+
+/// The same beside the functions of a stack, whose own checks have one turn.
+pub(crate) async fn run_on_aws(args: &Check, stack: &str, config: &Config) -> Result<Outcome> {
+    let deployed = Deployed::open(stack, config).await?;
+    let depth = Depth { read_data: args.read_data, repair: args.repair };
+    let checked = deployed.archive.check_to(depth).await?;
+    print::progress(&checked.in_short());
+    Ok(told(json!(checked)))
 }
 
 /// What a check has found, for people and for scripts.

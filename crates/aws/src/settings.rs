@@ -1,4 +1,5 @@
-//! What a function must be told about its surroundings. Values only; `functions/src/environment.rs` reads them.
+//! What a function must be told about its surroundings. Values only; `functions/src/environment.rs` reads them, and for
+//! whoever works beside the functions a [`crate::doctor::Stack`] has them.
 
 use archive::DoorMode;
 

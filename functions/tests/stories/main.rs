@@ -3,6 +3,7 @@
 
 #[path = "../../../tests/journey/arrival.rs"]
 mod arrival;
+mod beside;
 mod bill;
 mod cost;
 mod door;

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 
 use crate::{
-    arrival::{Half as _, start_of, until},
+    arrival::{ADMIN_PASSWORD, Half as _, start_of, until},
     program::{Place as _, Served},
     source::{MAILBOX, Story},
     support::Stack,
@@ -31,6 +31,12 @@ impl<'a> Office<'a> {
         let admin = stack.first_login();
         let officer = stack.member(&admin, "olga", "compliance");
         Self { stack, seen: stack.seen_by(&officer), admin }
+    }
+
+    /// The same people once more, who log in with the passwords that they have.
+    pub(crate) fn again(stack: &'a Stack) -> Self {
+        let log_in = |user: &str| stack.log_in(&json!({ "user": user, "password": ADMIN_PASSWORD }));
+        Self { stack, admin: log_in("admin"), seen: stack.seen_by(&log_in("olga")) }
     }
 
     /// Puts the volumes into the bucket.

@@ -6,7 +6,7 @@ use archive::{Error, Result};
 use aws_sdk_cloudformation::types::StackStatus;
 
 use super::{Finding, Trouble};
-use crate::{Clients, QueueUrls, error::from_sdk};
+use crate::{Clients, QueueUrls, ScheduleSettings, Settings, error::from_sdk};
 
 /// Names by logical ids of the template.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Stack {
     /// Logical id to physical id.
     pub resources: BTreeMap<String, String>,
     pub parameters: BTreeMap<String, String>,
+    /// By the names of the template: `TableName`.
+    pub outputs: BTreeMap<String, String>,
 }
 
 impl Stack {
@@ -37,6 +39,8 @@ impl Stack {
         let described = described.ok_or_else(|| Error::not_found(format!("there is no stack {name:?}")))?;
         let parameters = described.parameters.unwrap_or_default().into_iter();
         let parameters = parameters.filter_map(|p| Some((p.parameter_key?, p.parameter_value?))).collect();
+        let outputs = described.outputs.unwrap_or_default().into_iter();
+        let outputs = outputs.filter_map(|o| Some((o.output_key?, o.output_value?))).collect();
         let mut resources = BTreeMap::new();
         let mut pages = client.list_stack_resources().stack_name(name).into_paginator().send();
         while let Some(page) = pages.next().await {
@@ -45,7 +49,40 @@ impl Stack {
             resources.extend(named.filter_map(|r| Some((r.logical_resource_id?, r.physical_resource_id?))));
         }
         let status = described.stack_status.as_ref().map(StackStatus::as_str).unwrap_or_default().to_owned();
-        Ok(Self { name: name.to_owned(), status, resources, parameters })
+        Ok(Self { name: name.to_owned(), status, resources, parameters, outputs })
+    }
+
+    /// What a function of it is told, for whoever works on its archive beside them; without the SFTP door. `NotFound` if an
+    /// output is missing.
+    pub fn settings(&self) -> Result<Settings> {
+        Ok(Settings {
+            table: self.output("TableName")?,
+            uploads_bucket: self.output("UploadsBucketName")?,
+            archive_bucket: Some(self.output("ArchiveBucketName")?),
+            queues: Some(QueueUrls {
+                uploads: self.output("UploadsQueueUrl")?,
+                imports: self.output("ImportsQueueUrl")?,
+                tasks: self.output("TasksQueueUrl")?,
+                dead_letters: self.output("DeadLettersUrl")?,
+            }),
+            wrap_key: Some(self.output("WrapKeyArn")?),
+            agreement_key: Some(self.output("AgreementKeyArn")?),
+            signing_key: Some(self.output("SigningKeyArn")?),
+            schedules: Some(ScheduleSettings {
+                group: self.output("ScheduleGroupName")?,
+                role: self.output("ScheduleRoleArn")?,
+                restructure_function: self.output("RestructureFunctionArn")?,
+                sweep_function: self.output("SweepFunctionArn")?,
+            }),
+            domain: self.parameter("Domain").filter(|domain| !domain.is_empty()).map(str::to_owned),
+            ..Settings::default()
+        })
+    }
+
+    fn output(&self, name: &str) -> Result<String> {
+        let lacks = || Error::not_found(format!("stack {} has no output {name}", self.name));
+        let lacks = || lacks().hint("deploy the template of this version again: sam deploy");
+        self.outputs.get(name).cloned().ok_or_else(lacks)
     }
 
     /// Where its queues are. `NotFound` if it lacks one of them.

@@ -7,6 +7,7 @@ use archive::{
     hash::to_hex,
     ports::{Clock as _, Random as _},
 };
+use aws_sdk_cloudformation::types::Parameter;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use aws_sdk_s3::{
     primitives::ByteStream,
@@ -15,6 +16,7 @@ use aws_sdk_s3::{
     },
 };
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+use serde_json::{Map, json};
 
 use crate::{Clients, QueueUrls, ScheduleSettings, Settings, SystemClock, SystemRandom, error::from_sdk};
 
@@ -117,6 +119,59 @@ impl Stack {
         let set = self.clients.s3().put_bucket_notification_configuration().bucket(&self.settings.uploads_bucket);
         let set = set.notification_configuration(configuration).send().await;
         set.map(drop).map_err(|e| from_sdk("notification of uploads", &e))
+    }
+
+    /// Has CloudFormation know the stack under the table's name, as far as a command asks it: its outputs and its domain.
+    pub async fn publish(&self, domain: &str) -> Result<()> {
+        let (name, settings) = (&self.settings.table, &self.settings);
+        let set = |value: &Option<String>| value.clone().unwrap_or_default();
+        let (queues, schedules) = (self.queues()?, settings.schedules.clone().unwrap_or_default());
+        let outputs = [
+            ("TableName", name.clone()),
+            ("UploadsBucketName", settings.uploads_bucket.clone()),
+            ("ArchiveBucketName", set(&settings.archive_bucket)),
+            ("UploadsQueueUrl", queues.uploads.clone()),
+            ("ImportsQueueUrl", queues.imports.clone()),
+            ("TasksQueueUrl", queues.tasks.clone()),
+            ("DeadLettersUrl", queues.dead_letters.clone()),
+            ("WrapKeyArn", set(&settings.wrap_key)),
+            ("AgreementKeyArn", set(&settings.agreement_key)),
+            ("SigningKeyArn", set(&settings.signing_key)),
+            ("ScheduleGroupName", schedules.group),
+            ("ScheduleRoleArn", schedules.role),
+            ("RestructureFunctionArn", schedules.restructure_function),
+            ("SweepFunctionArn", schedules.sweep_function),
+        ];
+        let outputs = outputs.into_iter().map(|(name, value)| (name.to_owned(), json!({ "Value": value })));
+        let template = json!({
+            "Parameters": { "Domain": { "Type": "String" } },
+            "Resources": { "Any": { "Type": "AWS::SQS::Queue" } },
+            "Outputs": outputs.collect::<Map<_, _>>(),
+        });
+        let domain = Parameter::builder().parameter_key("Domain").parameter_value(domain).build();
+        let create = self.clients.cloudformation().create_stack().stack_name(name).parameters(domain);
+        let made = create.template_body(template.to_string()).send().await;
+        made.map(drop).map_err(|e| from_sdk(format!("stack {name}"), &e))
+    }
+
+    /// Deletes every row of the catalogue, and its table for a moment.
+    pub async fn lose_catalogue(&self) -> Result<()> {
+        let name = &self.settings.table;
+        let deleted = self.clients.dynamodb().delete_table().table_name(name).send().await;
+        deleted.map_err(|e| from_sdk(format!("table {name}"), &e))?;
+        super::create_table(&self.clients, name).await
+    }
+
+    /// Puts an object into the archive's bucket, behind everyone's back; none deletes it.
+    pub async fn tamper(&self, key: &str, bytes: Option<Vec<u8>>) -> Result<()> {
+        let (s3, bucket) = (self.clients.s3(), self.archive_bucket()?);
+        let what = || format!("object {key}");
+        if let Some(bytes) = bytes {
+            let put = s3.put_object().bucket(bucket).key(key).body(ByteStream::from(bytes)).send().await;
+            return put.map(drop).map_err(|e| from_sdk(what(), &e));
+        }
+        let deleted = s3.delete_object().bucket(bucket).key(key).send().await;
+        deleted.map(drop).map_err(|e| from_sdk(what(), &e))
     }
 
     pub fn queues(&self) -> Result<&QueueUrls> {

@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) importers: usize,
     /// What one invocation of `import` may take.
     pub(crate) import_time: Duration,
+    /// What one invocation of `restructure` may take, which does the tasks.
+    pub(crate) task_time: Duration,
     /// On the functions' way to AWS.
     pub(crate) faults: Option<Arc<Faults>>,
 }
@@ -35,6 +37,7 @@ impl Default for Plan {
             tasks: Manner::default(),
             importers: 1,
             import_time: Duration::from_mins(1),
+            task_time: Duration::from_mins(1),
             faults: None,
         }
     }
@@ -202,6 +205,7 @@ async fn set_up(plan: &Plan, folder: &Path, transfer: &str) -> Parts {
         let way = Way { rights: Arc::new(rights), faults: plan.faults.clone() };
         let (time, at_a_time) = match name {
             "import" => (plan.import_time, plan.importers),
+            "restructure" => (plan.task_time, 1),
             "http" => (Duration::from_secs(30), 4),
             _ => (Duration::from_mins(1), 1),
         };

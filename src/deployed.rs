@@ -1,0 +1,25 @@
+//! The archive of a stack on AWS, worked on from here as its functions do, with the caller's own rights.
+
+use archive::{Archive, Result};
+use aws::{Clients, doctor::Stack};
+use tempfile::TempDir;
+
+use crate::config::Config;
+
+/// An archive that others work on too.
+pub(crate) struct Deployed {
+    pub(crate) archive: Archive,
+    _scratch: TempDir,
+}
+
+impl Deployed {
+    /// `NotFound` if there is no such stack, or if it lacks something.
+    pub(crate) async fn open(stack: &str, config: &Config) -> Result<Self> {
+        let clients = Clients::load(config.aws_endpoint).await;
+        let settings = Stack::load(&clients, stack).await?.settings()?;
+        let scratch =
+            tempfile::tempdir_in(&config.temp).map_err(|error| local::from_io(config.temp.display(), error))?;
+        let archive = aws::archive(&clients, &settings, scratch.path().to_owned())?;
+        Ok(Self { archive, _scratch: scratch })
+    }
+}
