@@ -64,7 +64,7 @@ pub(crate) enum Command {
     /// Check that the archive is whole
     Check(check::Check),
     /// Make the catalogue anew from the objects alone
-    Rebuild,
+    Rebuild(rebuild::Rebuild),
     /// Users: add, list, reset, keys
     #[command(subcommand)]
     User(user::User),
@@ -106,7 +106,7 @@ impl Command {
             Self::Check(args @ check::Check { aws: Some(stack), .. }) => {
                 return check::run_on_aws(args, stack, config).await;
             }
-            Self::Rebuild => return rebuild::run(config).await,
+            Self::Rebuild(args) => return rebuild::run(args, config).await,
             Self::Demo(args) => return demo::run(args, config).await,
             Self::Doctor(args) => return doctor::run(args, config).await,
             Self::Redrive(args) => return redrive::run(args, config).await,
@@ -139,7 +139,7 @@ impl Command {
             | Self::Upload(_)
             | Self::Serve(_)
             | Self::Demo(_)
-            | Self::Rebuild
+            | Self::Rebuild(_)
             | Self::Doctor(_)
             | Self::Redrive(_) => Err(archive::Error::internal("this command needs no archive").into()),
         }

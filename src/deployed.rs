@@ -1,7 +1,7 @@
 //! The archive of a stack on AWS, worked on from here as its functions do, with the caller's own rights.
 
 use archive::{Archive, Result};
-use aws::{Clients, doctor::Stack};
+use aws::{Clients, DynamoCatalog, doctor::Stack};
 use tempfile::TempDir;
 
 use crate::config::Config;
@@ -9,6 +9,9 @@ use crate::config::Config;
 /// An archive that others work on too.
 pub(crate) struct Deployed {
     pub(crate) archive: Archive,
+    pub(crate) catalog: DynamoCatalog,
+    /// Name of the table.
+    pub(crate) table: String,
     _scratch: TempDir,
 }
 
@@ -20,6 +23,6 @@ impl Deployed {
         let scratch =
             tempfile::tempdir_in(&config.temp).map_err(|error| local::from_io(config.temp.display(), error))?;
         let archive = aws::archive(&clients, &settings, scratch.path().to_owned())?;
-        Ok(Self { archive, _scratch: scratch })
+        Ok(Self { archive, catalog: aws::catalog(&clients, &settings), table: settings.table, _scratch: scratch })
     }
 }

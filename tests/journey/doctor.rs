@@ -54,7 +54,7 @@ fn a_stack_that_is_broken_is_told_with_its_fixes() {
 
 #[test]
 fn a_stack_that_is_not_there_is_not_found() {
-    for verb in ["doctor", "redrive", "check"] {
+    for verb in ["doctor", "redrive", "check", "rebuild"] {
         let ended = end(command(&[verb, "--aws", "postkahn-no-such-stack", "--json"]));
         assert_eq!((ended.exit, ended.json()["error"]["kind"].as_str()), (4, Some("not_found")), "{}", ended.stderr);
     }

@@ -217,6 +217,11 @@ impl Archive {
 
     /// What there is to find; with `read_data` also what the objects say.
     async fn look(&self, findings: &mut Findings, read_data: bool) -> Result<Option<Comparison>> {
+        if self.is_rebuild_unfinished().await? {
+            findings.error(
+                "the catalogue is being made anew, or that was cut off; to put it right: `postkahn rebuild`".into(),
+            );
+        }
         self.check_packs(findings).await?;
         self.check_messages(findings).await?;
         self.check_placements(findings).await?;

@@ -52,6 +52,17 @@ impl Holder {
     }
 }
 
+impl Archive {
+    /// Whether another worker holds the record now.
+    pub(crate) async fn is_held<T: Leased>(&self, parent: Option<&str>, id: &str) -> Result<bool> {
+        let record = match parent {
+            Some(parent) => self.find_in::<T>(parent, id).await?,
+            None => self.find::<T>(id).await?,
+        };
+        Ok(record.is_some_and(|mut record| record.value.holder().as_ref().is_some_and(|holder| holder.is_other(self))))
+    }
+}
+
 /// A record held by this worker.
 pub(crate) struct Lease<T> {
     record: Stored<T>,

@@ -6,6 +6,7 @@
 //! start by themselves, and whether the schedule was switched off. An import that was under way ends as failed: what it had
 //! brought is placed, and its volume can be imported again.
 
+mod in_place;
 #[cfg(test)]
 pub(crate) mod tests;
 

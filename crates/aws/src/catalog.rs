@@ -1,10 +1,11 @@
 //! The catalogue in one DynamoDB table. `docs/catalog.md` has the shapes of its items and what reads and writes them.
 //!
 //! One item a mail, sorted runs for lists: a list costs next to nothing per mail, since 22 keys of a run are one write
-//! unit. Nothing here scans, and nothing on the way of a mail needs a transaction.
+//! unit. Nothing on the way of a mail scans or needs a transaction.
 
 mod clear;
 mod documents;
+mod empty;
 mod head;
 mod item;
 mod locations;
@@ -23,6 +24,7 @@ use archive::{
 use async_trait::async_trait;
 use serde_json::Value;
 
+pub use self::empty::Rows;
 use self::{locations::Locations, table::Table};
 use crate::Clients;
 
@@ -37,6 +39,24 @@ impl DynamoCatalog {
     pub fn new(clients: &Clients, table: &str, clock: Arc<dyn Clock>, random: &dyn Random) -> Self {
         let table = Table::new(clients.dynamodb(), table, clients.meter().clone(), random);
         Self { table, locations: Locations::default(), clock }
+    }
+
+    /// Whether the table holds anything.
+    pub async fn has_rows(&self) -> Result<bool> {
+        empty::has_rows(&self.table).await
+    }
+
+    /// What the table holds, by reading all of it.
+    pub async fn rows(&self) -> Result<Rows> {
+        empty::rows(&self.table).await
+    }
+
+    /// Deletes whatever the table holds but the documents of the partition `stays`; `deleted` is told how many rows are
+    /// gone, now and then. What others write meanwhile may stay. Repeating it goes on. The catalogue's other handles remember
+    /// what they have written, and must not be used any more.
+    pub async fn empty(&self, stays: &str, deleted: &mut (dyn FnMut(u64) + Send)) -> Result<()> {
+        self.locations.forget();
+        empty::empty(&self.table, stays, deleted).await
     }
 }
 

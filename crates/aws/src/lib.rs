@@ -34,7 +34,7 @@ pub mod testing;
 mod uploads;
 
 pub use assemble::{archive, catalog, markers};
-pub use catalog::DynamoCatalog;
+pub use catalog::{DynamoCatalog, Rows};
 pub use clients::Clients;
 pub use door::Door;
 pub use keys::{KeyArns, KmsKeys};

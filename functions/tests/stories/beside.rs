@@ -1,4 +1,5 @@
-//! The command line at work on the archive of a stack, beside its functions.
+//! The command line at work on the archive of a stack, beside its functions: checks that take their time, and a catalogue
+//! that is made anew.
 
 use std::time::Duration;
 
@@ -71,6 +72,36 @@ fn damage_is_found_and_mended() {
     assert_eq!(repaired["repaired"].as_array().map(Vec::len), Some(1), "{repaired}");
     assert_eq!(check("--read-data", 0), sound);
     assert_eq!(seen(&stack), before);
+}
+
+#[test]
+fn a_lost_catalogue_is_made_anew() {
+    let story = exported(12, 1_000, &[]);
+    let stack = Stack::start(&Plan::default());
+    let (name, before) = settled(&stack, &story);
+    let sound = on_stack(&name, &["check", "--read-data"], 0);
+
+    let counted = on_stack(&name, &["rebuild", "--dry-run"], 0);
+    assert_eq!((&counted["dry_run"], &counted["rows"]["documents"]["import"]), (&json!(true), &json!(1)), "{counted}");
+    assert!(counted["rows"]["mails"].as_u64() > Some(story.mails.len() as u64), "{counted}");
+    let refused = on_stack(&name, &["rebuild"], 5);
+    assert!(refused["error"]["hint"].as_str().unwrap().contains("--replace"), "{refused}");
+    assert_eq!(on_stack(&name, &["rebuild", "--dry-run"], 0)["rows"]["lists"], counted["rows"]["lists"]);
+
+    assert_eq!(on_stack(&name, &["rebuild", "--replace"], 0), sound);
+    assert_eq!(seen(&stack), before);
+    assert_eq!(on_stack(&name, &["check", "--read-data"], 0), sound);
+
+    stack.block(stack.made.lose_catalogue()).unwrap();
+    assert_eq!(on_stack(&name, &["rebuild", "--dry-run"], 0)["count"], 0);
+    assert_eq!(on_stack(&name, &["rebuild"], 0), sound);
+    assert_eq!(seen(&stack), before);
+    assert_eq!(on_stack(&name, &["check", "--read-data"], 0), sound);
+
+    // And life goes on: what comes in again is there already.
+    let office = Office::again(&stack);
+    let again = office.import(&story);
+    assert!(again.iter().all(|import| import["already_there"] == import["in_volume"]), "{again:?}");
 }
 
 #[test]

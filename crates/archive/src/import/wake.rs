@@ -1,7 +1,7 @@
 //! Imports that have lost their jobs: a queue may lose what a worker was about to send on, and dead letters are final.
 
 use super::{Import, start::Live, target::Closing};
-use crate::{Archive, Result, process::Severity};
+use crate::{Archive, ImportId, Result, process::Severity};
 
 /// Work of which nothing was heard for so long has no job any more: no queue delays one longer.
 pub(crate) const LOST_SECONDS: i64 = 15 * 60;
@@ -31,6 +31,17 @@ impl Archive {
             _ => touched,
         });
         Ok(news.fold(import.touched.max(import.started), i64::max))
+    }
+
+    /// An import that another worker works on now, if there is one.
+    pub(crate) async fn import_at_work(&self) -> Result<Option<ImportId>> {
+        for import in self.all::<Import>(None).await?.into_iter().filter(|import| import.finished.is_none()) {
+            let mut shards = self.shards(&import).await?.into_iter().filter_map(|shard| shard.holder);
+            if shards.any(|holder| holder.is_other(self)) || self.is_held::<Closing>(None, &import.id.0).await? {
+                return Ok(Some(import.id));
+            }
+        }
+        Ok(None)
     }
 
     async fn wake(&self, import: &Import) -> Result<()> {

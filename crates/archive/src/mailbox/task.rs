@@ -113,6 +113,11 @@ impl Archive {
         Ok(self.emptying().await?.is_some())
     }
 
+    /// Whether another worker is at the desk now.
+    pub(crate) async fn is_emptied_now(&self) -> Result<bool> {
+        self.is_held::<Desk>(None, ID).await
+    }
+
     /// None while another worker has it.
     pub(super) async fn take_desk(&self) -> Result<Option<Lease<Desk>>> {
         let desk = match self.find::<Desk>(ID).await? {

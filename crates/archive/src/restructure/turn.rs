@@ -16,6 +16,8 @@ use crate::{
 /// So many runs are remembered; one that nobody ever ends gives way to those after it.
 const RUNS: usize = 20;
 
+const ID: &str = "restructure";
+
 /// The row that a run holds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Turn {
@@ -66,7 +68,7 @@ impl Record for Asked {
 impl Record for Turn {
     const KIND: &'static str = "turn";
     fn id(&self) -> String {
-        "restructure".into()
+        ID.into()
     }
 }
 
@@ -124,12 +126,17 @@ impl Archive {
         Ok(())
     }
 
+    /// Whether another worker is restructuring now.
+    pub(crate) async fn is_restructured_now(&self) -> Result<bool> {
+        self.is_held::<Turn>(None, ID).await
+    }
+
     /// None while another worker has it.
     pub(super) async fn take_turn(&self) -> Result<Option<Lease<Turn>>> {
-        let turn = match self.find::<Turn>("restructure").await? {
+        let turn = match self.find::<Turn>(ID).await? {
             Some(turn) => turn,
             None => match self.add(&Turn::default()).await {
-                Err(e) if e.kind() == ErrorKind::Conflict => self.need::<Turn>("restructure").await?,
+                Err(e) if e.kind() == ErrorKind::Conflict => self.need::<Turn>(ID).await?,
                 added => added?,
             },
         };

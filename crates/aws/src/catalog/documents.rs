@@ -16,8 +16,10 @@ const VERSION: &str = "v";
 /// The attribute that the table's time to live is set to.
 const EXPIRES: &str = "ttl";
 
+pub(super) const PREFIX: &str = "D#";
+
 fn key(partition: &str, id: &str) -> Key {
-    Key::new(format!("D#{partition}"), id)
+    Key::new(format!("{PREFIX}{partition}"), id)
 }
 
 pub(super) async fn load(table: &Table, partition: &str, id: &str) -> Result<Option<Document>> {
@@ -66,7 +68,7 @@ async fn save_whatever_is_there(table: &Table, key: Key, body: &Value, expires: 
 pub(super) async fn list(table: &Table, partition: &str, after: Option<&str>, limit: usize) -> Result<Vec<Document>> {
     // No sort key is empty, so that nothing but everything comes after the empty text.
     let range = after.filter(|after| !after.is_empty()).map_or(Range::All, Range::After);
-    table.query(&format!("D#{partition}"), range, limit).await?.iter().map(document).collect()
+    table.query(&format!("{PREFIX}{partition}"), range, limit).await?.iter().map(document).collect()
 }
 
 pub(super) async fn remove(table: &Table, partition: &str, id: &str, expect: Expect) -> Result<bool> {

@@ -56,6 +56,11 @@ impl Locations {
         written.extend(ids.values().copied());
         Ok(ids)
     }
+
+    /// Whatever was written may be gone.
+    pub(super) fn forget(&self) {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 /// The paths of these ids.

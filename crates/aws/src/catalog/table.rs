@@ -226,6 +226,16 @@ impl Table {
         Ok(items)
     }
 
+    /// The next items of the whole table in no order, and where to go on; some 1 MB a page. For recovery alone: it costs as
+    /// much as the table is large.
+    pub(super) async fn scan(&self, from: Option<Item>) -> Result<(Vec<Item>, Option<Item>)> {
+        let request = self.client.scan().table_name(&self.name).consistent_read(true).set_exclusive_start_key(from);
+        let answer = request.send().await.map_err(|e| refused(&e))?;
+        let items = answer.items.unwrap_or_default();
+        self.meter.units(read_units(items.iter().map(size_bytes).sum(), true), 0.0);
+        Ok((items, answer.last_evaluated_key.filter(|key| !key.is_empty())))
+    }
+
     /// The items of these keys that are there. Keys may repeat.
     pub(super) async fn batch_get(&self, keys: &[Key], consistent: bool) -> Result<HashMap<Key, Item>> {
         let mut distinct: Vec<&Key> = keys.iter().collect();

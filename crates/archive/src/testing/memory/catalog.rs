@@ -75,6 +75,14 @@ impl MemoryCatalog {
         placements.by_hash.remove(hash).is_some_and(|key| placements.keys.remove(&key))
     }
 
+    /// Takes out all but the documents of one partition.
+    pub fn empty(&self, stays: &str) {
+        let mut tables = locked(&self.tables);
+        let documents =
+            std::mem::take(&mut tables.documents).into_iter().filter(|((partition, _), _)| partition == stays);
+        *tables = Tables { documents: documents.collect(), ..Tables::default() };
+    }
+
     /// Every row, in words: documents by partition and id, message rows, lists with their mails.
     pub fn dump(&self) -> BTreeMap<String, String> {
         let tables = locked(&self.tables);
