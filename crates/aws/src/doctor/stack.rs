@@ -135,3 +135,29 @@ impl Stack {
 pub(super) fn last_part(id: &str) -> &str {
     id.rsplit(['/', ':']).next().unwrap_or(id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names of the outputs of infra/template.yaml.
+    fn outputs() -> Vec<String> {
+        let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/template.yaml");
+        let text = std::fs::read_to_string(template).unwrap();
+        let (_, outputs) = text.split_once("\nOutputs:\n").unwrap();
+        let names = outputs.lines().filter_map(|line| line.strip_prefix("  ")?.split_once(": {"));
+        names.map(|(name, _)| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn the_template_puts_out_all_that_is_asked_for() {
+        let outputs = outputs().into_iter().map(|name| (name.clone(), name));
+        let parameters = BTreeMap::from([("Domain".to_owned(), String::new())]);
+        let stack = Stack { outputs: outputs.collect(), parameters, ..Stack::default() };
+        let settings = stack.settings().unwrap();
+        assert_eq!((settings.table.as_str(), settings.domain), ("TableName", None));
+        let error = Stack::default().settings().unwrap_err();
+        assert_eq!(error.kind(), archive::ErrorKind::NotFound);
+        assert!(error.advice().is_some_and(|hint| hint.contains("sam deploy")));
+    }
+}
