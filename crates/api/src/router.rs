@@ -24,7 +24,7 @@ const MAX_TARGET_BYTES: usize = 16 << 10;
 /// To start imports takes so many times longer than anything else: of each volume the password is tried, which is slow by
 /// design, and the catalogue verified.
 const PATIENCE: u32 = 10;
-/// So many passwords are tried at a time: each takes 19 MiB and tens of milliseconds of one core.
+/// So many passwords are tried at a time: each takes 46 MiB and tens of milliseconds of one core.
 const LOGINS_AT_A_TIME: usize = 4;
 /// So many processes are watched at a time.
 const WATCHERS: usize = 64;

@@ -1,7 +1,7 @@
 //! Opening one mail: stored bytes against the catalogue, decrypt, decompress, check length and hash.
 
 use crate::chunks::{ChunkAt, ChunkCipher, next_chunk};
-use crate::cipher::{CipherError, Sha256, TAG_BYTES, sha256};
+use crate::cipher::{CipherError, Sha256, TAG_BYTES};
 use crate::frame::{Decompressor, FrameError, FrameReader};
 use crate::limits::{BUFFERED_ENTRY_BYTES, MAX_METADATA_BYTES};
 use crate::verified::Entry;
@@ -54,7 +54,7 @@ impl Volume {
 
     /// The metadata alone: the stored hash is checked, the mail is neither decompressed nor compared with its hash.
     pub fn open_metadata(&self, number: u64, stored: &mut dyn Read) -> Result<Metadata, OpenError> {
-        self.open(number, stored, &mut Vec::new(), None)
+        self.open(number, stored, &mut Held::default(), None)
     }
 
     /// Whether the mail `target` can stand for a mail with this metadata: earlier number, same volume, same hash and
@@ -83,7 +83,7 @@ impl Volume {
         &self,
         number: u64,
         stored: &mut dyn Read,
-        held: &mut Vec<u8>,
+        held: &mut Held,
         outputs: Option<&mut Outputs<'_>>,
     ) -> Result<Metadata, OpenError> {
         let entry = self.verified.entry(number).ok_or(OpenError::NoSuchMail(number))?;
@@ -107,15 +107,14 @@ impl Volume {
 /// A volume with what opening its mails takes: for whoever opens many, one after the other.
 pub struct Opener {
     volume: Volume,
-    /// The stored bytes of the entry in hand; as long as the longest one so far.
-    held: Vec<u8>,
+    held: Held,
     decompressor: Decompressor,
 }
 
 impl Opener {
     /// Fails only if there is no memory.
     pub fn new(volume: Volume) -> io::Result<Self> {
-        Ok(Self { volume, held: Vec::new(), decompressor: Decompressor::new()? })
+        Ok(Self { volume, held: Held::default(), decompressor: Decompressor::new()? })
     }
 
     /// The volume whose mails it opens.
@@ -141,6 +140,38 @@ impl Opener {
     ) -> Result<Metadata, OpenError> {
         let Self { volume, held, decompressor } = self;
         volume.open(number, stored, held, Some(&mut Outputs { frame, raw, decompressor }))
+    }
+}
+
+/// The stored bytes of the entry in hand, chunk by chunk. Buffers are kept for the next entry: as many as the longest one
+/// so far had chunks, each on its own, because an allocator keeps more of what it got back in one large piece.
+#[derive(Default)]
+struct Held(Vec<Vec<u8>>);
+
+impl Held {
+    /// Reads an entry; its chunks, once their hash was right.
+    fn read(&mut self, entry: Entry, encrypted: bool, stored: &mut dyn Read) -> Result<&mut [Vec<u8>], FrameError> {
+        let mut hash = Sha256::new();
+        let (mut left, mut chunks) = (entry.len, 0);
+        loop {
+            let (chunk_len, is_final) = next_chunk(left, encrypted);
+            if self.0.len() == chunks {
+                self.0.push(Vec::new());
+            }
+            if let Some(buffer) = self.0.get_mut(chunks) {
+                buffer.resize(usize::try_from(chunk_len).unwrap_or_default(), 0);
+                stored.read_exact(buffer)?;
+                hash.update(buffer);
+            }
+            (left, chunks) = (left - chunk_len, chunks + 1);
+            if is_final {
+                break;
+            }
+        }
+        if hash.finish() != entry.sha256 {
+            return Err(FrameError::Damage(Damage::Stored));
+        }
+        Ok(self.0.get_mut(..chunks).unwrap_or_default())
     }
 }
 
@@ -186,27 +217,13 @@ impl<'a, 'o> Pass<'a, 'o> {
     }
 
     /// Holds the entry, and believes it before anything else is done with it; its chunks are opened where they lie.
-    fn open_held(mut self, entry: Entry, stored: &mut dyn Read, held: &mut Vec<u8>) -> Result<Metadata, FrameError> {
-        let len = usize::try_from(entry.len).unwrap_or_default();
-        if held.len() < len {
-            held.resize(len, 0);
+    fn open_held(mut self, entry: Entry, stored: &mut dyn Read, held: &mut Held) -> Result<Metadata, FrameError> {
+        let chunks = held.read(entry, self.volume.cipher.is_some(), stored)?;
+        let last = chunks.len().saturating_sub(1);
+        for (index, (chunk, buffer)) in (0..).zip(chunks).enumerate() {
+            self.take_chunk(chunk, index == last, buffer)?;
         }
-        let mut rest = held.get_mut(..len).unwrap_or_default();
-        stored.read_exact(rest)?;
-        if sha256(rest) != entry.sha256 {
-            return Err(FrameError::Damage(Damage::Stored));
-        }
-        let mut chunk = 0;
-        loop {
-            let (chunk_len, is_final) = next_chunk(rest.len() as u64, self.volume.cipher.is_some());
-            let middle = usize::try_from(chunk_len).unwrap_or_default().min(rest.len());
-            let (piece, behind) = rest.split_at_mut(middle);
-            self.take_chunk(chunk, is_final, piece)?;
-            if is_final {
-                return self.finish();
-            }
-            (rest, chunk) = (behind, chunk + 1);
-        }
+        self.finish()
     }
 
     /// Takes chunk after chunk as they come in; all of it is believed only at the end.

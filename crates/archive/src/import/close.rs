@@ -77,6 +77,7 @@ impl Archive {
     /// What is left to do once the import has ended, however often somebody comes by.
     pub(super) async fn tidy_up(&self, id: &ImportId) -> Result<()> {
         let import = self.need::<Import>(&id.0).await?.value;
+        self.in_hand.forget(id).await;
         self.leave_room(id).await?;
         for process in import.earlier.iter().chain([&import.process]) {
             self.recall_parts(process).await?;

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use volume::{Verified, Volume};
+use volume::Volume;
 
 use super::{
     FailedEntry, Import,
@@ -28,8 +28,6 @@ pub(super) enum Entries {
 /// A volume, read step by step.
 pub(super) struct InVolume {
     volume: Volume,
-    /// Shared as long as it is held here.
-    _verified: Arc<Verified>,
     located: Arc<Located>,
     proven: Proven,
     reader: BatchReader,
@@ -46,18 +44,11 @@ impl Archive {
         let located = Located::find(self, &import.source, Some(&import.etag)).await?;
         let certificate = Self::certificate_of(import)?;
         let verified = self.in_hand.verified(import, &located, &certificate).await?;
-        let volume = self.reopen(import, Verified::clone(&verified)).await?;
+        let volume = self.reopen(import, verified).await?;
         let located = Arc::new(located);
         let reader = BatchReader::open(self, &volume, &located, shard.next..shard.entries.end);
         let proven = Proven::default();
-        Ok(Entries::Volume(Box::new(InVolume {
-            volume,
-            _verified: verified,
-            located,
-            proven,
-            reader,
-            step_has_ended: false,
-        })))
+        Ok(Entries::Volume(Box::new(InVolume { volume, located, proven, reader, step_has_ended: false })))
     }
 }
 

@@ -192,7 +192,7 @@ impl Reader {
         let place = place.ok_or_else(|| Error::internal(format!("mail {number} has no place")))?;
         stored.skip_to(place.offset)?;
         let mut bytes = Read::by_ref(stored).take(place.len);
-        let (mut frame, raw) = (self.frames.begin(place.len), &mut self.prefix);
+        let (mut frame, raw) = (self.frames.begin(), &mut self.prefix);
         raw.0.clear();
         let opened = self.opener.open_entry(number, &mut bytes, &mut frame, raw);
         io::copy(&mut bytes, &mut io::sink()).map_err(unreadable)?;

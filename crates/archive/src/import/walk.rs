@@ -160,7 +160,7 @@ impl Walker {
 
     fn read(&mut self, found: &Found) -> Result<(Metadata, mail::Summary, Frame), Trouble> {
         let mut raw = Witness::new(found.open().map_err(Trouble::Source)?);
-        let mut frame = self.frames.begin(found.size_bytes);
+        let mut frame = self.frames.begin();
         let sha256 = self.compressor.compress(&mut raw, found.size_bytes, &mut frame);
         let sha256 = sha256.map_err(|error| raw.trouble(error))?;
         let start = raw.start();

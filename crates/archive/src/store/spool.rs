@@ -1,6 +1,7 @@
 //! Frames on their way to a pack: small ones side by side in blocks of memory, large ones in a scratch file.
 
 use std::{
+    collections::VecDeque,
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
     path::PathBuf,
@@ -12,15 +13,14 @@ use crate::{Error, Result};
 
 /// A frame up to this length stays in memory. Most mails are far smaller; a batch of them is bounded elsewhere.
 const MEMORY_BYTES: usize = 4 << 20;
-/// Small frames share an allocation of this length: one for each would leave holes in the memory of every thread that
-/// reads, because others free them.
+/// Frames lie in blocks of this length, several in one or one in several: an allocation for each would leave holes in the
+/// memory of every thread that reads, because others free them.
 const BLOCK_BYTES: usize = 1 << 20;
-/// A scratch file is read back in such pieces.
-const PIECE_BYTES: usize = 1 << 20;
 
 /// Makes frames, one after the other.
 pub(crate) struct Frames {
     scratch: PathBuf,
+    /// What is left of it takes the next frame.
     block: BytesMut,
 }
 
@@ -30,21 +30,19 @@ impl Frames {
         Self { scratch, block: BytesMut::new() }
     }
 
-    /// Begins a frame that will probably have no more than so many bytes; one that was begun and not finished is
-    /// forgotten.
-    pub(crate) fn begin(&mut self, likely_bytes: u64) -> FrameSink<'_> {
+    /// Begins a frame; one that was begun and not finished is forgotten.
+    pub(crate) fn begin(&mut self) -> FrameSink<'_> {
         self.block.clear();
-        let wanted = usize::try_from(likely_bytes).unwrap_or(MEMORY_BYTES).min(MEMORY_BYTES);
-        if self.block.capacity() < wanted {
-            self.block = BytesMut::with_capacity(wanted.max(BLOCK_BYTES));
-        }
-        FrameSink { frames: self, file: None }
+        FrameSink { frames: self, full: VecDeque::new(), held: 0, file: None }
     }
 }
 
 /// Takes the bytes of one frame.
 pub(crate) struct FrameSink<'a> {
     frames: &'a mut Frames,
+    /// Its part of the blocks that are full.
+    full: VecDeque<Bytes>,
+    held: usize,
     /// Once there are too many.
     file: Option<File>,
 }
@@ -52,29 +50,47 @@ pub(crate) struct FrameSink<'a> {
 impl FrameSink<'_> {
     pub(crate) fn into_frame(mut self) -> io::Result<Frame> {
         let Some(mut file) = self.file.take() else {
-            return Ok(Frame::Held(self.frames.block.split().freeze()));
+            self.put_aside();
+            return Ok(Frame::Held { pieces: self.full, length: self.held as u64 });
         };
         let length = file.stream_position()?;
         file.seek(SeekFrom::Start(0))?;
         Ok(Frame::Spooled { file, length })
     }
+
+    fn put_aside(&mut self) {
+        if !self.frames.block.is_empty() {
+            self.full.push_back(self.frames.block.split().freeze());
+        }
+    }
+
+    fn spool(&mut self) -> io::Result<File> {
+        let mut file = tempfile::tempfile_in(&self.frames.scratch)?;
+        self.put_aside();
+        self.full.drain(..).try_for_each(|piece| file.write_all(&piece))?;
+        Ok(file)
+    }
 }
 
 impl Write for FrameSink<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let block = &mut self.frames.block;
-        if self.file.is_none() && block.len() + bytes.len() > MEMORY_BYTES {
-            let mut file = tempfile::tempfile_in(&self.frames.scratch)?;
-            file.write_all(block)?;
-            block.clear();
-            self.file = Some(file);
+        if self.file.is_none() && self.held + bytes.len() > MEMORY_BYTES {
+            self.file = Some(self.spool()?);
         }
         if let Some(file) = &mut self.file {
             return file.write(bytes);
         }
-        block.extend_from_slice(bytes);
-        Ok(bytes.len())
+        if self.frames.block.len() == self.frames.block.capacity() {
+            self.put_aside();
+            self.frames.block = BytesMut::with_capacity(BLOCK_BYTES);
+        }
+        let block = &mut self.frames.block;
+        let fitting = bytes.len().min(block.capacity() - block.len());
+        block.extend_from_slice(bytes.get(..fitting).unwrap_or_default());
+        self.held += fitting;
+        Ok(fitting)
     }
+
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -82,30 +98,27 @@ impl Write for FrameSink<'_> {
 
 /// A whole frame, to be read once.
 pub(crate) enum Frame {
-    Held(Bytes),
+    Held { pieces: VecDeque<Bytes>, length: u64 },
     Spooled { file: File, length: u64 },
 }
 
 impl Frame {
     pub(crate) fn len(&self) -> u64 {
         match self {
-            Self::Held(bytes) => bytes.len() as u64,
-            Self::Spooled { length, .. } => *length,
+            Self::Held { length, .. } | Self::Spooled { length, .. } => *length,
         }
     }
 
     /// The next piece; none at the end.
     pub(crate) fn next_piece(&mut self) -> Result<Option<Bytes>> {
-        let piece = match self {
-            Self::Held(bytes) => std::mem::take(bytes),
-            Self::Spooled { file, .. } => {
-                let mut piece = Vec::with_capacity(PIECE_BYTES);
-                let read = Read::by_ref(file).take(PIECE_BYTES as u64).read_to_end(&mut piece);
-                read.map_err(|e| Error::unavailable("a scratch file cannot be read back").caused_by(e))?;
-                piece.into()
-            }
+        let file = match self {
+            Self::Held { pieces, .. } => return Ok(pieces.pop_front()),
+            Self::Spooled { file, .. } => file,
         };
-        Ok((!piece.is_empty()).then_some(piece))
+        let mut piece = Vec::with_capacity(BLOCK_BYTES);
+        let read = Read::by_ref(file).take(BLOCK_BYTES as u64).read_to_end(&mut piece);
+        read.map_err(|e| Error::unavailable("a scratch file cannot be read back").caused_by(e))?;
+        Ok((!piece.is_empty()).then(|| piece.into()))
     }
 }
 
@@ -128,9 +141,9 @@ mod tests {
         let mut made = Vec::new();
         for (number, length) in [(1, 10), (2, 900_000), (3, 0), (4, MEMORY_BYTES), (5, MEMORY_BYTES + 1), (6, 300_000)]
         {
-            frames.begin(1_000_000).write_all(b"given up").unwrap();
+            frames.begin().write_all(b"given up").unwrap();
             let bytes = vec![number; length];
-            let mut sink = frames.begin(length as u64 / 2);
+            let mut sink = frames.begin();
             bytes.chunks(70_000).for_each(|piece| sink.write_all(piece).unwrap());
             made.push((bytes, sink.into_frame().unwrap()));
         }
