@@ -52,9 +52,12 @@ const RETRY: Duration = Duration::from_secs(15);
 impl Archive {
     /// Asks for a run now; the process shows what comes of it.
     pub async fn start_restructure(&self, by: &str) -> Result<ProcessId> {
-        let process = self.begin_process("restructure", TITLE, by).await?;
-        self.ask(&process.id).await?;
-        Ok(process.id)
+        let process = ProcessId(self.sortable_id());
+        // First: by this row the sweep finds a process that nobody has a job for.
+        self.note_asked(&process).await?;
+        self.begin_process_as(&process, "restructure", TITLE, by).await?;
+        self.send(&Job::Restructure { process: Some(process.clone()) }).await?;
+        Ok(process)
     }
 
     /// How many reports wait for a run.

@@ -10,6 +10,7 @@ use crate::{
     import::LOST_SECONDS,
     job::Job,
     lease::{Holder, Lease, Leased},
+    process::Process,
     records::Record,
 };
 
@@ -108,19 +109,25 @@ impl Run {
 }
 
 impl Archive {
-    pub(super) async fn ask(&self, process: &ProcessId) -> Result<()> {
-        self.put(Asked { process: process.clone(), at: self.clock.now() }).await?;
-        self.send(&Job::Restructure { process: Some(process.clone()) }).await
+    pub(super) async fn note_asked(&self, process: &ProcessId) -> Result<()> {
+        self.put(Asked { process: process.clone(), at: self.clock.now() }).await.map(drop)
     }
 
     /// Sends the job of a run again that somebody waits for and that has not ended. One that was not lost after all does
     /// no harm.
     pub(crate) async fn wake_restructure(&self) -> Result<()> {
         for asked in self.all::<Asked>(None).await? {
-            if self.has_ended(&asked.process).await? {
-                self.drop_record::<Asked>(None, &asked.process.0).await?;
-            } else if asked.at + LOST_SECONDS <= self.clock.now() {
-                self.ask(&asked.process).await?;
+            let is_old = asked.at + LOST_SECONDS <= self.clock.now();
+            match self.find::<Process>(&asked.process.0).await? {
+                Some(process) if !process.value.state.ended() => {
+                    if is_old {
+                        self.note_asked(&asked.process).await?;
+                        self.send(&Job::Restructure { process: Some(asked.process) }).await?;
+                    }
+                }
+                // Whoever asked for it came no further.
+                None if !is_old => {}
+                _ => drop(self.drop_record::<Asked>(None, &asked.process.0).await?),
             }
         }
         Ok(())
