@@ -54,7 +54,10 @@ impl Archive {
     /// False if the time was up.
     async fn close_held(&self, import: Import, lease: &mut Lease<Closing>, stop: Duration) -> Result<bool> {
         let import = self.with_tally(import).await?;
-        let rows = self.slice_rows(&import).await?;
+        let rows = match import.state {
+            ImportState::Failed => self.readable_slice_rows(&import).await?,
+            _ => self.slice_rows(&import).await?,
+        };
         let slices: Vec<_> = rows.iter().map(|row| row.slice.clone()).collect();
         if !self.place_in_target(&import, &slices, lease, stop).await? {
             return Ok(false);
@@ -139,23 +142,42 @@ impl Archive {
         }
     }
 
-    /// Ends an import that cannot be closed as it should: its key goes, its upload is free, and its process says why.
+    /// Ends an import whose jobs are given up: as one that failed, over what of it can be read.
     pub(crate) async fn give_up_import(&self, id: &ImportId, error: &Error) -> Result<()> {
-        let mut import = self.need::<Import>(&id.0).await?.value;
-        if import.finished.is_some() {
-            return Ok(());
+        let there = self.find::<Import>(&id.0).await?.filter(|import| import.value.finished.is_none());
+        let (Some(import), now) = (there, self.clock.now()) else { return Ok(()) };
+        let fail = |import: &mut Import| {
+            if import.finished.is_none() {
+                import.touched = now;
+                import.state = ImportState::Failed;
+                import.error.get_or_insert_with(|| Failure::from(error));
+            }
+            Ok(())
+        };
+        let text = format!("{}: {error}", import.value.file);
+        self.say(&import.value.process, Severity::Error, text).await?;
+        let import = self.update::<Import>(&id.0, fail).await?.value;
+        // One batch of placements: the jobs of an import that failed go on with the rest.
+        match self.close_unless_held(import, 0, self.clock.boot()).await {
+            Err(e) if matches!(e.kind(), ErrorKind::Unavailable | ErrorKind::Conflict) => Err(e),
+            Err(e) => self.end_unclosed(id, &e).await,
+            Ok(()) => Ok(()),
         }
-        self.count(&mut import).await?;
-        import.state = ImportState::Failed;
+    }
+
+    /// Ends an import whose closing fails for good. Its report says what it has brought, so that `check` finds what was not
+    /// placed.
+    async fn end_unclosed(&self, id: &ImportId, error: &Error) -> Result<()> {
+        let import = self.with_tally(self.need::<Import>(&id.0).await?.value).await?;
+        let rows = self.readable_slice_rows(&import).await?;
+        let filed = self.file_report(&import, rows.iter().map(|row| row.slice.clone()).collect(), &rows).await?;
+        let text =
+            format!("{}: not closed: {error}; `postkahn check --repair` places what was not placed", import.file);
+        self.say(&import.process, Severity::Error, text).await?;
         if let Source::Upload(key) = &import.source {
             self.free_upload(key, id).await?;
         }
-        self.update::<Import>(&id.0, |import: &mut Import| {
-            import.error = Some(Failure::from(error));
-            Ok(())
-        })
-        .await?;
-        self.end_import(&import, self.clock.now()).await?;
+        self.end_import(&import, filed).await?;
         self.tidy_up(id).await
     }
 

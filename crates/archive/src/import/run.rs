@@ -140,7 +140,7 @@ impl Archive {
     }
 
     /// Closes the import, once nobody writes to it any more: what a worker has in hand would be in no report otherwise.
-    async fn close_unless_held(&self, import: Import, shard: u32, stop: Duration) -> Result<()> {
+    pub(super) async fn close_unless_held(&self, import: Import, shard: u32, stop: Duration) -> Result<()> {
         let shards = self.shards(&import).await?;
         if shards.iter().any(|shard| shard.holder.as_ref().is_some_and(|holder| holder.is_other(self))) {
             let job = Job::Import { import: import.id, shard };

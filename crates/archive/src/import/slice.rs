@@ -200,6 +200,21 @@ impl Archive {
         Ok(rows)
     }
 
+    /// Those of them that can be read, gaps or not: what an import that failed has left.
+    pub(super) async fn readable_slice_rows(&self, import: &Import) -> Result<Vec<SliceRow>> {
+        let mut rows = Vec::new();
+        for shard in self.shards(import).await? {
+            let of_shard = self.all::<SliceRow>(Some(&SliceRow::parent_of(&import.id, shard.number))).await?;
+            for row in of_shard.into_iter().filter(|row| row.slice.first < shard.next) {
+                match self.slice(&row.slice).await {
+                    Err(e) if e.kind() == ErrorKind::Corrupt => {}
+                    read => rows.push(read.map(|_| row)?),
+                }
+            }
+        }
+        Ok(rows)
+    }
+
     /// Every user archive that occurs in the slices.
     pub(super) async fn user_archives_of(&self, rows: &[SliceRow]) -> Result<BTreeSet<String>> {
         let mut all = BTreeSet::new();

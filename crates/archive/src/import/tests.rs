@@ -5,6 +5,7 @@ mod deletion;
 mod events;
 mod foreign;
 mod further;
+mod given_up;
 mod room;
 mod shards;
 mod shown;
@@ -399,17 +400,4 @@ async fn an_export_state_is_deleted_at_once_whatever_its_name() {
     world.upload("firma.EXPORT-STATE", Bytes::from_static(state)).await;
     assert!(world.memory.uploads.head(&key("firma.EXPORT-STATE")).await.unwrap().is_none());
     assert!(world.archive.uploads().await.unwrap().is_empty());
-}
-
-#[tokio::test]
-async fn what_is_given_up_ends_and_says_why() {
-    let world = world(None);
-    let (started, id) = world.begin().await;
-    let job = world.memory.queue.take().unwrap();
-    crate::job::give_up(&world.archive, &job, crate::Error::internal("no luck")).await.unwrap();
-    let view = world.archive.import(&id).await.unwrap();
-    assert_eq!((view.state, view.reason.as_deref()), (ImportState::Failed, Some("no luck")));
-    assert!(world.archive.process(&started.process).await.unwrap().state.ended());
-    assert_eq!(world.archive.uploads().await.unwrap()[0].import, None);
-    assert_eq!(world.import(None).await.imported, 10, "it can be started again");
 }

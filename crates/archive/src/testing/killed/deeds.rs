@@ -58,6 +58,8 @@ pub(super) enum Deed {
     ExpirePartial,
     Cancel,
     GiveUp,
+    /// When it had done some of its steps.
+    GiveUpLate,
     /// All volumes of an export, of which one is started.
     FurtherVolumes,
     Restructure,
@@ -96,7 +98,7 @@ pub(super) const UPLOADS: [Deed; 11] = [
     Deed::DeleteUpload,
     Deed::ExpirePartial,
 ];
-pub(super) const IMPORTS: [Deed; 3] = [Deed::Cancel, Deed::GiveUp, Deed::FurtherVolumes];
+pub(super) const IMPORTS: [Deed; 4] = [Deed::Cancel, Deed::GiveUp, Deed::GiveUpLate, Deed::FurtherVolumes];
 pub(super) const RESTRUCTURE: [Deed; 3] = [Deed::Restructure, Deed::RestructureInConflict, Deed::RestructureByTheClock];
 
 /// Each damage that a repair undoes without losing anything.
@@ -160,6 +162,7 @@ impl Deed {
                 scene.world.upload("w.mszip", Bytes::from_static(b"no volume")).await;
             }
             Self::Cancel | Self::GiveUp => drop(scene.world.begin().await),
+            Self::GiveUpLate => half_imported(scene).await,
             Self::FurtherVolumes => several_volumes(scene).await,
             Self::Sweep => neglected(scene).await,
             Self::Repair(damage) => {
@@ -186,7 +189,7 @@ impl Deed {
             | Self::RemoveUpload
             | Self::ExpirePartial => self.use_home(scene, &archive, faults).await,
             Self::DeleteUpload => archive.delete_upload("anna/v.mszip").await.map(drop),
-            Self::Cancel | Self::GiveUp | Self::FurtherVolumes => self.import(scene, &archive).await,
+            Self::Cancel | Self::GiveUp | Self::GiveUpLate | Self::FurtherVolumes => self.import(scene, &archive).await,
             Self::Restructure | Self::RestructureInConflict => {
                 archive.start_restructure("test").await?;
                 scene.work(&archive, Duration::ZERO).await;
@@ -366,6 +369,17 @@ async fn cut_off(scene: &Scene, name: &str) {
 /// Whole, under the name that it has until it is complete.
 async fn cut_off_whole(scene: &Scene, name: &str) {
     uploaded(scene, name).await;
+}
+
+/// So far that closing it takes several batches.
+async fn half_imported(scene: &Scene) {
+    scene.world.begin().await;
+    for _ in 0..2 {
+        let job = scene.world.memory.queue.take().unwrap();
+        job::run(&scene.world.archive, &job, Duration::ZERO).await.unwrap();
+    }
+    let imports = scene.world.archive.imports().await.unwrap();
+    assert!(imports.iter().all(|import| import.state == ImportState::Running && import.imported > 4));
 }
 
 async fn several_volumes(scene: &mut Scene) {
