@@ -18,6 +18,7 @@ mod run;
 mod shard;
 mod slice;
 mod start;
+mod starting;
 mod step;
 mod target;
 #[cfg(test)]

@@ -175,12 +175,6 @@ impl Archive {
         Ok(self.add(&process).await?.value)
     }
 
-    /// Begins a process that waits until somebody works on it, see [`Self::note_process_running`].
-    pub(crate) async fn begin_waiting(&self, kind: &str, title: &str, by: &str) -> Result<Process> {
-        let process = self.new_process(ProcessId(self.sortable_id()), kind, title, by);
-        Ok(self.add(&Process { state: ProcessState::Waiting, ..process }).await?.value)
-    }
-
     /// Somebody works on it: it does not wait any more. What is worked on may be older than its process, where that is begun
     /// under an id that was given to it before.
     pub(crate) async fn note_process_running(&self, id: &ProcessId) -> Result<()> {
@@ -201,7 +195,7 @@ impl Archive {
         self.begin_once(self.new_process(id.clone(), kind, title, by)).await
     }
 
-    /// The same for one that waits until somebody works on it.
+    /// The same for one that waits until somebody works on it, see [`Self::note_process_running`].
     pub(crate) async fn begin_waiting_as(&self, id: &ProcessId, kind: &str, title: &str, by: &str) -> Result<()> {
         let process = self.new_process(id.clone(), kind, title, by);
         self.begin_once(Process { state: ProcessState::Waiting, ..process }).await

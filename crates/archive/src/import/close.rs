@@ -233,7 +233,7 @@ impl Archive {
     }
 
     /// A start that was cut off could not say what it works on: its imports do.
-    async fn recall_parts(&self, id: &ProcessId) -> Result<()> {
+    pub(super) async fn recall_parts(&self, id: &ProcessId) -> Result<()> {
         let process = self.find::<Process>(&id.0).await?.map(|stored| stored.value);
         if process.is_none_or(|process| !process.parts.is_empty()) {
             return Ok(());

@@ -164,9 +164,9 @@ impl Archive {
         certificate: Option<&Certificate>,
         checked: Vec<(Source, Result<Checked>)>,
     ) -> Result<Started> {
+        self.settle_lost_starts().await?;
         let names: Vec<_> = checked.iter().map(|(source, _)| file_name(self.store_of(source).1).to_owned()).collect();
-        let process =
-            self.begin_waiting("import", &format!("{} → {}", listed(&names), start.mailbox), &start.by).await?;
+        let process = self.begin_start(&format!("{} → {}", listed(&names), start.mailbox), &start.by).await?;
         if checked.iter().any(|(_, outcome)| outcome.is_ok()) {
             self.ensure_mailbox(&start.mailbox, Origin::Import, None).await?;
         }
@@ -175,7 +175,7 @@ impl Archive {
             let outcome = match outcome {
                 Ok(checked) => {
                     let opened = checked.opened.clone();
-                    let import = self.claim_source(start, certificate, checked, name.clone(), &process.id).await;
+                    let import = self.claim_source(start, certificate, checked, name.clone(), &process).await;
                     import.map(|import| (import, opened))
                 }
                 Err(error) => Err(error),
@@ -186,20 +186,21 @@ impl Archive {
                     self.view_import(import).await?
                 }
                 Err(error) => {
-                    self.say(&process.id, Severity::Error, format!("{name} is refused: {error}")).await?;
-                    refused_view(name, start, &process.id, &error)
+                    self.say(&process, Severity::Error, format!("{name} is refused: {error}")).await?;
+                    refused_view(name, start, &process, &error)
                 }
             });
         }
         // The process knows its parts before any of them can end.
-        self.note_parts(&process.id, &views).await?;
+        self.note_parts(&process, &views).await?;
         if start.auto_start {
             self.choose_further(&claimed).await?;
         }
         for (import, _) in claimed {
             self.send_shards(&import).await?;
         }
-        Ok(Started { process: process.id, imports: views })
+        self.end_start(&process).await?;
+        Ok(Started { process, imports: views })
     }
 
     async fn claim_source(

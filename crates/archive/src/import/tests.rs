@@ -10,6 +10,7 @@ mod room;
 mod shards;
 mod shown;
 mod size;
+mod starting;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -304,9 +305,13 @@ async fn kill_everywhere(sizes: Sizes, deadline: Duration) {
             assert_eq!((first.imported, first.already_there), (view.imported, view.already_there), "{effect}");
             let checked = world.archive.check(true).await.unwrap();
             assert!(checked.errors.is_empty() && checked.balanced, "{effect}: {checked:?}");
+            world.memory.clock.advance(Duration::from_mins(20));
+            world.archive.sweep().await.unwrap();
+            try_jobs(&world, &world.archive, deadline).await;
             for process in world.archive.processes(None, 100).await.unwrap() {
-                assert!(process.parts.is_empty() || process.state.ended(), "{effect}: {process:?}");
+                assert!(process.state.ended(), "{effect}: {process:?}");
             }
+            assert_eq!(world.archive.all::<Import>(None).await.unwrap().len(), imports.len(), "{effect}");
             if !faults.struck() {
                 break;
             }

@@ -18,10 +18,11 @@ use crate::{
 };
 
 /// Kinds of rows of work in hand, which do not come back.
-const WORKING: [&str; 14] = [
+const WORKING: [&str; 15] = [
     "process ",
     "line/",
     "refused/",
+    "starting ",
     "shard/",
     "slice/",
     "live ",

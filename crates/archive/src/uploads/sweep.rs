@@ -30,6 +30,7 @@ impl Archive {
             }
         }
         self.expire_choices().await?;
+        self.settle_lost_starts().await?;
         self.wake_imports().await?;
         self.wake_restructure().await?;
         self.wake_emptying().await?;

@@ -128,12 +128,7 @@ async fn is_over(world: &World) -> bool {
     all_finished
         && world.archive.all::<Import>(None).await.unwrap().iter().all(|import| import.finished.is_some())
         && world.archive.reports_waiting().await.unwrap() == 0
-        && processes(&world.archive).await.iter().all(|process| process.state.ended() || never_began(process))
-}
-
-/// A start of imports that got no answer before it had come to them, and was asked for again.
-fn never_began(process: &Process) -> bool {
-    process.kind == "import" && process.parts.is_empty()
+        && processes(&world.archive).await.iter().all(|process| process.state.ended())
 }
 
 /// Three functions at a queue that delivers each job 0 to 3 times, late and in any order.
