@@ -51,6 +51,7 @@ fn a_file_that_is_no_volume_or_not_there() {
     let refused = Some("refused");
     let wanted = [(refused, Some("not_found")), (refused, Some("truncated")), (Some("finished"), None)];
     assert_eq!(states, wanted);
+    assert_eq!([0, 1, 2].map(|at| imports[at]["kind"].as_str().unwrap()), ["unknown", "volume", "volume"]);
 }
 
 #[test]

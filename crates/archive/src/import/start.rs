@@ -79,6 +79,13 @@ pub(super) struct Checked {
     pub(super) opened: Opened,
 }
 
+/// What came of the look at a source.
+struct Looked {
+    source: Source,
+    kind: Kind,
+    outcome: Result<Checked>,
+}
+
 /// What a source turned out to be.
 #[derive(Clone)]
 pub(super) enum Opened {
@@ -107,23 +114,27 @@ impl Archive {
         let mut checked = Vec::new();
         for source in &start.sources {
             let certificate = certificate.as_ref().map(Option::as_ref).map_err(|e| refused(e.clone()));
-            match self.check_source(source, &start.mailbox, certificate, start.password.as_deref()).await {
+            let mut kind = Kind::Unknown;
+            let secrets = (certificate, start.password.as_deref());
+            match self.check_source(source, &start.mailbox, secrets, &mut kind).await {
                 Err(error) if !start.each_alone => return Err(error),
-                outcome => checked.push((source.clone(), outcome)),
+                outcome => checked.push(Looked { source: source.clone(), kind, outcome }),
             }
         }
         self.queue_imports(&start, certificate.ok().flatten().as_ref(), checked).await
     }
 
+    /// Tells in `kind` what the source is, as far as it comes to know that.
     async fn check_source(
         &self,
         source: &Source,
         mailbox: &MailboxAddress,
-        certificate: Result<Option<&Certificate>>,
-        password: Option<&str>,
+        (certificate, password): (Result<Option<&Certificate>>, Option<&str>),
+        kind: &mut Kind,
     ) -> Result<Checked> {
         if let Source::Upload(key) = source {
             let upload = self.upload(key.as_str()).await?;
+            *kind = upload.kind;
             if upload.state == UploadState::Pending {
                 let text = format!("upload {} is still being checked", upload.name());
                 return Err(Error::conflict(text).hint("try again soon"));
@@ -131,9 +142,18 @@ impl Archive {
             self.check_reader(&upload, mailbox).await?;
         }
         let located = match Located::find(self, source, None).await {
-            Err(error) if error.machine_code() == "not_a_volume" => return self.check_foreign(source).await,
-            located => located?,
+            Err(error) if error.machine_code() == "not_a_volume" => {
+                let foreign = self.check_foreign(source).await;
+                *kind = kind_told_by(foreign.as_ref().map(|checked| &checked.opened)).unwrap_or(*kind);
+                return foreign;
+            }
+            Err(error) => {
+                *kind = kind_told_by(Err(&error)).unwrap_or(*kind);
+                return Err(error);
+            }
+            Ok(located) => located,
         };
+        *kind = Kind::Volume;
         let verified = located.verify(certificate?).await?;
         let opened = Opened::Volume(self.unlock(verified, password).await?);
         Ok(Checked { source: source.clone(), etag: located.meta.etag, size_bytes: located.meta.size_bytes, opened })
@@ -162,16 +182,16 @@ impl Archive {
         &self,
         start: &StartImports,
         certificate: Option<&Certificate>,
-        checked: Vec<(Source, Result<Checked>)>,
+        checked: Vec<Looked>,
     ) -> Result<Started> {
         self.settle_lost_starts().await?;
-        let names: Vec<_> = checked.iter().map(|(source, _)| file_name(self.store_of(source).1).to_owned()).collect();
+        let names: Vec<_> = checked.iter().map(|it| file_name(self.store_of(&it.source).1).to_owned()).collect();
         let process = self.begin_start(&format!("{} → {}", listed(&names), start.mailbox), &start.by).await?;
-        if checked.iter().any(|(_, outcome)| outcome.is_ok()) {
+        if checked.iter().any(|looked| looked.outcome.is_ok()) {
             self.ensure_mailbox(&start.mailbox, Origin::Import, None).await?;
         }
         let (mut claimed, mut views) = (Vec::new(), Vec::new());
-        for ((_, outcome), name) in checked.into_iter().zip(names) {
+        for (Looked { kind, outcome, .. }, name) in checked.into_iter().zip(names) {
             let outcome = match outcome {
                 Ok(checked) => {
                     let opened = checked.opened.clone();
@@ -187,7 +207,7 @@ impl Archive {
                 }
                 Err(error) => {
                     self.say(&process, Severity::Error, format!("{name} is refused: {error}")).await?;
-                    refused_view(name, start, &process, &error)
+                    refused_view((name, kind), start, &process, &error)
                 }
             });
         }
@@ -408,13 +428,23 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-fn refused_view(file: String, start: &StartImports, process: &ProcessId, error: &Error) -> ImportView {
+/// The kind of a file by what became of opening it; none if that says nothing about it.
+fn kind_told_by(opened: Result<&Opened, &Error>) -> Option<Kind> {
+    match opened.map_err(Error::machine_code) {
+        Ok(Opened::Volume(_)) | Err("truncated" | "newer_version" | "over_limit") => Some(Kind::Volume),
+        Ok(Opened::Foreign(kind)) => Some(*kind),
+        Err("zip_trunc" | "zip_eocd" | "zip_scattered") => Some(Kind::Zip),
+        Err(_) => None,
+    }
+}
+
+fn refused_view((file, kind): (String, Kind), start: &StartImports, process: &ProcessId, error: &Error) -> ImportView {
     let failure = Failure::from(error);
     ImportView {
         id: None,
         process: Some(process.clone()),
         file,
-        kind: Kind::Volume,
+        kind,
         mailbox: Some(start.mailbox.clone()),
         state: ImportState::Refused,
         export_id: None,

@@ -288,6 +288,17 @@ async fn a_file_that_holds_no_mails_is_refused_with_the_reason() {
             "{name}"
         );
         assert!(world.archive.start_imports(world.start(&[name], None)).await.is_err(), "{name}");
+        let alone = StartImports { each_alone: true, ..world.start(&[name], None) };
+        let refused = world.archive.start_imports(alone).await.unwrap().imports;
+        assert_eq!((refused[0].state, refused[0].kind), (ImportState::Refused, kind), "{name}");
+    }
+    for (name, bytes, kind) in [("torn.zip", &whole[..99], Kind::Zip), ("torn.mszip", &volume[..99], Kind::Volume)] {
+        let file = Source::File(key(name));
+        world.memory.files.put(&key(name), bytes.to_vec().into(), PutMode::Overwrite).await.unwrap();
+        let sources = vec![file, Source::File(key("missing.zip"))];
+        let start = StartImports { sources, each_alone: true, ..world.start(&[], None) };
+        let refused = world.archive.start_imports(start).await.unwrap().imports;
+        assert_eq!([refused[0].kind, refused[1].kind], [kind, Kind::Unknown], "{name}");
     }
 }
 
