@@ -117,7 +117,7 @@ impl Archive {
             let mut kind = Kind::Unknown;
             let secrets = (certificate, start.password.as_deref());
             match self.check_source(source, &start.mailbox, secrets, &mut kind).await {
-                Err(error) if !start.each_alone => return Err(error),
+                Err(error) if !start.each_alone || passes(&error) => return Err(error),
                 outcome => checked.push(Looked { source: source.clone(), kind, outcome }),
             }
         }
@@ -187,15 +187,33 @@ impl Archive {
         self.settle_lost_starts().await?;
         let names: Vec<_> = checked.iter().map(|it| file_name(self.store_of(&it.source).1).to_owned()).collect();
         let process = self.begin_start(&format!("{} → {}", listed(&names), start.mailbox), &start.by).await?;
-        if checked.iter().any(|looked| looked.outcome.is_ok()) {
+        match self.queue_in(&process, start, certificate, checked.into_iter().zip(names).collect()).await {
+            Ok(imports) => Ok(Started { process, imports }),
+            Err(error) => {
+                // Whoever starts them again goes on with what was claimed. Failing that, the sweep does.
+                let _ = self.settle_start(&process, &error).await;
+                let is_passing = passes(&error) && error.advice().is_none();
+                Err(if is_passing { error.hint("start them again: what was begun goes on") } else { error })
+            }
+        }
+    }
+
+    async fn queue_in(
+        &self,
+        process: &ProcessId,
+        start: &StartImports,
+        certificate: Option<&Certificate>,
+        checked: Vec<(Looked, String)>,
+    ) -> Result<Vec<ImportView>> {
+        if checked.iter().any(|(looked, _)| looked.outcome.is_ok()) {
             self.ensure_mailbox(&start.mailbox, Origin::Import, None).await?;
         }
         let (mut claimed, mut views) = (Vec::new(), Vec::new());
-        for (Looked { kind, outcome, .. }, name) in checked.into_iter().zip(names) {
+        for (Looked { kind, outcome, .. }, name) in checked {
             let outcome = match outcome {
                 Ok(checked) => {
                     let opened = checked.opened.clone();
-                    let import = self.claim_source(start, certificate, checked, name.clone(), &process).await;
+                    let import = self.claim_source(start, certificate, checked, name.clone(), process).await;
                     import.map(|import| (import, opened))
                 }
                 Err(error) => Err(error),
@@ -205,22 +223,23 @@ impl Archive {
                     claimed.push((import.clone(), opened));
                     self.view_import(import).await?
                 }
+                Err(error) if passes(&error) => return Err(error),
                 Err(error) => {
-                    self.say(&process, Severity::Error, format!("{name} is refused: {error}")).await?;
-                    refused_view((name, kind), start, &process, &error)
+                    self.say(process, Severity::Error, format!("{name} is refused: {error}")).await?;
+                    refused_view((name, kind), start, process, &error)
                 }
             });
         }
         // The process knows its parts before any of them can end.
-        self.note_parts(&process, &views).await?;
+        self.note_parts(process, &views).await?;
         if start.auto_start {
             self.choose_further(&claimed).await?;
         }
         for (import, _) in claimed {
             self.send_shards(&import).await?;
         }
-        self.end_start(&process).await?;
-        Ok(Started { process, imports: views })
+        self.end_start(process).await?;
+        Ok(views)
     }
 
     async fn claim_source(
@@ -426,6 +445,11 @@ fn listed(names: &[String]) -> String {
         Some((some, rest)) if !rest.is_empty() => format!("{} and {} more", some.join(", "), rest.len()),
         _ => names.join(", "),
     }
+}
+
+/// It says nothing about the file: the same start may do later.
+fn passes(error: &Error) -> bool {
+    error.kind() == ErrorKind::Unavailable
 }
 
 /// The kind of a file by what became of opening it; none if that says nothing about it.

@@ -48,7 +48,7 @@ impl Archive {
                     self.send_shards(&import).await?;
                 }
                 let error = Error::conflict("the start was cut off before anything was queued").code("cut_off");
-                self.settle_start(&starting.process, error.hint("start the import again")).await?;
+                self.settle_start(&starting.process, &error.hint("start the import again")).await?;
             }
         }
         Ok(())
@@ -67,12 +67,17 @@ impl Archive {
     }
 
     /// Ends the process of a start that did not come to its end: by `error` if nothing was begun, else together with what was.
-    pub(super) async fn settle_start(&self, id: &ProcessId, error: Error) -> Result<()> {
+    pub(super) async fn settle_start(&self, id: &ProcessId, error: &Error) -> Result<()> {
         self.recall_parts(id).await?;
         if let Some(process) = self.find::<Process>(&id.0).await?.map(|stored| stored.value) {
             if process.parts.is_empty() && !process.state.ended() {
                 self.say(id, Severity::Error, error.to_string()).await?;
-                self.end_process(id, ProcessState::Failed, Err(error)).await?;
+                let told = Error::new(error.kind(), error.to_string()).code(error.machine_code());
+                let told = match error.advice() {
+                    Some(advice) => told.hint(advice),
+                    None => told,
+                };
+                self.end_process(id, ProcessState::Failed, Err(told)).await?;
             } else {
                 self.end_if_all_ended(id).await?;
             }
