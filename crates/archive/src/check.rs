@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod compare;
+mod extra;
 #[cfg(test)]
 pub(crate) mod gallery;
 mod mails;

@@ -150,3 +150,16 @@ impl Inventory {
         self.facts.add(&Fact::Claim(claim))
     }
 }
+
+#[cfg(test)]
+impl Inventory {
+    /// The same in so many parts, as if it were of that many mails.
+    pub(crate) fn spread_anew(&mut self, scratch: &std::path::Path, parts: usize) {
+        let mut facts = Facts::of_parts(scratch, parts).unwrap();
+        for part in 0..self.facts.parts() {
+            self.facts.read(part).unwrap().iter().for_each(|fact| facts.add(fact).unwrap());
+        }
+        facts.rewind().unwrap();
+        self.facts = facts;
+    }
+}

@@ -1,6 +1,6 @@
 //! Rows of mails and their places against what the objects say.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeMap;
 
 use super::{Comparison, Findings, Remedy};
 use crate::{
@@ -84,44 +84,6 @@ impl Archive {
                     _ => Remedy::Rebuild,
                 };
                 findings.differ(format!("mail {}: {what} in {}", key.hash, name_of(scope)), remedy);
-            }
-        }
-        Ok(())
-    }
-
-    /// Mails in lists where no object places them.
-    async fn find_extra_places(
-        &self,
-        comparison: &mut Comparison,
-        counts: &BTreeMap<u32, u64>,
-        findings: &mut Findings,
-    ) -> Result<()> {
-        let mut fuller = BTreeSet::new();
-        for (place, scope) in comparison.inventory.scopes.iter() {
-            if self.catalog.count(scope).await? > counts.get(&place).copied().unwrap_or_default() {
-                fuller.insert(place);
-            }
-        }
-        if fuller.is_empty() {
-            return Ok(());
-        }
-        let mut told: HashSet<(u32, MailHash)> = HashSet::new();
-        for part in 0..comparison.inventory.facts.parts() {
-            for mail in comparison.inventory.mails(part)? {
-                told.extend(mail.places.keys().filter(|place| fuller.contains(place)).map(|place| (*place, mail.hash)));
-            }
-        }
-        for place in fuller {
-            let Some(scope) = comparison.inventory.scopes.get(place) else { continue };
-            let mut after = None::<PlacementKey>;
-            loop {
-                let keys = self.catalog.page(scope, after.as_ref(), MAX_ROWS_PER_CALL).await?;
-                let Some(last) = keys.last() else { break };
-                after = Some(*last);
-                for key in keys.iter().filter(|key| !told.contains(&(place, key.hash))) {
-                    let text = format!("mail {}: no object places it in {}", key.hash, name_of(scope));
-                    findings.differ(text, Remedy::Rebuild);
-                }
             }
         }
         Ok(())

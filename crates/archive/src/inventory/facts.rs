@@ -75,15 +75,23 @@ fn failed(error: io::Error) -> Error {
 
 impl Facts {
     pub(super) fn create(scratch: &Path, entries: u64) -> Result<Self> {
-        let parts = (entries / PART_ENTRIES + 1).min(MOST_PARTS);
+        Self::of_parts(scratch, usize::try_from((entries / PART_ENTRIES + 1).min(MOST_PARTS)).unwrap_or(1))
+    }
+
+    pub(super) fn of_parts(scratch: &Path, parts: usize) -> Result<Self> {
         let part = |_| tempfile::tempfile_in(scratch).map(BufWriter::new).map_err(failed);
         Ok(Self { parts: (0..parts).map(part).collect::<Result<_>>()? })
     }
 
-    pub(super) fn add(&mut self, fact: &Fact) -> Result<()> {
+    /// The part that has all that is said of this mail.
+    pub(crate) fn part_of(&self, hash: &MailHash) -> usize {
         // The hash is as good as random.
-        let [first, ..] = fact.hash().0;
-        let part = usize::from(first) % self.parts.len().max(1);
+        let [first, ..] = hash.0;
+        usize::from(first) % self.parts.len().max(1)
+    }
+
+    pub(super) fn add(&mut self, fact: &Fact) -> Result<()> {
+        let part = self.part_of(&fact.hash());
         let Some(part) = self.parts.get_mut(part) else { return Ok(()) };
         serde_json::to_writer(&mut *part, fact).map_err(|e| failed(e.into()))?;
         part.write_all(b"\n").map_err(failed)
