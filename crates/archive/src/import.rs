@@ -1,6 +1,7 @@
 //! Import: from a volume or a foreign file in the upload store into one mailbox, each entry with exactly one outcome.
 
 mod batch;
+mod claim;
 mod close;
 mod entries;
 mod foreign;
@@ -54,6 +55,8 @@ use crate::{
 
 /// The code of the error that ends an import whose source is no longer the one that was checked.
 const SOURCE_CHANGED: &str = "source_changed";
+/// That of one that refuses an upload which another import reads.
+const IN_USE: &str = "upload_in_use";
 
 /// Where the bytes come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

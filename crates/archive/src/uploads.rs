@@ -3,6 +3,7 @@
 mod home;
 mod intake;
 mod sweep;
+mod take;
 
 pub use home::{FileState, Home, HomeEntry, HomeFile, PENDING, REJECTED};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use crate::{
     Archive, Error, ErrorKind, ImportId, Result,
     import::{Import, SelfStart},
     job::Job,
-    ports::{ETag, Expect, ObjectKey},
+    ports::{ETag, Expect, ObjectKey, ObjectMeta},
     records::{Record, Stored},
 };
 
@@ -59,7 +60,7 @@ pub struct Upload {
     pub encrypted: Option<bool>,
     pub code: Option<String>,
     pub reason: Option<String>,
-    /// The import that reads it now.
+    /// The import that reads it now. A record may name one that has ended, or never was.
     pub import: Option<ImportId>,
     /// That it starts by itself.
     #[serde(default)]
@@ -74,6 +75,27 @@ impl Record for Upload {
 }
 
 impl Upload {
+    /// An object that nobody has looked at.
+    fn pending(object: ObjectMeta, arrived: i64) -> Self {
+        Self {
+            key: object.key,
+            state: UploadState::Pending,
+            kind: Kind::Unknown,
+            size_bytes: object.size_bytes,
+            etag: object.etag,
+            arrived,
+            export_id: None,
+            export_name: None,
+            volume: None,
+            seal: None,
+            mails: None,
+            encrypted: None,
+            code: None,
+            reason: None,
+            import: None,
+            further: None,
+        }
+    }
     /// The file's name, without the user.
     pub fn name(&self) -> &str {
         self.key.as_str().split_once('/').map_or(self.key.as_str(), |(_, name)| name)
@@ -98,24 +120,7 @@ impl Archive {
         }
         // One that waits still has come when it came.
         let arrived = known.as_ref().filter(|known| known.value.etag == meta.etag).map(|known| known.value.arrived);
-        let pending = Upload {
-            key: key.clone(),
-            state: UploadState::Pending,
-            kind: Kind::Unknown,
-            size_bytes: meta.size_bytes,
-            etag: meta.etag,
-            arrived: arrived.unwrap_or_else(|| self.clock.now()),
-            export_id: None,
-            export_name: None,
-            volume: None,
-            seal: None,
-            mails: None,
-            encrypted: None,
-            code: None,
-            reason: None,
-            import: None,
-            further: None,
-        };
+        let pending = Upload::pending(meta, arrived.unwrap_or_else(|| self.clock.now()));
         let noted = match known {
             Some(known) => self.save(Stored { value: pending, version: known.version }).await,
             None => self.add(&pending).await,
@@ -130,29 +135,44 @@ impl Archive {
 
     /// Every upload, by user and name.
     pub async fn uploads(&self) -> Result<Vec<Upload>> {
-        self.all(None).await
+        let mut uploads: Vec<Upload> = self.all(None).await?;
+        for upload in &mut uploads {
+            upload.import = self.reader_of(upload).await?;
+        }
+        Ok(uploads)
     }
 
     pub async fn upload(&self, id: &str) -> Result<Upload> {
-        Ok(self.need::<Upload>(id).await?.value)
+        let upload = self.need::<Upload>(id).await?.value;
+        Ok(Upload { import: self.reader_of(&upload).await?, ..upload })
     }
 
-    /// Deletes an upload by hand; refused while an import reads it.
+    /// Deletes an upload by hand; refused while an import reads it. One without a record goes too: it is new, or somebody who
+    /// was deleting it came no further.
     pub async fn delete_upload(&self, id: &str) -> Result<Upload> {
-        let upload = self.upload(id).await?;
-        if let Some(import) = self.reader_of(&upload).await? {
-            let text = format!("upload {id:?} is being imported");
-            return Err(Error::conflict(text).hint(format!("cancel import {import} first")));
-        }
-        match self.uploads.delete(&upload.key, Some(&upload.etag)).await {
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
-            _ => self.forget_upload(&upload.key, &upload.etag).await?,
+        let gone = || Error::not_found(format!("upload {id:?} does not exist"));
+        let key = ObjectKey::parse(id).map_err(|_| gone())?;
+        let taken = self.take_upload(&key).await?;
+        let upload = if let Some(upload) = &taken {
+            upload.clone()
+        } else {
+            let object = self.uploads.head(&key).await?.ok_or_else(gone)?;
+            let arrived = object.modified;
+            Upload::pending(object, arrived)
+        };
+        match self.uploads.delete(&key, Some(&upload.etag)).await {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                self.give_back_upload(taken).await;
+                return Err(e);
+            }
+            _ => {}
         }
         tracing::info!(upload = id, "upload deleted by hand");
         Ok(upload)
     }
 
-    /// The import that reads the upload now; one that has ended reads nothing any more.
+    /// The import that reads the upload now; one that has ended reads nothing any more, and one that was never claimed, because
+    /// its start was cut off, never did.
     pub(crate) async fn reader_of(&self, upload: &Upload) -> Result<Option<ImportId>> {
         let Some(id) = &upload.import else { return Ok(None) };
         let import = self.find::<Import>(&id.0).await?.map(|stored| stored.value);

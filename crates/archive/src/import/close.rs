@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Import, ImportState, Source, Tally, start::Live, start::live_id, target::Closing};
+use super::{Import, ImportState, Source, Tally, claim::Live, claim::live_id, target::Closing};
 use crate::{
     Archive, Error, ErrorKind, ImportId, ProcessId, Result,
     job::Job,
@@ -202,7 +202,7 @@ impl Archive {
     }
 
     /// The next import of this volume into this mailbox is a new one; if it has begun, the row is its own.
-    async fn forget_live(&self, closed: &Import) -> Result<()> {
+    pub(super) async fn forget_live(&self, closed: &Import) -> Result<()> {
         let id = live_id(&closed.seal, &closed.mailbox);
         let Some(live) = self.find::<Live>(&id).await?.filter(|live| live.value.import == closed.id) else {
             return Ok(());

@@ -10,8 +10,9 @@ use volume::Certificate;
 
 use super::{
     Import, ImportState, Source, StartImports,
+    claim::Claimed,
     open::Located,
-    start::{Checked, Claimed, Opened},
+    start::{Checked, Opened},
 };
 use crate::{
     Archive, Error, ErrorKind, ImportId, MailboxAddress, ProcessId, Result,
@@ -136,10 +137,16 @@ impl Archive {
         if let Some(import) = self.find::<Import>(&marked.import.0).await? {
             return self.begin_further(import.value, &marked).await;
         }
-        match self.check_further(&upload, &choice).await {
-            Ok((checked, certificate)) => self.claim_further(&upload, &choice, &marked, (checked, certificate)).await,
+        let begun = match self.check_further(&upload, &choice).await {
+            Ok(checked) => self.claim_further(&upload, &choice, &marked, checked).await,
+            Err(error) => Err(error),
+        };
+        match begun {
+            Ok(()) => Ok(()),
             // Gone or replaced: that brings a look of its own.
             Err(e) if e.kind() == ErrorKind::NotFound || e.machine_code() == super::SOURCE_CHANGED => Ok(()),
+            // By hand, in this very moment.
+            Err(e) if e.machine_code() == super::IN_USE => Ok(()),
             Err(e) if super::run::passes(&e) => Err(e),
             Err(e) => self.refuse_further(&upload, &choice, &marked, e.to_string()).await,
         }
@@ -149,7 +156,8 @@ impl Archive {
     pub(crate) async fn is_left_to_start(&self, upload: &Upload) -> Result<bool> {
         let choice = self.choice_for(upload).await?;
         let known = upload.further.as_ref().map(|marked| &marked.choice);
-        Ok(upload.import.is_none() && choice.is_some_and(|choice| known != Some(&choice.process)))
+        let is_free = self.reader_of(upload).await?.is_none();
+        Ok(is_free && choice.is_some_and(|choice| known != Some(&choice.process)))
     }
 
     async fn choice_for(&self, upload: &Upload) -> Result<Option<Further>> {
@@ -214,7 +222,7 @@ impl Archive {
         let id = marked.import.0.clone();
         let import = self.new_import(&start, Some(&certificate), &checked, (id, file), &marked.process).await?;
         self.ensure_mailbox(&choice.mailbox, Origin::Import, None).await?;
-        match self.claim_row(&import).await? {
+        match self.claim(&import).await? {
             Claimed::New(import) => self.begin_further(import, marked).await,
             // Another worker with the same event.
             Claimed::Old(old) if old.id == import.id => self.begin_further(old, marked).await,
@@ -228,7 +236,6 @@ impl Archive {
         if import.state != ImportState::Waiting {
             return Ok(());
         }
-        let Source::Upload(key) = &import.source else { return Ok(()) };
         let title = format!("{} → {}", import.file, import.mailbox);
         self.begin_waiting_as(&marked.process, "import", &title, &import.by).await?;
         let text = format!(
@@ -236,7 +243,7 @@ impl Archive {
             import.file, import.volume, import.export_name
         );
         self.say_at(&marked.process, &marked.seq, Severity::Info, text).await?;
-        self.mark_upload(key, &import.id).await?;
+        self.reserve_upload(&import, &import.id).await?;
         self.note_parts(&marked.process, &[self.view_import(import.clone()).await?]).await?;
         self.touch_choice(&import.export_id).await?;
         self.send_shards(&import).await

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Import, ImportState, start::Live};
+use super::{Import, ImportState, claim::Live};
 use crate::{
     Archive, ErrorKind, ImportId, Result,
     process::Severity,

@@ -1,12 +1,12 @@
 //! Starting imports: everything is checked before anything is queued.
 
-use serde::{Deserialize, Serialize};
 use volume::{Certificate, Volume};
 
 use sha2::{Digest, Sha256};
 
 use super::{
     Foreign, Import, ImportState, ImportView, Source, Tally,
+    claim::Claimed,
     open::{Located, file_name, refused},
     unlock::context,
 };
@@ -15,10 +15,9 @@ use crate::{
     hash::to_hex,
     job::Job,
     mailbox::Origin,
-    ports::{ETag, ObjectKey},
+    ports::ETag,
     process::{Failure, Severity},
-    records::Record,
-    uploads::{Kind, Upload, UploadState},
+    uploads::{Kind, UploadState},
 };
 
 /// One process names all that is started at once, in one row.
@@ -52,25 +51,6 @@ pub struct Started {
     pub imports: Vec<ImportView>,
 }
 
-/// Only one import of a volume, or of a foreign file, into a mailbox runs at a time: this row names it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Live {
-    seal: String,
-    mailbox: MailboxAddress,
-    pub(super) import: ImportId,
-}
-
-impl Record for Live {
-    const KIND: &'static str = "live";
-    fn id(&self) -> String {
-        live_id(&self.seal, &self.mailbox)
-    }
-}
-
-pub(super) fn live_id(seal: &str, mailbox: &MailboxAddress) -> String {
-    format!("{seal} {}", mailbox.folded())
-}
-
 /// A source that may be imported.
 pub(super) struct Checked {
     pub(super) source: Source,
@@ -91,12 +71,6 @@ struct Looked {
 pub(super) enum Opened {
     Volume(Volume),
     Foreign(Kind),
-}
-
-/// Whether an import is new, or one that was cut off.
-pub(super) enum Claimed {
-    New(Import),
-    Old(Import),
 }
 
 impl Archive {
@@ -166,16 +140,6 @@ impl Archive {
         }
         let (etag, size_bytes) = (meta.etag, meta.size_bytes);
         Ok(Checked { source: source.clone(), etag, size_bytes, opened: Opened::Foreign(kind) })
-    }
-
-    /// An upload goes into one mailbox at a time: the end of its import deletes it.
-    async fn check_reader(&self, upload: &Upload, mailbox: &MailboxAddress) -> Result<()> {
-        let Some(id) = self.reader_of(upload).await? else { return Ok(()) };
-        if self.need::<Import>(&id.0).await?.value.mailbox == *mailbox {
-            return Ok(());
-        }
-        let text = format!("upload {} is being imported into another mailbox", upload.name());
-        Err(Error::conflict(text).hint(format!("wait for import {id}, or cancel it")))
     }
 
     async fn queue_imports(
@@ -251,20 +215,10 @@ impl Archive {
         process: &ProcessId,
     ) -> Result<Import> {
         let import = self.new_import(start, certificate, &checked, (self.sortable_id(), file), process).await?;
-        let import = self.claim(import, &checked.opened).await?;
-        if let Source::Upload(key) = &import.source {
-            self.mark_upload(key, &import.id).await?;
+        match self.claim(&import).await? {
+            Claimed::New(import) => Ok(import),
+            Claimed::Old(old) => self.take_over(old, &import, &checked.opened).await,
         }
-        Ok(import)
-    }
-
-    /// Notes who reads the upload, so that it is neither changed nor deleted meanwhile.
-    pub(super) async fn mark_upload(&self, key: &ObjectKey, id: &ImportId) -> Result<()> {
-        let reading = |upload: &mut Upload| {
-            upload.import = Some(id.clone());
-            Ok(())
-        };
-        self.update::<Upload>(key.as_str(), reading).await.map(drop)
     }
 
     /// A job for each shard that is not done; one at least, so that somebody closes the import.
@@ -329,33 +283,7 @@ impl Archive {
         }
     }
 
-    /// Stores the new import, or takes over the one that was cut off, with the new process, source and key.
-    async fn claim(&self, new: Import, opened: &Opened) -> Result<Import> {
-        match self.claim_row(&new).await? {
-            Claimed::New(import) => Ok(import),
-            Claimed::Old(old) => self.take_over(old, &new, opened).await,
-        }
-    }
-
-    /// Stores the new import, unless one of this volume into this mailbox has not ended.
-    pub(super) async fn claim_row(&self, new: &Import) -> Result<Claimed> {
-        let live = Live { seal: new.seal.clone(), mailbox: new.mailbox.clone(), import: new.id.clone() };
-        match self.add(&live).await {
-            Ok(_) => return Ok(Claimed::New(self.add(new).await?.value)),
-            Err(e) if e.kind() != ErrorKind::Conflict => return Err(e),
-            Err(_) => {}
-        }
-        let mut live = self.need::<Live>(&live.id()).await?;
-        let old = self.find::<Import>(&live.value.import.0).await?.filter(|old| old.value.finished.is_none());
-        if let Some(old) = old {
-            return Ok(Claimed::Old(old.value));
-        }
-        // A crash came between the row and its import, or between the end of that import and the row's.
-        live.value.import = new.id.clone();
-        self.save(live).await?;
-        Ok(Claimed::New(self.add(new).await?.value))
-    }
-
+    /// Lets an import that was cut off go on, with the new process, source and key.
     async fn take_over(&self, old: Import, new: &Import, opened: &Opened) -> Result<Import> {
         let wrapped = self.wrap_opened(opened, &context(&old.id.0)).await?;
         let go_on = |import: &mut Import| {

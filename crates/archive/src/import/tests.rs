@@ -1,5 +1,6 @@
 //! Imports over the in-memory twins: outcomes, repetition, damage, and a kill at every durable effect.
 
+mod claims;
 mod deadline;
 mod deletion;
 mod events;

@@ -1,6 +1,6 @@
 //! Imports that have lost their jobs: a queue may lose what a worker was about to send on, and dead letters are final.
 
-use super::{Import, start::Live, target::Closing};
+use super::{Import, claim::Live, target::Closing};
 use crate::{Archive, ImportId, Result, process::Severity};
 
 /// Work of which nothing was heard for so long has no job any more: no queue delays one longer.

@@ -29,8 +29,8 @@ pub use self::{
 };
 use super::{KEPT_SECONDS, Upload, UploadState};
 use crate::{
-    Archive, Error, ErrorKind, Result,
-    ports::{Expect, Landing, LandingEntry, LandingSpace, ObjectKey, OpenMode},
+    Archive, Error, Result,
+    ports::{Landing, LandingEntry, LandingSpace, ObjectKey, OpenMode},
     records::{Record as _, Stored},
 };
 
@@ -67,8 +67,6 @@ pub enum FileState {
 }
 
 const PAGE: usize = 1000;
-/// So often a record may change while it is being taken.
-const MAX_TRIES: usize = 50;
 
 impl Home {
     /// The home of `user`. `quota_bytes` bounds the sum of its files' sizes; several files that are written at once
@@ -141,11 +139,11 @@ impl Home {
         if mode.exclusive && self.landing.stat(&self.user, name.as_str()).await?.is_some() {
             return Err(exists(&name));
         }
-        let taken = self.take(&key).await?;
+        let taken = self.archive.take_upload(&key).await?;
         match self.landing.open(&self.user, name.as_str(), mode).await {
             Ok(file) => HomeFile::new(self.clone(), name, key, file).await,
             Err(error) => {
-                self.give_back(taken).await;
+                self.archive.give_back_upload(taken).await;
                 Err(error)
             }
         }
@@ -186,17 +184,17 @@ impl Home {
         {
             return Err(exists(&to));
         }
-        let replaced = self.take(&new_key).await?;
-        let moved = match self.take(&old_key).await {
+        let replaced = self.archive.take_upload(&new_key).await?;
+        let moved = match self.archive.take_upload(&old_key).await {
             Ok(moved) => moved,
             Err(error) => {
-                self.give_back(replaced).await;
+                self.archive.give_back_upload(replaced).await;
                 return Err(error);
             }
         };
         if let Err(error) = self.landing.rename(&self.user, from.as_str(), to.as_str(), target.is_some()).await {
-            self.give_back(replaced).await;
-            self.give_back(moved).await;
+            self.archive.give_back_upload(replaced).await;
+            self.archive.give_back_upload(moved).await;
             return Err(error);
         }
         if source.whole && !to.is_temporary() {
@@ -209,9 +207,9 @@ impl Home {
     pub async fn remove(&self, name: &str) -> Result<()> {
         let name = FileName::parse(name)?;
         self.need(&name).await?;
-        let taken = self.take(&self.key(&name)?).await?;
+        let taken = self.archive.take_upload(&self.key(&name)?).await?;
         if let Err(error) = self.landing.remove(&self.user, name.as_str()).await {
-            self.give_back(taken).await;
+            self.archive.give_back_upload(taken).await;
             return Err(error);
         }
         tracing::info!(user = self.user, name = name.as_str(), "upload removed over SFTP");
@@ -262,35 +260,6 @@ impl Home {
         }
         let record = self.archive.find::<Upload>(key.as_str()).await?;
         Ok(record.is_some_and(|upload| upload.value.state == UploadState::Rejected))
-    }
-
-    /// Takes the upload's record away, so that no import can begin on it while its file is touched; refused if one has.
-    /// The look at a new upload may change the record in between: then what it says now counts.
-    async fn take(&self, key: &ObjectKey) -> Result<Option<Upload>> {
-        for _ in 0..MAX_TRIES {
-            let Some(found) = self.archive.find::<Upload>(key.as_str()).await? else { return Ok(None) };
-            let upload = found.value;
-            if let Some(import) = self.archive.reader_of(&upload).await? {
-                let error = Error::conflict(format!("{:?} is being imported now", upload.name()));
-                return Err(error.hint(format!("wait for import {import}, or cancel it")));
-            }
-            match self.archive.catalog.remove(Upload::KIND, key.as_str(), Expect::Version(found.version)).await {
-                Err(error) if error.kind() == ErrorKind::Conflict => {}
-                removed => return removed.map(|_| Some(Upload { import: None, ..upload })),
-            }
-        }
-        Err(Error::conflict(format!("what is known of {:?} changes all the time", key.as_str())).hint("try again"))
-    }
-
-    /// Puts the record of a file back that was not touched after all. Failing that, the sweep finds the file.
-    async fn give_back(&self, taken: Option<Upload>) {
-        let Some(upload) = taken else { return };
-        match self.archive.add(&upload).await {
-            Err(error) if error.kind() != ErrorKind::Conflict => {
-                tracing::warn!(upload = %upload.key, %error, "the upload waits for the next sweep");
-            }
-            _ => {}
-        }
     }
 
     /// A whole file lies under a lasting name: what was known about it stays known, else it is to be looked at.

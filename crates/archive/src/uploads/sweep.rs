@@ -61,13 +61,20 @@ impl Archive {
     }
 
     async fn expire(&self, object: &ObjectMeta) -> Result<()> {
+        let taken = match self.take_upload(&object.key).await {
+            // An import has begun on it just now.
+            Err(e) if e.kind() == ErrorKind::Conflict => return Ok(()),
+            taken => taken?,
+        };
         match self.uploads.delete(&object.key, Some(&object.etag)).await {
             // Replaced meanwhile: that is another upload.
-            Err(e) if e.kind() == ErrorKind::Conflict => return Ok(()),
-            deleted => deleted?,
-        };
-        self.forget_upload(&object.key, &object.etag).await?;
-        tracing::info!(upload = object.key.as_str(), "upload deleted after seven days");
+            Err(e) if e.kind() == ErrorKind::Conflict => self.give_back_upload(taken).await,
+            Err(e) => {
+                self.give_back_upload(taken).await;
+                return Err(e);
+            }
+            Ok(_) => tracing::info!(upload = object.key.as_str(), "upload deleted after seven days"),
+        }
         Ok(())
     }
 }

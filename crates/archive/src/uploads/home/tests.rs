@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
-    ImportId, MailboxAddress, ProcessId,
+    ErrorKind, ImportId, MailboxAddress, ProcessId,
     import::{Import, ImportState, Source, Tally},
     job::Job,
     ports::ETag,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     FolderPath, MailHash, MailboxAddress, MessageRow, PlacementKey,
-    ports::{Catalog, Document, FolderCount, Recorded, Scope},
+    ports::{Catalog, Document, Expect, FolderCount, Recorded, Scope},
 };
 
 /// Changes an upload's record just before it is removed, so many times.
