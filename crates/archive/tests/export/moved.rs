@@ -89,24 +89,31 @@ fn equal_mails_of_one_mbox_are_counted_by_their_number() {
 }
 
 #[test]
-fn renumbered_files_lose_no_mail() {
-    let place = Place::new();
-    for number in 1..=5 {
-        place.put(&format!("jane/Inbox/{number}"), &mail(number));
+fn renumbered_files_lose_no_mail_and_double_none() {
+    // The second mail gets the name of the first one, or one that none had.
+    for name_of_second in [1, 99] {
+        let place = Place::new();
+        for number in 1..=5 {
+            place.put(&format!("jane/Inbox/{number}"), &mail(number));
+        }
+        // In another folder it is another mail.
+        place.put("jane/Sent/2", &mail(2));
+        cut_off(&place.split());
+        let path = |number: u64| place.source().join(format!("jane/Inbox/{number}"));
+        fs::remove_file(path(1)).unwrap();
+        fs::rename(path(2), path(name_of_second)).unwrap();
+        for number in 3..=5 {
+            fs::rename(path(number), path(number - 1)).unwrap();
+        }
+        let report = resumed(&place);
+        let held = held(&place);
+        assert_eq!((1..=5).map(|number| held[&hash(&mail(number))]).collect::<Vec<_>>(), [1, 2, 1, 1, 1]);
+        // The first one is in the volumes and lies nowhere any more.
+        assert_eq!((report.exported, report.vanished, report.changed.len()), (6, 1, 1));
+        let named = report.changed.iter().next().unwrap();
+        assert_eq!(named.source, "jane/Inbox/2");
+        assert!(named.reason.starts_with("another mail lies there"), "{}", named.reason);
     }
-    cut_off(&place.split());
-    let path = |number: u64| place.source().join(format!("jane/Inbox/{number}"));
-    for number in 2..=5 {
-        fs::rename(path(number), path(number - 1)).unwrap();
-    }
-    let report = resumed(&place);
-    let held = held(&place);
-    assert!((1..=5).all(|number| held.contains_key(&hash(&mail(number)))));
-    // Two are in the volumes and lie under no such name any more; the second one is there as 1, too.
-    assert_eq!((report.exported, report.vanished, report.changed.len()), (6, 2, 2));
-    let named = report.changed.iter().next().unwrap();
-    assert_eq!(named.source, "jane/Inbox/1");
-    assert!(named.reason.starts_with("another mail lies there"), "{}", named.reason);
 }
 
 #[test]
