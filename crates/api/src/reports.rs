@@ -45,10 +45,10 @@ pub(crate) async fn import(
     PathText(id): PathText,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let report = app.archive.import_report(&ImportId(id), until(&app, &caller)).await?;
     if wants_page(&headers) {
-        return Ok(page(|out| migration::write_import(&report, out))?);
+        return import_page(State(app), Caller(caller), PathText(id)).await;
     }
+    let report = app.archive.import_report(&ImportId(id), until(&app, &caller)).await?;
     Ok(Json(report).into_response())
 }
 
@@ -78,10 +78,10 @@ pub(crate) async fn export(
     PathText(id): PathText,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let report = app.archive.export_report(&id, until(&app, &caller)).await?;
     if wants_page(&headers) {
-        return Ok(page(|out| migration::write_export(&report, out))?);
+        return export_page(State(app), Caller(caller), PathText(id)).await;
     }
+    let report = app.archive.export_report(&id, until(&app, &caller)).await?;
     Ok(Json(report).into_response())
 }
 
