@@ -31,6 +31,8 @@ mod records;
 mod report;
 mod resume;
 mod run;
+#[cfg(test)]
+mod samples;
 mod tally;
 mod target;
 mod volumes;

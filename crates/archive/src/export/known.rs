@@ -187,20 +187,11 @@ fn half(sha256: &[u8; 32]) -> Half {
 #[cfg(test)]
 mod tests {
     use super::{Exported, Met, mark};
+    use crate::export::samples::metadata;
     use volume::Metadata;
 
     fn mail(key: &str, content: u8) -> Metadata {
-        Metadata {
-            sha256: [content; 32],
-            size_bytes: 1,
-            message_date: None,
-            message_date_source: None,
-            archive_date: None,
-            locations: vec![vec!["a".into()]],
-            flags: Vec::new(),
-            source_key: Some(key.into()),
-            reference: None,
-        }
+        Metadata { source_key: Some(key.into()), ..metadata(content) }
     }
 
     #[test]

@@ -158,22 +158,13 @@ mod tests {
     use volume::Metadata;
 
     use super::Tally;
+    use crate::export::samples::metadata;
 
     #[test]
     fn copies_in_one_volume_are_not_held() {
         let folder = tempfile::tempdir().unwrap();
         let mut tally = Tally::new(folder.path());
-        let mail = |seed: u8, reference| Metadata {
-            sha256: [seed; 32],
-            size_bytes: 1,
-            message_date: None,
-            message_date_source: None,
-            archive_date: None,
-            locations: vec![vec!["a".into()]],
-            flags: Vec::new(),
-            source_key: None,
-            reference,
-        };
+        let mail = |seed: u8, reference| Metadata { reference, ..metadata(seed) };
         // Two volumes: the first mail lies in both.
         for (seed, reference) in [(1, None), (1, Some(1)), (2, None), (1, Some(1)), (1, None), (1, Some(5))] {
             tally.exported(&mail(seed, reference)).unwrap();
