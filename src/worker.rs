@@ -16,6 +16,8 @@ use crate::assemble::Place;
 const STEP: Duration = Duration::from_mins(2);
 /// Long enough for a step that overstays, because one call cannot be cut short.
 const LEASE: Duration = Duration::from_mins(5);
+/// What could not be given up comes again after so long.
+const GIVE_UP_AGAIN: Duration = Duration::from_mins(1);
 /// Whoever waits in front of the terminal is told of a failure after so many attempts.
 const PATIENCE: u32 = 3;
 
@@ -149,7 +151,13 @@ impl Worker {
         let settled = match job::verdict(&outcome, attempts) {
             Verdict::Done => self.jobs.done(id).await,
             Verdict::Retry(delay) => self.jobs.retry(id, delay).await,
-            Verdict::Bury(reason) => self.give_up(&job, outcome).await.and(self.jobs.bury(id, &reason).await),
+            Verdict::Bury(reason) => match self.give_up(&job, outcome).await {
+                Ok(()) => self.jobs.bury(id, &reason).await,
+                Err(error) => {
+                    tracing::error!(?job, "a job cannot be given up: {error}");
+                    self.jobs.retry(id, GIVE_UP_AGAIN).await
+                }
+            },
         };
         if let Err(error) = settled {
             tracing::error!(?job, "the queue cannot be written: {error}");
