@@ -180,7 +180,7 @@ impl<'a> Recording<'a> {
         let mut entries = self.failed;
         // By hash: each call then changes a part of an index of its own, instead of a bit of every part.
         let mut listed: Vec<_> = self.listed.into_iter().zip(self.rows).collect();
-        listed.sort_unstable_by_key(|(_, row)| row.hash);
+        listed.sort_unstable_by_key(|(listed, row)| (row.hash, listed.number));
         let (listed, rows): (Vec<_>, Vec<_>) = listed.into_iter().unzip();
         let mut recorded = Vec::with_capacity(rows.len());
         for rows in rows.chunks(MAX_ROWS_PER_CALL) {

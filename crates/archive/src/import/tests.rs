@@ -155,6 +155,21 @@ async fn every_entry_has_one_outcome_and_every_mail_its_places() {
     assert_eq!((checked.messages, checked.placements, checked.dead_bytes), (10, 22, 0));
 }
 
+/// The first entry of a mail has its texts; what refers to it brings none.
+#[tokio::test]
+async fn mails_with_copies_keep_their_texts() {
+    let mut world = world(None);
+    let mails = |folder: &'static str| (1..=60).map(move |number| Sample::new(number, folder));
+    world.exported = export("mine", &mails("anna/Inbox").chain(mails("anna/Copies")).collect::<Vec<_>>(), 1000, None);
+    let view = world.import(None).await;
+    assert_eq!((view.imported, view.already_there), (60, 60));
+    assert_eq!(world.archive.check(true).await.unwrap().errors, [""; 0]);
+    for row in world.archive.catalog.locate(&mails("").map(|mail| mail.hash()).collect::<Vec<_>>()).await.unwrap() {
+        let row = row.unwrap();
+        assert!(row.first.entry <= 60 && row.subject.is_some() && row.message_id.is_some(), "{row:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_was_imported_is_not_doubled() {
     let world = world(None);
