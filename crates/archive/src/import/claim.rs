@@ -66,20 +66,35 @@ impl Archive {
 
     async fn claim_row(&self, new: &Import) -> Result<Claimed> {
         let live = Live { seal: new.seal.clone(), mailbox: new.mailbox.clone(), import: new.id.clone() };
-        match self.add(&live).await {
-            Ok(_) => return Ok(Claimed::New(self.add(new).await?.value)),
-            Err(e) if e.kind() != ErrorKind::Conflict => return Err(e),
-            Err(_) => {}
+        for _ in 0..MAX_TRIES {
+            let row = match self.add(&live).await {
+                Ok(added) => added,
+                Err(e) if e.kind() != ErrorKind::Conflict => return Err(e),
+                Err(_) => {
+                    let Some(mut row) = self.find::<Live>(&live.id()).await? else { continue };
+                    let old = self.find::<Import>(&row.value.import.0).await?;
+                    if let Some(old) = old.filter(|old| old.value.finished.is_none()) {
+                        return Ok(Claimed::Old(old.value));
+                    }
+                    // A crash came between the row and its import, or between the end of that import and the row's. Or
+                    // another start has not come to its import yet.
+                    row.value.import = new.id.clone();
+                    match self.save(row).await {
+                        Err(e) if e.kind() == ErrorKind::Conflict => continue,
+                        saved => saved?,
+                    }
+                }
+            };
+            let import = self.add(new).await?.value;
+            // Of two starts that both found no import, the row is as it was left for one.
+            match self.save(row).await {
+                Err(e) if e.kind() == ErrorKind::Conflict => {
+                    self.drop_record::<Import>(None, &new.id.0).await?;
+                }
+                saved => return saved.map(|_| Claimed::New(import)),
+            }
         }
-        let mut live = self.need::<Live>(&live.id()).await?;
-        let old = self.find::<Import>(&live.value.import.0).await?.filter(|old| old.value.finished.is_none());
-        if let Some(old) = old {
-            return Ok(Claimed::Old(old.value));
-        }
-        // A crash came between the row and its import, or between the end of that import and the row's.
-        live.value.import = new.id.clone();
-        self.save(live).await?;
-        Ok(Claimed::New(self.add(new).await?.value))
+        Err(Error::conflict("imports of this volume begin and end all the time").hint("try again soon"))
     }
 
     /// Notes that this import reads the upload, so that it is neither changed nor deleted meanwhile; refused if another one

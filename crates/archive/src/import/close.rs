@@ -25,6 +25,10 @@ impl Archive {
     /// Target placements → report object → report row → schedule → upload deleted → import row. Runs also for an import
     /// that failed or was cancelled, over what is done. What does not fit before `stop` is left for the next turn.
     pub(super) async fn close_import(&self, id: &ImportId, stop: Duration) -> Result<()> {
+        // A late event of an import that has ended waits for nobody.
+        if self.need::<Import>(&id.0).await?.value.finished.is_some() {
+            return self.tidy_up(id).await;
+        }
         let again = Job::Import { import: id.clone(), shard: 0 };
         let Some(mut lease) = self.take_closing(id).await? else { return self.queue.send(&again, RETRY).await };
         let import = self.need::<Import>(&id.0).await?.value;
@@ -83,7 +87,10 @@ impl Archive {
         self.in_hand.forget(id).await;
         self.leave_room(id).await?;
         for process in import.earlier.iter().chain([&import.process]) {
-            self.recall_parts(process).await?;
+            // A start that is still claiming knows its parts soon, and ends its process itself if they have ended.
+            if !self.is_starting(process).await? {
+                self.recall_parts(process).await?;
+            }
             self.end_if_all_ended(process).await?;
         }
         self.drop_record::<Closing>(None, &id.0).await?;
@@ -261,7 +268,7 @@ impl Archive {
                     refused.map_or(serde_json::Value::Null, |refused| refused.value.view)
                 }
                 Part::Import(import) => match self.ended_import(id, &import).await? {
-                    Some(view) => json!(view),
+                    Some(view) => view,
                     None => return Ok(()),
                 },
             });
@@ -275,11 +282,14 @@ impl Archive {
     }
 
     /// The import, once it has nothing more to do with this process: it has ended, or goes on in another one.
-    async fn ended_import(&self, process: &ProcessId, id: &ImportId) -> Result<Option<super::ImportView>> {
-        let import = self.need::<Import>(&id.0).await?.value;
+    /// One that is not there was withdrawn by its start.
+    async fn ended_import(&self, process: &ProcessId, id: &ImportId) -> Result<Option<serde_json::Value>> {
+        let Some(import) = self.find::<Import>(&id.0).await?.map(|stored| stored.value) else {
+            return Ok(Some(serde_json::Value::Null));
+        };
         if import.finished.is_none() && import.process == *process {
             return Ok(None);
         }
-        self.view_import(import).await.map(Some)
+        Ok(Some(json!(self.view_import(import).await?)))
     }
 }

@@ -1,5 +1,7 @@
 //! Starting imports: everything is checked before anything is queued.
 
+use std::time::Duration;
+
 use volume::{Certificate, Volume};
 
 use sha2::{Digest, Sha256};
@@ -26,6 +28,8 @@ const MAX_SOURCES: usize = 5000;
 const TITLE_NAMES: usize = 3;
 /// So many earlier processes does an import remember: who starts it again and again does not make its row long.
 const MAX_EARLIER: usize = 20;
+/// So long a start closes an import that was cut off while it was ending: an answer by HTTP has 29 s on AWS.
+const CLOSING: Duration = Duration::from_secs(15);
 
 /// What is to be imported, and with what.
 #[derive(Clone)]
@@ -91,7 +95,7 @@ impl Archive {
             let mut kind = Kind::Unknown;
             let secrets = (certificate, start.password.as_deref());
             match self.check_source(source, &start.mailbox, secrets, &mut kind).await {
-                Err(error) if !start.each_alone || passes(&error) => return Err(error),
+                Err(error) if !start.each_alone || passes_for(source, &error) => return Err(error),
                 outcome => checked.push(Looked { source: source.clone(), kind, outcome }),
             }
         }
@@ -173,7 +177,7 @@ impl Archive {
             self.ensure_mailbox(&start.mailbox, Origin::Import, None).await?;
         }
         let (mut claimed, mut views) = (Vec::new(), Vec::new());
-        for (Looked { kind, outcome, .. }, name) in checked {
+        for (Looked { source, kind, outcome }, name) in checked {
             let outcome = match outcome {
                 Ok(checked) => {
                     let opened = checked.opened.clone();
@@ -187,7 +191,7 @@ impl Archive {
                     claimed.push((import.clone(), opened));
                     self.view_import(import).await?
                 }
-                Err(error) if passes(&error) => return Err(error),
+                Err(error) if passes_for(&source, &error) => return Err(error),
                 Err(error) => {
                     self.say(process, Severity::Error, format!("{name} is refused: {error}")).await?;
                     refused_view((name, kind), start, process, &error)
@@ -215,9 +219,20 @@ impl Archive {
         process: &ProcessId,
     ) -> Result<Import> {
         let import = self.new_import(start, certificate, &checked, (self.sortable_id(), file), process).await?;
-        match self.claim(&import).await? {
+        match self.claim_anew(&import).await? {
             Claimed::New(import) => Ok(import),
             Claimed::Old(old) => self.take_over(old, &import, &checked.opened).await,
+        }
+    }
+
+    /// As [`Self::claim`]; an import that was cut off while it was ending is ended first.
+    async fn claim_anew(&self, new: &Import) -> Result<Claimed> {
+        match self.claim(new).await? {
+            Claimed::Old(old) if old.state.ended() => {
+                self.close_unless_held(old, 0, self.clock.boot() + CLOSING).await?;
+                self.claim(new).await
+            }
+            claimed => Ok(claimed),
         }
     }
 
@@ -378,6 +393,11 @@ fn listed(names: &[String]) -> String {
 /// It says nothing about the file: the same start may do later.
 fn passes(error: &Error) -> bool {
     error.kind() == ErrorKind::Unavailable
+}
+
+/// A file beside the archive that cannot be read may lie on a disk that is broken for good: the others do not wait for it.
+fn passes_for(source: &Source, error: &Error) -> bool {
+    matches!(source, Source::Upload(_)) && passes(error)
 }
 
 /// The kind of a file by what became of opening it; none if that says nothing about it.

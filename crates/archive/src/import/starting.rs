@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Import, ImportState, LOST_SECONDS};
 use crate::{
-    Archive, Error, ProcessId, Result,
+    Archive, Error, ErrorKind, ProcessId, Result,
     process::{Process, ProcessState, Severity},
     records::Record,
 };
@@ -43,15 +43,30 @@ impl Archive {
     /// Settles the starts that nobody is at any more. What they had begun goes on.
     pub(crate) async fn settle_lost_starts(&self) -> Result<()> {
         for starting in self.all::<Starting>(None).await? {
-            if self.is_lost(&starting) {
-                for import in self.begun_by(&starting.process).await? {
-                    self.send_shards(&import).await?;
-                }
-                let error = Error::conflict("the start was cut off before anything was queued").code("cut_off");
-                self.settle_start(&starting.process, &error.hint("start the import again")).await?;
+            if !self.is_lost(&starting) {
+                continue;
+            }
+            match self.settle_lost(&starting.process).await {
+                Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+                // One that cannot be settled keeps nobody from the others.
+                Err(error) => tracing::error!(process = %starting.process, "a start cannot be settled: {error}"),
+                Ok(()) => {}
             }
         }
         Ok(())
+    }
+
+    async fn settle_lost(&self, process: &ProcessId) -> Result<()> {
+        for import in self.begun_by(process).await? {
+            self.send_shards(&import).await?;
+        }
+        let error = Error::conflict("the start was cut off before anything was queued").code("cut_off");
+        self.settle_start(process, &error.hint("start the import again")).await
+    }
+
+    /// Whether the start of this process has not come to its end.
+    pub(super) async fn is_starting(&self, process: &ProcessId) -> Result<bool> {
+        Ok(self.find::<Starting>(&process.0).await?.is_some())
     }
 
     /// Whoever works alone knows that an earlier program is gone.

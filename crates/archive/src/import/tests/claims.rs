@@ -91,3 +91,32 @@ async fn two_starts_into_different_mailboxes_at_once() {
         assert_eq!(assert_whole(&world, &format!("seed {seed}")).await, 1, "{states:?}");
     }
 }
+
+/// One import, whichever of them it belongs to.
+#[tokio::test]
+async fn two_starts_into_one_mailbox_at_once() {
+    for seed in 0..200 {
+        let world = ready().await;
+        let [one, other] = [0, 1].map(|number| Faults::none().mixed(seed * 2 + number).before(&world.archive));
+        let start = || world.start(&["v.mszip"], None);
+        let (one, other) = Box::pin(join(one.start_imports(start()), other.start_imports(start()))).await;
+        assert!(one.is_ok() || other.is_ok(), "seed {seed}: {one:?} {other:?}");
+        assert_eq!(assert_whole(&world, &format!("seed {seed}: {one:?} {other:?}")).await, 1, "seed {seed}");
+    }
+}
+
+/// Nobody is left to close it: its jobs are gone, as they are for a command that is told to do nothing else.
+#[tokio::test]
+async fn an_import_that_was_cut_off_while_it_ended_is_ended_by_the_next_start() {
+    let world = ready().await;
+    let first = world.archive.start_imports(world.start(&["v.mszip"], None)).await.unwrap().imports.remove(0);
+    world.archive.cancel_import(first.id.as_ref().unwrap()).await.unwrap();
+    while world.memory.queue.take().is_some() {}
+    let second = world.archive.start_imports(world.start(&["v.mszip"], None)).await.unwrap().imports.remove(0);
+    assert_ne!(first.id, second.id);
+    world.memory.work(&world.archive).await.unwrap();
+    let [first, second] = [first, second].map(|import| import.id.unwrap());
+    assert_eq!(world.archive.import(&first).await.unwrap().state, ImportState::Cancelled);
+    assert!(world.archive.need::<Import>(&first.0).await.unwrap().value.finished.is_some());
+    assert_eq!(world.archive.import(&second).await.unwrap().imported, 10);
+}
