@@ -123,11 +123,38 @@ impl Archive {
         }
     }
 
+    /// Every document of a partition as it is, in the order of their ids. For partitions that are small.
+    pub(crate) async fn documents(&self, partition: &str) -> Result<Vec<Document>> {
+        let mut documents: Vec<Document> = Vec::new();
+        loop {
+            let after = documents.last().map(|document| document.id.as_str());
+            let page = self.catalog.list(partition, after, PAGE).await?;
+            if page.is_empty() {
+                return Ok(documents);
+            }
+            documents.extend(page);
+        }
+    }
+
+    /// The records of a kind without those that cannot be read.
+    pub(crate) async fn all_readable<T: Record>(&self, parent: Option<&str>) -> Result<Vec<T>> {
+        let documents = readable(self.documents(&partition::<T>(parent)).await)?.unwrap_or_default();
+        Ok(documents.iter().filter_map(|document| parse(document).ok()).map(|stored| stored.value).collect())
+    }
+
     /// Removes a record if it is there.
     pub(crate) async fn drop_record<T: Record>(&self, parent: Option<&str>, id: &str) -> Result<bool> {
         if T::KEPT {
             self.keep_removal(T::KIND, id).await?;
         }
         self.catalog.remove(&partition::<T>(parent), id, Expect::Anything).await
+    }
+}
+
+/// None for what cannot be read.
+pub(crate) fn readable<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+        read => read.map(Some),
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     inventory::{Inventory, SLICES},
     kept::{self, Kept},
     mailbox::{Emptied, Mailbox},
-    ports::{Document, Scope},
+    ports::Scope,
     records::Record,
     restructure::PLACEMENTS,
     store::Pack,
@@ -25,8 +25,6 @@ pub(super) struct Comparison {
     /// Mailboxes in which a run of restructure may not have come to every mail yet.
     in_part: BTreeSet<MailboxAddress>,
 }
-
-const PAGE: usize = 1000;
 
 impl Comparison {
     /// Whether mails lie in the mailbox.
@@ -110,7 +108,7 @@ impl Archive {
             }
         }
         for kind in kept::KINDS {
-            for row in self.rows_of(kind).await? {
+            for row in self.documents(kind).await? {
                 let body = told.remove(&(kind.to_owned(), row.id.clone())).flatten();
                 if body.as_ref() == Some(&row.body) {
                     continue;
@@ -151,18 +149,6 @@ impl Archive {
             Ok(kept) => Ok(kept.body == row),
             Err(e) if e.kind() == ErrorKind::Corrupt => Ok(false),
             Err(e) => Err(e),
-        }
-    }
-
-    /// Every row of a kind.
-    async fn rows_of(&self, kind: &str) -> Result<Vec<Document>> {
-        let mut rows: Vec<Document> = Vec::new();
-        loop {
-            let page = self.catalog.list(kind, rows.last().map(|row| row.id.as_str()), PAGE).await?;
-            if page.is_empty() {
-                return Ok(rows);
-            }
-            rows.extend(page);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Imports that have lost their jobs: a queue may lose what a worker was about to send on, and dead letters are final.
 
-use super::{Import, claim::Live, target::Closing};
-use crate::{Archive, ImportId, Result, process::Severity};
+use super::{Import, claim::Live, shard::Shard, target::Closing};
+use crate::{Archive, ImportId, Result, process::Severity, records::readable};
 
 /// Work of which nothing was heard for so long has no job any more: no queue delays one longer.
 pub(crate) const LOST_SECONDS: i64 = 15 * 60;
@@ -33,11 +33,13 @@ impl Archive {
         Ok(news.fold(import.touched.max(import.started), i64::max))
     }
 
-    /// An import that another worker works on now, if there is one.
+    /// An import that another worker works on now, if there is one; rows that cannot be read tell of none.
     pub(crate) async fn import_at_work(&self) -> Result<Option<ImportId>> {
-        for import in self.all::<Import>(None).await?.into_iter().filter(|import| import.finished.is_none()) {
-            let mut shards = self.shards(&import).await?.into_iter().filter_map(|shard| shard.holder);
-            if shards.any(|holder| holder.is_other(self)) || self.is_held::<Closing>(None, &import.id.0).await? {
+        let imports = self.all_readable::<Import>(None).await?;
+        for import in imports.into_iter().filter(|import| import.finished.is_none()) {
+            let shards = self.all_readable::<Shard>(Some(&import.id.0)).await?;
+            let is_closing = readable(self.is_held::<Closing>(None, &import.id.0).await)? == Some(true);
+            if is_closing || shards.into_iter().filter_map(|shard| shard.holder).any(|holder| holder.is_other(self)) {
                 return Ok(Some(import.id));
             }
         }

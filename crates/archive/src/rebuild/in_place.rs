@@ -5,7 +5,10 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Archive, Error, ErrorKind, Result, records::Record};
+use crate::{
+    Archive, Error, Result,
+    records::{Record, readable},
+};
 
 const ID: &str = "catalogue";
 
@@ -58,7 +61,7 @@ impl Archive {
     /// What another worker does now, in words. Rows that cannot be read tell of nobody: a catalogue that is damaged must not
     /// be in the way of a new one.
     async fn work_in_hand(&self) -> Result<Option<String>> {
-        if let Some(import) = readable(self.import_at_work().await)?.flatten() {
+        if let Some(import) = self.import_at_work().await? {
             return Ok(Some(format!("import {import} is under way")));
         }
         if readable(self.is_restructured_now().await)? == Some(true) {
@@ -66,13 +69,5 @@ impl Archive {
         }
         let is_emptied = readable(self.is_emptied_now().await)? == Some(true);
         Ok(is_emptied.then(|| "a mailbox is being emptied".into()))
-    }
-}
-
-/// None for what cannot be read.
-fn readable<T>(read: Result<T>) -> Result<Option<T>> {
-    match read {
-        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
-        read => read.map(Some),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    Worker,
+    ErrorKind, Worker,
     import::tests::{World, visible_state, world},
     job,
     ports::{Catalog as _, Expect},
@@ -87,6 +87,8 @@ async fn nobody_is_disturbed_at_work() {
     let killed = Faults::at(1, true).before(&function);
     assert!(job::run(&killed, &job, Duration::MAX).await.is_err());
     let command = beside(&world.archive);
+    // One row that cannot be read does not hide the others.
+    world.memory.catalog.save("import", "!", &serde_json::json!("no such row"), Expect::Anything, None).await.unwrap();
     let error = command.rebuild_in_place(true, true, async |_| panic!("emptied")).await.unwrap_err();
     assert!(error.kind() == ErrorKind::Conflict && error.to_string().contains("import"), "{error}");
     world.memory.clock.advance(Worker::LEASE + Duration::from_secs(1));
