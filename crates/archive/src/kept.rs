@@ -16,7 +16,7 @@ use crate::{
     mailbox::{Emptied, Mailbox},
     mapping::Mapping,
     ports::{Expect, ObjectKey, PutMode},
-    records::Record,
+    records::{Record, readable},
 };
 
 pub(crate) const PREFIX: &str = "records/";
@@ -55,6 +55,19 @@ impl Kept {
     pub(crate) fn key(kind: &str, id: &str) -> Result<ObjectKey> {
         let name = MailHash::of(id.as_bytes()).to_string();
         ObjectKey::parse(format!("{PREFIX}{kind}/{}.json", name.get(..32).unwrap_or_default()))
+    }
+}
+
+/// Whether the body of a row of one of [`KINDS`] can be read.
+fn is_readable(kind: &str, body: &Value) -> bool {
+    match kind {
+        Mailbox::KIND => Mailbox::deserialize(body).is_ok(),
+        Emptied::KIND => Emptied::deserialize(body).is_ok(),
+        Mapping::KIND => Mapping::deserialize(body).is_ok(),
+        User::KIND => User::deserialize(body).is_ok(),
+        Group::KIND => Group::deserialize(body).is_ok(),
+        Grant::KIND => Grant::deserialize(body).is_ok(),
+        _ => false,
     }
 }
 
@@ -108,6 +121,20 @@ impl Archive {
     /// Writes the object of a record whose row stands as it is.
     pub(crate) async fn keep_as(&self, kind: &str, id: &str, body: Value) -> Result<()> {
         self.put_kept(&Kept::new(kind, id, Some(body))).await
+    }
+
+    /// Writes the objects of rows that have none, or one that is damaged: they are about to be lost. An object that can be
+    /// read stays, for it may be newer than its row.
+    pub(crate) async fn keep_lone_rows(&self) -> Result<()> {
+        for kind in KINDS {
+            let rows = readable(self.documents(kind).await)?.unwrap_or_default();
+            for row in rows.into_iter().filter(|row| is_readable(kind, &row.body)) {
+                if readable(self.kept(&Kept::key(kind, &row.id)?).await)?.is_none() {
+                    self.keep_as(kind, &row.id, row.body).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn put_kept(&self, kept: &Kept) -> Result<()> {

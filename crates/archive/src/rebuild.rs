@@ -38,9 +38,14 @@ impl Archive {
         self.restore_mails(&mut inventory, &mut faults).await?;
         self.restore_outcomes(&mut faults).await?;
         if !inventory.imports.is_empty() {
-            self.schedules.create(RESTRUCTURE, RESTRUCTURE_MINUTES, &Job::Restructure { process: None }).await?;
+            self.create_schedule().await?;
         }
         Ok(faults)
+    }
+
+    /// One that is there stays as it is.
+    async fn create_schedule(&self) -> Result<()> {
+        self.schedules.create(RESTRUCTURE, RESTRUCTURE_MINUTES, &Job::Restructure { process: None }).await.map(drop)
     }
 
     /// Files the reports of imports that have none: their workers, keys and places in the queue are gone.

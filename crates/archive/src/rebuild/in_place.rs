@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Archive, Error, Result,
+    import::REPORTS,
+    inventory::SLICES,
+    kept,
     records::{Record, readable},
+    store::PACKS,
 };
 
 const ID: &str = "catalogue";
@@ -37,7 +41,8 @@ impl Archive {
         replace: bool,
         empty: impl AsyncFnOnce(&str) -> Result<()>,
     ) -> Result<Vec<String>> {
-        if has_rows && !replace && !self.is_rebuild_unfinished().await? {
+        let is_unfinished = self.is_rebuild_unfinished().await?;
+        if has_rows && !replace && !is_unfinished {
             return Err(Error::conflict("the catalogue is not empty").hint(
                 "`--dry-run` counts what it holds; `--replace` deletes that, and makes it anew from the objects",
             ));
@@ -45,6 +50,9 @@ impl Archive {
         if let Some(work) = self.work_in_hand().await? {
             return Err(Error::conflict(format!("{work} at this moment"))
                 .hint("let it end, or stop the functions and wait two minutes: docs/aws.md says how"));
+        }
+        if !is_unfinished {
+            self.prepare_rebuild().await?;
         }
         self.put(Unfinished { since: self.clock.now() }).await?;
         empty(Unfinished::KIND).await?;
@@ -56,6 +64,25 @@ impl Archive {
     /// Whether the catalogue is not whole because it is being made anew, or that was cut off.
     pub(crate) async fn is_rebuild_unfinished(&self) -> Result<bool> {
         Ok(self.catalog.load(Unfinished::KIND, ID).await?.is_some())
+    }
+
+    /// Whatever could fail for want of a right, while the rows are still there; and what the rows alone know.
+    async fn prepare_rebuild(&self) -> Result<()> {
+        for prefix in [PACKS, SLICES, REPORTS, kept::PREFIX] {
+            self.probe(prefix).await?;
+        }
+        if !self.objects.list(REPORTS, None, 1).await?.is_empty() {
+            self.create_schedule().await?;
+        }
+        self.keep_lone_rows().await
+    }
+
+    /// Whether objects below the prefix can be read, by the first one. One that is damaged is no reason against.
+    async fn probe(&self, prefix: &str) -> Result<()> {
+        let Some(first) = self.objects.list(prefix, None, 1).await?.pop() else { return Ok(()) };
+        readable(self.objects.get(&first.key, 0..first.size_bytes.min(1), None).await).map(drop).map_err(|cause| {
+            Error::new(cause.kind(), "the objects cannot be read, so that nothing was changed").caused_by(cause)
+        })
     }
 
     /// What another worker does now, in words. Rows that cannot be read tell of nobody: a catalogue that is damaged must not

@@ -1,13 +1,18 @@
 //! One catalogue that is emptied and filled again.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::*;
 use crate::{
-    ErrorKind, Worker,
+    ErrorKind, MailboxAddress, Worker,
+    access::Grantee,
     import::tests::{World, visible_state, world},
     job,
-    ports::{Catalog as _, Expect},
+    kept::Kept,
+    ports::{ByteStream, Catalog as _, ETag, Expect, ObjectKey, ObjectMeta, ObjectWriter, Objects, PutMode},
     testing::faulty::Faults,
 };
 
@@ -59,11 +64,12 @@ async fn one_that_was_cut_off_begins_again() {
             assert_eq!(first.unwrap(), [""; 0]);
             return;
         }
-        if at > 0 && first.is_err() && world.archive.is_rebuild_unfinished().await.unwrap() {
+        if at > 1 && first.is_err() && world.archive.is_rebuild_unfinished().await.unwrap() {
             let errors = world.archive.check(false).await.unwrap().errors;
             assert!(errors.iter().any(|error| error.contains("made anew")), "effect {at}: {errors:?}");
         }
-        let again = world.archive.rebuild_in_place(true, at == 0, empty).await;
+        // The first effects are the schedule and the word that a rebuild has begun.
+        let again = world.archive.rebuild_in_place(true, at < 2, empty).await;
         match again {
             Ok(faults) => assert_eq!(faults, [""; 0], "effect {at}"),
             // It had ended, and only the answer was lost.
@@ -115,4 +121,97 @@ async fn a_damaged_catalogue_is_not_in_the_way() {
     };
     assert_eq!(world.archive.rebuild_in_place(true, true, empty).await.unwrap(), [""; 0]);
     assert_eq!(visible_state(&world.archive).await, before);
+}
+
+/// Objects whose bytes nobody may read.
+struct Unreadable(Arc<dyn Objects>);
+
+#[async_trait]
+impl Objects for Unreadable {
+    async fn get(&self, key: &ObjectKey, _: Range<u64>, _: Option<&ETag>) -> Result<Bytes> {
+        Err(Error::denied(key.as_str()))
+    }
+    async fn stream(&self, key: &ObjectKey, _: Range<u64>, _: Option<&ETag>) -> Result<ByteStream> {
+        Err(Error::denied(key.as_str()))
+    }
+    async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectMeta>> {
+        self.0.head(key).await
+    }
+    async fn put(&self, key: &ObjectKey, bytes: Bytes, mode: PutMode) -> Result<ETag> {
+        self.0.put(key, bytes, mode).await
+    }
+    async fn create(&self, key: &ObjectKey) -> Result<Box<dyn ObjectWriter>> {
+        self.0.create(key).await
+    }
+    async fn list(&self, prefix: &str, after: Option<&ObjectKey>, limit: usize) -> Result<Vec<ObjectMeta>> {
+        self.0.list(prefix, after, limit).await
+    }
+    async fn delete(&self, key: &ObjectKey, pinned: Option<&ETag>) -> Result<bool> {
+        self.0.delete(key, pinned).await
+    }
+}
+
+/// What is missing for a rebuild is found while the rows are still there.
+#[tokio::test]
+async fn nothing_is_deleted_before_all_else_is_known_to_work() {
+    let world = busy().await;
+    let rows = world.memory.catalog.dump();
+    let unreadable = Archive { objects: Arc::new(Unreadable(world.archive.objects.clone())), ..world.archive.clone() };
+    let error = unreadable.rebuild_in_place(true, true, async |_| panic!("emptied")).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Denied && error.to_string().contains("nothing was changed"), "{error}");
+    assert_eq!(world.memory.catalog.dump(), rows);
+    // The schedule is the first effect.
+    let without_schedules =
+        Archive { schedules: Faults::at(0, false).before(&world.archive).schedules, ..world.archive.clone() };
+    let error = without_schedules.rebuild_in_place(true, true, async |_| panic!("emptied")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(world.memory.catalog.dump(), rows);
+}
+
+/// The rows of the kinds that objects tell of.
+async fn kept_rows(archive: &Archive) -> BTreeMap<(&'static str, String), serde_json::Value> {
+    let mut rows = BTreeMap::new();
+    for kind in kept::KINDS {
+        rows.extend(archive.documents(kind).await.unwrap().into_iter().map(|row| ((kind, row.id), row.body)));
+    }
+    rows
+}
+
+#[tokio::test]
+async fn what_rows_alone_know_is_kept_before_they_go() {
+    let world = busy().await;
+    let archive = &world.archive;
+    archive.create_first_user("the first one").await.unwrap();
+    let anna = MailboxAddress::parse("anna@firma.example").unwrap();
+    archive.grant(&anna, Grantee::User("admin".into())).await.unwrap();
+    archive.set_mapping("bob", &anna).await.unwrap();
+    archive.start_emptying(&MailboxAddress::parse("target@firma.example").unwrap(), true, "test").await.unwrap();
+    world.memory.work(archive).await.unwrap();
+    let before = kept_rows(archive).await;
+    for kind in kept::KINDS {
+        assert!(before.keys().any(|(of, _)| *of == kind), "{kind}");
+    }
+    for (number, (kind, id)) in before.keys().enumerate() {
+        let key = Kept::key(kind, id).unwrap();
+        if number % 2 == 0 {
+            assert!(world.memory.objects.tamper(&key, |bytes| bytes[20] ^= 1));
+        } else {
+            archive.objects.delete(&key, None).await.unwrap();
+        }
+    }
+    // What an object tells is not overruled by an older row, and what nobody can read is not kept.
+    archive.add_mailbox(&MailboxAddress::parse("new@firma.example").unwrap()).await.unwrap();
+    let (rows, seen) = (kept_rows(archive).await, visible_state(archive).await);
+    let mut older = rows[&("mailbox", "new@firma.example".to_owned())].clone();
+    older["created"] = 1.into();
+    for (id, body) in [("new@firma.example", older), ("broken@firma.example", "no such row".into())] {
+        archive.catalog.save("mailbox", id, &body, Expect::Anything, None).await.unwrap();
+    }
+    let empty = async |stays: &str| {
+        world.memory.catalog.empty(stays);
+        Ok(())
+    };
+    assert_eq!(archive.rebuild_in_place(true, true, empty).await.unwrap(), [""; 0]);
+    assert_eq!(kept_rows(archive).await, rows);
+    assert_eq!(visible_state(archive).await, seen);
 }
