@@ -87,8 +87,10 @@ pub async fn give_up(archive: &Archive, job: &Job, error: Error) -> Result<()> {
 }
 
 /// Does one job until it is done or `deadline` (on [`crate::ports::Clock::boot`]) nears; what is left then sends itself
-/// on. An error says by its kind whether the same job should be delivered again.
+/// on. An error says by its kind whether the same job should be delivered again. `Unavailable` while the catalogue is being
+/// made anew.
 pub async fn run(archive: &Archive, job: &Job, deadline: Duration) -> Result<()> {
+    archive.need_whole_catalogue().await?;
     match job {
         Job::Intake { upload } => archive.look_at_upload(upload).await,
         Job::Import { import, shard } => archive.run_import(import, *shard, deadline).await,

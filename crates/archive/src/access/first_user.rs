@@ -8,11 +8,11 @@ const GROUPS: [(&str, Role); 4] =
     [("admins", Role::Admin), ("compliance", Role::Compliance), ("readers", Role::Reader), ("auditors", Role::Auditor)];
 
 impl Archive {
-    /// Whether the archive has no user and never had one. One that has lost its catalogue is not new: whom it knows, its
-    /// objects say.
+    /// Whether the archive has no user and never had one. One that has lost its catalogue, or gets a new one, is not new:
+    /// whom it knows, its objects say.
     pub async fn is_new(&self) -> Result<bool> {
         let has_no_user = self.catalog.list(User::KIND, None, 1).await?.is_empty();
-        Ok(has_no_user && !self.has_lost_its_users().await?)
+        Ok(has_no_user && !self.is_rebuild_unfinished().await? && !self.has_lost_its_users().await?)
     }
 
     async fn has_lost_its_users(&self) -> Result<bool> {

@@ -79,8 +79,9 @@ pub(super) enum Opened {
 
 impl Archive {
     /// Checks file, certificate and password of every source, then queues their imports. An import of the same volume
-    /// into the same mailbox that was cut off goes on under its id.
+    /// into the same mailbox that was cut off goes on under its id. `Unavailable` while the catalogue is being made anew.
     pub async fn start_imports(&self, start: StartImports) -> Result<Started> {
+        self.need_whole_catalogue().await?;
         if start.sources.is_empty() {
             return Err(Error::invalid("there is nothing to import"));
         }

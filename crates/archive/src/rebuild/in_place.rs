@@ -66,6 +66,15 @@ impl Archive {
         Ok(self.catalog.load(Unfinished::KIND, ID).await?.is_some())
     }
 
+    /// `Unavailable` until the catalogue is whole: what works by its rows would do too much or too little.
+    pub(crate) async fn need_whole_catalogue(&self) -> Result<()> {
+        if self.is_rebuild_unfinished().await? {
+            return Err(Error::unavailable("the catalogue is being made anew, or that was cut off")
+                .hint("wait until `postkahn rebuild` has ended; if it was cut off, run it again"));
+        }
+        Ok(())
+    }
+
     /// Whatever could fail for want of a right, while the rows are still there; and what the rows alone know.
     async fn prepare_rebuild(&self) -> Result<()> {
         for prefix in [PACKS, SLICES, REPORTS, kept::PREFIX] {

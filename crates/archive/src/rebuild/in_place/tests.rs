@@ -10,7 +10,7 @@ use crate::{
     ErrorKind, MailboxAddress, Worker,
     access::Grantee,
     import::tests::{World, visible_state, world},
-    job,
+    job::{self, Job},
     kept::Kept,
     ports::{ByteStream, Catalog as _, ETag, Expect, ObjectKey, ObjectMeta, ObjectWriter, Objects, PutMode},
     testing::faulty::Faults,
@@ -214,4 +214,24 @@ async fn what_rows_alone_know_is_kept_before_they_go() {
     assert_eq!(archive.rebuild_in_place(true, true, empty).await.unwrap(), [""; 0]);
     assert_eq!(kept_rows(archive).await, rows);
     assert_eq!(visible_state(archive).await, seen);
+}
+
+#[tokio::test]
+async fn functions_wait_until_the_catalogue_is_whole() {
+    let world = world(None);
+    world.upload("v.mszip", world.exported.volumes[0].clone()).await;
+    world.archive.put(Unfinished { since: 0 }).await.unwrap();
+    assert!(!world.archive.is_new().await.unwrap());
+    let refused = [
+        job::run(&world.archive, &Job::Sweep, Duration::MAX).await.unwrap_err(),
+        world.archive.start_imports(world.start(&["v.mszip"], None)).await.unwrap_err(),
+    ];
+    for error in refused {
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.advice().is_some_and(|hint| hint.contains("rebuild")), "{error}");
+    }
+    let empty = async |_: &str| Ok(());
+    assert_eq!(world.archive.rebuild_in_place(true, false, empty).await.unwrap(), [""; 0]);
+    job::run(&world.archive, &Job::Sweep, Duration::MAX).await.unwrap();
+    assert!(world.archive.is_new().await.unwrap());
 }
