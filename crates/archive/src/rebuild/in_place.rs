@@ -6,10 +6,11 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Archive, Error, Result,
+    Archive, Error, ErrorKind, Result,
     import::REPORTS,
     inventory::SLICES,
     kept,
+    ports::Expect,
     records::{Record, readable},
     store::PACKS,
 };
@@ -34,7 +35,8 @@ impl Archive {
     /// any row, `empty` takes out all but the documents of the partition that it is given. One that was cut off begins
     /// again.
     ///
-    /// `Conflict` if there are rows and nobody has said that they are to be replaced, or if somebody is at work.
+    /// `Conflict` if there are rows and nobody has said that they are to be replaced, if somebody is at work, or if another
+    /// rebuild began before this one ended.
     pub async fn rebuild_in_place(
         &self,
         has_rows: bool,
@@ -54,10 +56,9 @@ impl Archive {
         if !is_unfinished {
             self.prepare_rebuild().await?;
         }
-        self.put(Unfinished { since: self.clock.now() }).await?;
-        empty(Unfinished::KIND).await?;
-        let faults = self.rebuild().await?;
-        self.drop_record::<Unfinished>(None, ID).await?;
+        let begun = self.put(Unfinished { since: self.clock.now() }).await?.version;
+        let faults = self.make_anew(empty).await.map_err(not_whole)?;
+        self.note_whole(begun).await?;
         Ok(faults)
     }
 
@@ -94,6 +95,22 @@ impl Archive {
         })
     }
 
+    async fn make_anew(&self, empty: impl AsyncFnOnce(&str) -> Result<()>) -> Result<Vec<String>> {
+        empty(Unfinished::KIND).await?;
+        self.rebuild().await
+    }
+
+    /// Takes back what was said at the beginning, unless another rebuild says it too.
+    async fn note_whole(&self, begun: u64) -> Result<()> {
+        match self.catalog.remove(Unfinished::KIND, ID, Expect::Version(begun)).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                Err(Error::conflict("another rebuild has begun")
+                    .hint("wait until it has ended: the catalogue is its now"))
+            }
+            removed => removed.map(drop).map_err(not_whole),
+        }
+    }
+
     /// What another worker does now, in words. Rows that cannot be read tell of nobody: a catalogue that is damaged must not
     /// be in the way of a new one.
     async fn work_in_hand(&self) -> Result<Option<String>> {
@@ -106,4 +123,11 @@ impl Archive {
         let is_emptied = readable(self.is_emptied_now().await)? == Some(true);
         Ok(is_emptied.then(|| "a mailbox is being emptied".into()))
     }
+}
+
+/// The failure of a rebuild that was cut off in the middle.
+fn not_whole(cause: Error) -> Error {
+    let again = "run the same command again before the functions are turned on";
+    let hint = cause.advice().map_or_else(|| again.to_owned(), |advice| format!("{advice}; then {again}"));
+    Error::new(cause.kind(), "the catalogue is not whole").code(cause.machine_code()).hint(hint).caused_by(cause)
 }

@@ -7,12 +7,12 @@ use bytes::Bytes;
 
 use super::*;
 use crate::{
-    ErrorKind, MailboxAddress, Worker,
+    MailboxAddress, Worker,
     access::Grantee,
     import::tests::{World, visible_state, world},
     job::{self, Job},
     kept::Kept,
-    ports::{ByteStream, Catalog as _, ETag, Expect, ObjectKey, ObjectMeta, ObjectWriter, Objects, PutMode},
+    ports::{ByteStream, Catalog as _, ETag, ObjectKey, ObjectMeta, ObjectWriter, Objects, PutMode},
     testing::faulty::Faults,
 };
 
@@ -234,4 +234,27 @@ async fn functions_wait_until_the_catalogue_is_whole() {
     assert_eq!(world.archive.rebuild_in_place(true, false, empty).await.unwrap(), [""; 0]);
     job::run(&world.archive, &Job::Sweep, Duration::MAX).await.unwrap();
     assert!(world.archive.is_new().await.unwrap());
+}
+
+#[tokio::test]
+async fn the_last_of_two_at_a_time_says_that_the_catalogue_is_whole() {
+    let world = busy().await;
+    let empty = async |stays: &str| {
+        world.memory.catalog.empty(stays);
+        world.archive.put(Unfinished { since: 0 }).await.map(drop)
+    };
+    let error = world.archive.rebuild_in_place(true, true, empty).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Conflict && error.to_string().contains("another rebuild"), "{error}");
+    assert!(world.archive.is_rebuild_unfinished().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_failure_midway_says_what_is_to_be_done() {
+    let world = busy().await;
+    let empty = async |_: &str| Err(Error::denied("table t").code("no_right").hint("get the right"));
+    let error = world.archive.rebuild_in_place(true, true, empty).await.unwrap_err();
+    assert_eq!((error.kind(), error.machine_code()), (ErrorKind::Denied, "no_right"));
+    assert_eq!(error.to_string(), "the catalogue is not whole: table t");
+    let hint = "get the right; then run the same command again before the functions are turned on";
+    assert_eq!(error.advice(), Some(hint));
 }
