@@ -76,13 +76,21 @@ pub async fn give_up(archive: &Archive, job: &Job, error: Error) -> Result<()> {
     match job {
         Job::Import { import, .. } => archive.give_up_import(import, &error).await,
         Job::Restructure { process: Some(process) } | Job::Preview { process } | Job::Check { process, .. } => {
-            archive.end_process(process, ProcessState::Failed, Err(error)).await
+            fail_process(archive, process, error).await
         }
         Job::Empty { process } => {
-            archive.end_process(process, ProcessState::Failed, Err(error)).await?;
+            fail_process(archive, process, error).await?;
             archive.give_up_emptying(process).await
         }
         Job::Restructure { process: None } | Job::Intake { .. } | Job::Sweep => Ok(()),
+    }
+}
+
+/// Nobody waits for one that is gone, as all are that ran before a rebuild.
+async fn fail_process(archive: &Archive, process: &ProcessId, error: Error) -> Result<()> {
+    match archive.end_process(process, ProcessState::Failed, Err(error)).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        ended => ended,
     }
 }
 
@@ -142,6 +150,16 @@ mod tests {
         assert_eq!(archive.in_time(Duration::ZERO, std::future::ready(1)).await, None);
         assert_eq!(archive.in_time(deadline, std::future::ready(1)).await, Some(1));
         assert_eq!(archive.in_time(Duration::MAX, std::future::ready(1)).await, Some(1));
+    }
+
+    #[tokio::test]
+    async fn a_job_whose_process_is_gone_is_given_up_like_any_other() {
+        let archive = crate::testing::archive();
+        let process = ProcessId("gone".into());
+        let check = Job::Check { process: process.clone(), read_data: false, repair: false };
+        for job in [check, Job::Preview { process: process.clone() }, Job::Empty { process }] {
+            give_up(&archive, &job, Error::not_found("process")).await.unwrap();
+        }
     }
 
     #[test]
