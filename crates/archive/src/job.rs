@@ -67,7 +67,7 @@ impl Job {
     /// Whether it stops by itself when its time is nearly up, and goes on from there in another turn. Who can give the
     /// others all the time they need should.
     pub fn keeps_its_place(&self) -> bool {
-        !matches!(self, Self::Check { .. })
+        !matches!(self, Self::Check { .. } | Self::Preview { .. })
     }
 }
 
@@ -103,7 +103,7 @@ pub async fn run(archive: &Archive, job: &Job, deadline: Duration) -> Result<()>
         Job::Intake { upload } => archive.look_at_upload(upload).await,
         Job::Import { import, shard } => archive.run_import(import, *shard, deadline).await,
         Job::Restructure { process } => archive.run_restructure(process.as_ref(), deadline).await,
-        Job::Preview { process } => archive.run_preview(process).await,
+        Job::Preview { process } => archive.run_preview(process, deadline).await,
         Job::Empty { process } => archive.run_emptying(process, deadline).await,
         Job::Check { process, read_data, repair } => {
             archive.run_check(process, Depth { read_data: *read_data, repair: *repair }, deadline).await

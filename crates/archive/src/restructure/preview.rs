@@ -1,6 +1,9 @@
 //! Preview: what a run of restructure would create now, without creating it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -10,7 +13,7 @@ use super::{
     survey::{Part, Surveyed},
 };
 use crate::{
-    Archive, ErrorKind, MailboxAddress, ProcessId, Result,
+    Archive, Error, ErrorKind, MailboxAddress, ProcessId, Result,
     import::{Contents, Report, Waiting},
     job::Job,
     mailbox::{Mailbox, Origin},
@@ -44,6 +47,12 @@ pub struct MailboxPreview {
     pub placements_there: u64,
 }
 
+fn too_long() -> Error {
+    Error::invalid("the preview needs more time than one function has, and was ended; nothing was changed")
+        .code("preview_too_long")
+        .hint("run restructure itself, which goes on over many turns")
+}
+
 impl Archive {
     /// Asks for a preview; its process ends with the [`Preview`] document.
     pub async fn start_preview(&self, by: &str) -> Result<ProcessId> {
@@ -53,11 +62,13 @@ impl Archive {
         Ok(process)
     }
 
-    pub(crate) async fn run_preview(&self, process: &ProcessId) -> Result<()> {
+    /// A preview keeps no place: one that does not come to its end before the deadline fails, and says what does.
+    pub(crate) async fn run_preview(&self, process: &ProcessId, deadline: Duration) -> Result<()> {
         if self.has_ended(process).await? {
             return Ok(());
         }
-        match self.preview_restructure().await {
+        let previewed = self.in_time(deadline, Box::pin(self.preview_restructure())).await;
+        match previewed.unwrap_or_else(|| Err(too_long())) {
             Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
             previewed => {
                 for conflict in previewed.iter().flat_map(|preview| &preview.total.conflicts) {

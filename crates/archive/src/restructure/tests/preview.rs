@@ -1,6 +1,6 @@
 //! Preview and mapping: they tell what a run does, and do nothing.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::address;
 use crate::{
@@ -9,8 +9,10 @@ use crate::{
         Report,
         tests::{World, world},
     },
+    job,
     mailbox::Origin,
     ports::ObjectKey,
+    process::{Failure, ProcessState},
     restructure::survey::Part,
     testing::volumes::{Sample, export},
 };
@@ -150,4 +152,21 @@ async fn an_address_that_was_set_can_be_taken_back() {
     assert_eq!(world.archive.reset_mapping("bob").await.unwrap_err().kind(), ErrorKind::NotFound);
     world.restructure().await;
     assert!(world.archive.mailbox(&address("robert@firma.example")).await.is_err());
+}
+
+#[tokio::test]
+async fn one_that_does_not_end_in_time_fails_once_and_says_what_does() {
+    let world = world(None);
+    world.import(None).await;
+    let id = world.archive.start_preview("test").await.unwrap();
+    let job = world.memory.queue.take().unwrap();
+    assert!(!job.keeps_its_place());
+    // Done, so that no queue delivers it again.
+    job::run(&world.archive, &job, world.archive.clock.boot()).await.unwrap();
+    let process = world.archive.process(&id).await.unwrap();
+    let Some(Failure { code, hint: Some(hint), .. }) = process.error else { panic!("{process:?}") };
+    assert_eq!((process.state, code.as_str()), (ProcessState::Failed, "preview_too_long"));
+    assert!(hint.contains("restructure"), "{hint}");
+    job::run(&world.archive, &job, Duration::MAX).await.unwrap();
+    assert_eq!(world.archive.process(&id).await.unwrap().state, ProcessState::Failed);
 }
