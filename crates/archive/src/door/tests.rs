@@ -1,7 +1,14 @@
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::FutureExt as _;
 
 use super::*;
-use crate::{ports::Clock as _, testing::Memory};
+use crate::{
+    ports::{ByteStream, Clock as _, ETag, ObjectKey, ObjectMeta, ObjectWriter, Objects, PutMode},
+    testing::Memory,
+};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -184,6 +191,44 @@ async fn a_door_that_is_always_open_is_kept_so() {
     for refused in [archive.open_door(1, "anna").await, archive.close_door("anna").await] {
         assert_eq!(refused.unwrap_err().machine_code(), "door_always_open");
     }
+}
+
+/// A store so large that its list never ends.
+struct Endless;
+
+#[async_trait]
+impl Objects for Endless {
+    async fn list(&self, _: &str, _: Option<&ObjectKey>, _: usize) -> Result<Vec<ObjectMeta>> {
+        std::future::pending().await
+    }
+    async fn head(&self, _: &ObjectKey) -> Result<Option<ObjectMeta>> {
+        Ok(None)
+    }
+    async fn get(&self, key: &ObjectKey, _: Range<u64>, _: Option<&ETag>) -> Result<Bytes> {
+        Err(Error::not_found(key.as_str()))
+    }
+    async fn stream(&self, key: &ObjectKey, _: Range<u64>, _: Option<&ETag>) -> Result<ByteStream> {
+        Err(Error::not_found(key.as_str()))
+    }
+    async fn put(&self, key: &ObjectKey, _: Bytes, _: PutMode) -> Result<ETag> {
+        Err(Error::denied(key.as_str()))
+    }
+    async fn create(&self, key: &ObjectKey) -> Result<Box<dyn ObjectWriter>> {
+        Err(Error::denied(key.as_str()))
+    }
+    async fn delete(&self, _: &ObjectKey, _: Option<&ETag>) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_that_is_cut_off_at_the_uploads_has_closed_the_door() {
+    let (memory, archive) = world();
+    archive.open_door(1, "anna").await.unwrap();
+    memory.clock.advance(DAY);
+    let archive = Archive { uploads: Arc::new(Endless), ..archive };
+    assert!(archive.sweep().now_or_never().is_none(), "it ended");
+    assert_eq!(memory.door.servers().await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -11,12 +11,13 @@ use crate::{
 const PAGE: usize = 1000;
 
 impl Archive {
-    /// Looks at the whole upload store, at the work that has not ended, and at the door. Of all that queues and events
+    /// Looks at the door, at the whole upload store, and at the work that has not ended. Of all that queues and events
     /// bring, any may be lost: this finds it. The archive itself is never touched by this.
     pub async fn sweep(&self) -> Result<()> {
+        // First: neither what is wrong with uploads, nor their number, may keep a door open that costs by the hour.
+        let door = self.close_door_if_due().await;
         let uploads = self.sweep_uploads().await;
-        // What is wrong with uploads must not keep a door open that costs by the hour.
-        self.close_door_if_due().await.and(uploads)
+        door.and(uploads)
     }
 
     async fn sweep_uploads(&self) -> Result<()> {
