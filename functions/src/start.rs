@@ -46,9 +46,11 @@ impl Started {
         Ok(Self { function: environment.function(), archive, settings, clients })
     }
 
-    /// The archive for one invocation: its leases end with it, and no step is larger than its time.
+    /// The archive for one invocation: its leases end with it, and no step is larger than its time. Its catalogue remembers
+    /// nothing of earlier invocations: a rebuild may have deleted what they have written.
     pub fn archive_until(&self, deadline: Duration) -> Archive {
         let mut archive = self.archive.clone();
+        archive.catalog = Arc::new(aws::catalog(&self.clients, &self.settings));
         let left = deadline.saturating_sub(archive.clock.boot());
         let seconds = left.as_secs().max(1);
         archive.worker.lease = (left + GRACE).min(Worker::LEASE);
