@@ -59,3 +59,11 @@ fn a_stack_that_is_not_there_is_not_found() {
         assert_eq!((ended.exit, ended.json()["error"]["kind"].as_str()), (4, Some("not_found")), "{}", ended.stderr);
     }
 }
+
+#[test]
+fn no_other_archive_may_be_named_beside_a_stack() {
+    for (verb, other) in [("check", "--server"), ("rebuild", "--data")] {
+        let ended = end(command(&[verb, "--aws", "postkahn-no-such-stack", other, "http://localhost", "--json"]));
+        assert_eq!((ended.exit, ended.json()["error"]["kind"].as_str()), (2, Some("invalid")), "{}", ended.stderr);
+    }
+}
