@@ -51,7 +51,7 @@ impl Archive {
         }
         if let Some(work) = self.work_in_hand().await? {
             return Err(Error::conflict(format!("{work} at this moment"))
-                .hint("let it end, or stop the functions and wait two minutes: docs/aws.md says how"));
+                .hint("let it end, or stop the functions and wait six minutes: docs/aws.md says how"));
         }
         if !is_unfinished {
             self.prepare_rebuild().await?;
