@@ -178,12 +178,15 @@ impl Archive {
             self.ensure_mailbox(&start.mailbox, Origin::Import, None).await?;
         }
         let (mut claimed, mut views) = (Vec::new(), Vec::new());
-        for (Looked { source, kind, outcome }, name) in checked {
+        for (Looked { kind, outcome, .. }, name) in checked {
             let outcome = match outcome {
                 Ok(checked) => {
                     let opened = checked.opened.clone();
-                    let import = self.claim_source(start, certificate, checked, name.clone(), process).await;
-                    import.map(|import| (import, opened))
+                    match self.claim_source(start, certificate, checked, name.clone(), process).await {
+                        // It is the catalogue that fails: no file is to blame.
+                        Err(error) if passes(&error) => return Err(error),
+                        import => import.map(|import| (import, opened)),
+                    }
                 }
                 Err(error) => Err(error),
             };
@@ -192,7 +195,6 @@ impl Archive {
                     claimed.push((import.clone(), opened));
                     self.view_import(import).await?
                 }
-                Err(error) if passes_for(&source, &error) => return Err(error),
                 Err(error) => {
                     self.say(process, Severity::Error, format!("{name} is refused: {error}")).await?;
                     refused_view((name, kind), start, process, &error)

@@ -120,3 +120,23 @@ async fn an_import_that_was_cut_off_while_it_ended_is_ended_by_the_next_start() 
     assert!(world.archive.need::<Import>(&first.0).await.unwrap().value.finished.is_some());
     assert_eq!(world.archive.import(&second).await.unwrap().imported, 10);
 }
+
+/// What passes ends the start, wherever the file lies: only a file that cannot be read itself is refused.
+#[tokio::test]
+async fn a_catalogue_that_fails_refuses_no_file() {
+    let (mut failed, file) = (0, ObjectKey::parse("old/v.mszip").unwrap());
+    for seed in 0..200 {
+        let world = world(None);
+        world.memory.files.put(&file, world.exported.volumes[0].clone(), PutMode::Overwrite).await.unwrap();
+        let sources = vec![Source::File(file.clone())];
+        let start = StartImports { sources, each_alone: true, ..world.start(&[], None) };
+        // The file itself can be read: what the start has looked at is asked of the archive alone.
+        let troubled = Faults::none().troubled(seed, 5).before(&world.archive);
+        let troubled = Archive { files: world.archive.files.clone(), ..troubled };
+        match troubled.start_imports(start).await {
+            Ok(started) => assert_ne!(started.imports[0].state, ImportState::Refused, "seed {seed}"),
+            Err(error) => failed += usize::from(error.kind() == ErrorKind::Unavailable),
+        }
+    }
+    assert!(failed > 10, "{failed}");
+}
