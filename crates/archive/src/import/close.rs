@@ -98,8 +98,8 @@ impl Archive {
         self.forget_live(&import).await
     }
 
-    async fn with_tally(&self, mut import: Import) -> Result<Import> {
-        self.count(&mut import).await?;
+    async fn with_tally(&self, import: Import) -> Result<Import> {
+        let mut import = self.counted(import).await?;
         if !import.state.ended() {
             import.state = ImportState::Finished;
         }
@@ -107,14 +107,14 @@ impl Archive {
     }
 
     /// Sums up what came of the entries. How many a foreign file has, its walk alone says.
-    async fn count(&self, import: &mut Import) -> Result<()> {
-        let shards = self.shards(import).await?;
+    pub(super) async fn counted(&self, mut import: Import) -> Result<Import> {
+        let shards = self.shards(&import).await?;
         import.tally = shards.iter().fold(Tally::default(), |sum, shard| sum.plus(shard.tally));
         if import.is_foreign() {
             import.mails = import.tally.total();
             import.not_mail = shards.iter().map(|shard| shard.not_mail).sum();
         }
-        Ok(())
+        Ok(import)
     }
 
     /// Deletes the upload, if it is still the one that was read, once every entry of it is in the archive. An upload

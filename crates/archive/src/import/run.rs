@@ -71,7 +71,7 @@ impl Archive {
                 return Ok(Progress::Done);
             }
             step::run(self, import, &mut entries, lease, stop).await?;
-            self.say_progress(import, lease.value()).await?;
+            self.say_progress(import).await?;
             if self.clock.boot() >= stop && lease.value().next < lease.value().entries.end {
                 return Ok(Progress::More);
             }
@@ -115,17 +115,16 @@ impl Archive {
         self.update::<Import>(&import.id.0, done).await.map(drop)
     }
 
-    async fn say_progress(&self, import: &Import, shard: &Shard) -> Result<()> {
-        let done = shard.next - shard.entries.start;
-        let of = if import.is_foreign() {
-            String::new()
-        } else {
-            format!(" of {}", shard.entries.end - shard.entries.start)
-        };
-        let tally = shard.tally;
+    /// How far the import is, all its shards together.
+    async fn say_progress(&self, import: &Import) -> Result<()> {
+        let Import { file, mails, tally, .. } = self.counted(import.clone()).await?;
+        let of = if import.is_foreign() { String::new() } else { format!(" of {mails}") };
         let text = format!(
-            "{}: {done}{of} mails: {} imported, {} already there, {} failed",
-            import.file, tally.imported, tally.already_there, tally.failed
+            "{file}: {}{of} mails: {} imported, {} already there, {} failed",
+            tally.total(),
+            tally.imported,
+            tally.already_there,
+            tally.failed
         );
         self.say(&import.process, Severity::Info, text).await
     }

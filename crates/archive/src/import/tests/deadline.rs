@@ -1,6 +1,6 @@
 //! Turns that end early: each makes progress, and together they do what one long turn does.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::*;
 use crate::{job, ports::Clock, testing::SteppedClock};
@@ -61,6 +61,20 @@ async fn turns_without_any_time_do_one_batch_each() {
     assert_eq!(result, serde_json::json!(expected), "the turns count together");
     assert_eq!(visible_state(&world.archive).await, visible_state(&undisturbed.archive).await);
     assert!(world.archive.check(true).await.unwrap().balanced);
+}
+
+#[tokio::test]
+async fn each_turn_tells_how_far_the_whole_volume_is() {
+    let mut world = world(None);
+    world.archive.sizes = SMALLEST;
+    let (started, id) = world.begin().await;
+    turns(&world, Duration::ZERO).await;
+    finished(&world, &id).await;
+    let lines = world.archive.process_lines(&started.process, None, 1000).await.unwrap();
+    let told = lines.iter().filter_map(|line| line.text.split_once(" of 12 mails: ")).map(|(done, _)| done);
+    // All are said in one instant, so that nothing orders them.
+    let done: BTreeSet<u64> = told.map(|done| done.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+    assert_eq!(done, (1..=12).collect(), "whichever shard has the turn");
 }
 
 #[tokio::test]
