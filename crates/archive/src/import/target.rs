@@ -87,14 +87,16 @@ impl Archive {
         gathered: Gathered,
         lease: &mut Lease<Closing>,
     ) -> Result<()> {
-        let folders: Vec<_> = gathered.folders.keys().cloned().collect();
-        self.catalog.create_folders(mailbox, &folders).await?;
-        let keys = gathered.all.into_keys();
-        for scope in [Scope::All, Scope::Mailbox(mailbox.clone())] {
+        let Gathered { export, all, folders } = gathered;
+        let paths: Vec<_> = export.iter().chain(folders.keys()).cloned().collect();
+        self.catalog.create_folders(mailbox, &paths).await?;
+        let export = export.map(|folder| Scope::Folder(mailbox.clone(), folder));
+        let keys = all.into_keys();
+        for scope in [Scope::All, Scope::Mailbox(mailbox.clone())].into_iter().chain(export) {
             lease.renew(self).await?;
             self.catalog.place(run, &scope, &keys).await?;
         }
-        for (folder, mails) in gathered.folders {
+        for (folder, mails) in folders {
             lease.renew(self).await?;
             self.catalog.place(run, &Scope::Folder(mailbox.clone(), folder), &mails.into_keys()).await?;
         }
@@ -104,17 +106,17 @@ impl Archive {
 
 /// The mails of some slices, all of them and by folder.
 struct Gathered {
-    /// The one folder of a volume's mails, which is there even if there are none.
+    /// The one folder that all mails of a volume lie in; it is there even if there are none.
     export: Option<FolderPath>,
     all: Mails,
+    /// Those of a foreign file.
     folders: BTreeMap<FolderPath, Mails>,
 }
 
 impl Gathered {
     fn of(import: &Import) -> Self {
         let export = (!import.is_foreign()).then(|| FolderPath(vec![import.export_name.clone()]));
-        let folders = export.iter().map(|folder| (folder.clone(), Mails::default())).collect();
-        Self { export, all: Mails::default(), folders }
+        Self { export, all: Mails::default(), folders: BTreeMap::new() }
     }
 
     /// Answers how many placements that makes.
@@ -122,7 +124,7 @@ impl Gathered {
         let Placed { hash, message_date, flags, folders, .. } = placed;
         self.all.add(hash, message_date, flags);
         let count = folders.len().max(1);
-        for folder in folders.into_iter().chain(self.export.clone()) {
+        for folder in folders {
             self.folders.entry(folder).or_default().add(hash, message_date, flags);
         }
         count
