@@ -70,6 +70,23 @@ async fn a_job_in_hand_at_a_crash_comes_again_at_once() {
 }
 
 #[tokio::test]
+async fn a_job_cut_off_keeps_its_place_unless_it_may_be_the_reason() {
+    let mut bench = Bench::new();
+    let import = |shard| Job::Import { import: archive::ImportId("i".into()), shard };
+    let (first, second) = (import(0), import(1));
+    bench.send(&first).await;
+    bench.send(&second).await;
+    for crashes in 0..4 {
+        let received = bench.receive().await.unwrap();
+        assert_eq!((received.job, received.attempts), (first.clone(), crashes + 1));
+        bench.clock.advance(Duration::from_secs(1));
+        bench = bench.restart();
+    }
+    assert_eq!(bench.receive().await.unwrap().job, second, "others are not kept waiting for ever");
+    assert_eq!(bench.receive().await.unwrap().job, first);
+}
+
+#[tokio::test]
 async fn identical_jobs_that_wait_are_one() {
     let bench = Bench::new();
     bench.jobs.send(&Job::Sweep, Duration::from_mins(10)).await.unwrap();
