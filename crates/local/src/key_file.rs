@@ -13,7 +13,10 @@ use archive::{
     ports::{Keys, PublicKeys, Random},
 };
 use async_trait::async_trait;
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
+    digest,
+};
 use p256::{
     PublicKey, SecretKey,
     ecdsa::{Signature, SigningKey, signature::hazmat::PrehashSigner as _},
@@ -27,6 +30,7 @@ mod locked;
 
 const TITLE: &str = "postkahn keys 1";
 const NAMES: [&str; 3] = ["wrapping", "signing", "agreement"];
+const CHECK: &str = "check ";
 /// More than the file ever holds.
 const MAX_FILE: u64 = 4096;
 /// The port's limit for what is wrapped: that of KMS.
@@ -72,10 +76,13 @@ impl KeyFile {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let mut lines = text.lines();
+        let mut lines = unchanged(text)?.lines();
         lines.next().filter(|title| *title == TITLE)?;
         let mut key = |name: &str| lines.next()?.split_once(' ').filter(|(n, _)| *n == name).map(|(_, hex)| hex);
         let [wrapping, signing, agreement] = NAMES.map(|name| key(name).and_then(hash::from_hex).map(Zeroizing::new));
+        if lines.next().is_some() {
+            return None;
+        }
         Some(Self {
             wrapping: RandomizedNonceKey::new(&AES_256_GCM, &*wrapping?).ok()?,
             signing: SecretKey::from_slice(&*signing?).ok()?.into(),
@@ -104,6 +111,18 @@ fn read(path: &Path) -> io::Result<Zeroizing<String>> {
     }
 }
 
+/// The lines before the last one, which has their hash: any number of 32 bytes is a key, so nothing else tells that one has
+/// changed. Older files have no such line.
+fn unchanged(text: &str) -> Option<&str> {
+    let Some((before, sum)) = text.split_once(CHECK) else { return Some(text) };
+    (sum.strip_suffix('\n')? == check(before)).then_some(before)
+}
+
+/// SHA-256 in hex.
+fn check(text: &str) -> String {
+    hash::to_hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
+}
+
 /// The text of a new key file.
 fn fresh(random: &dyn Random) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(512));
@@ -119,6 +138,10 @@ fn fresh(random: &dyn Random) -> Zeroizing<String> {
         text.push(' ');
         text.push_str(&Zeroizing::new(hash::to_hex(&*key)));
     }
+    text.push('\n');
+    let check = check(&text);
+    text.push_str(CHECK);
+    text.push_str(&check);
     text.push('\n');
     text
 }
@@ -253,10 +276,21 @@ mod tests {
         let path = dir.path().join("archive.key");
         KeyFile::open(&path, &SystemRandom).unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        for damaged in [text.replace("keys 1", "keys 2"), text.replace("signing", "sing"), String::new(), "\0".into()] {
-            fs::write(&path, damaged).unwrap();
-            assert_eq!(KeyFile::open(&path, &SystemRandom).unwrap_err().kind(), ErrorKind::Corrupt);
+        let mut damages = vec![text.replace("keys 1", "keys 2"), String::new(), "\0".into(), text.clone() + "\n"];
+        // Whatever byte of it has changed.
+        damages.extend((0..text.len()).map(|at| {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] ^= 1;
+            String::from_utf8(bytes).unwrap()
+        }));
+        damages.push(text[..text.len() - 1].to_owned());
+        for damaged in damages {
+            fs::write(&path, &damaged).unwrap();
+            assert_eq!(KeyFile::open(&path, &SystemRandom).unwrap_err().kind(), ErrorKind::Corrupt, "{damaged}");
         }
+        let (of_old, _) = text.split_once(CHECK).unwrap();
+        fs::write(&path, of_old).unwrap();
+        KeyFile::open(&path, &SystemRandom).unwrap();
         fs::write(&path, [0xFF; 10]).unwrap();
         assert_eq!(KeyFile::open(&path, &SystemRandom).unwrap_err().kind(), ErrorKind::Corrupt);
         fs::write(&path, text).unwrap();
