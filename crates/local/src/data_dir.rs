@@ -49,7 +49,9 @@ impl Local {
     /// As [`Self::open`], with the key file under a passphrase if one is given; see [`KeyFile::open_under`].
     pub fn open_with(dir: &Path, passphrase: Option<&str>) -> Result<Self> {
         let lock = own(dir)?;
-        Self::open_under(dir, lock, Arc::new(keys(dir, passphrase)?), false)
+        let keys = Arc::new(keys(dir, passphrase)?);
+        need_catalogue(dir)?;
+        Self::open_under(dir, lock, keys, false)
     }
 
     /// Opens the data folder with a new, empty catalogue beside the present one, which stays in force until
@@ -132,6 +134,22 @@ fn keys(dir: &Path, passphrase: Option<&str>) -> Result<KeyFile> {
     KeyFile::open_under(&path, &SystemRandom, passphrase)
 }
 
+/// An archive whose catalogue is gone must not pass for an empty one, which answers, and takes in, what is not so.
+fn need_catalogue(dir: &Path) -> Result<()> {
+    let path = dir.join(CATALOGUE);
+    // What was written last may lie in the log alone.
+    let is_empty =
+        || -> Result<bool> { Ok(length(&path)? == Some(0) && length(&beside(&path, "-wal"))?.unwrap_or(0) == 0) };
+    let is_gone = length(&path)?.is_none() || is_empty()?;
+    if is_gone && Folder::is_filled(&dir.join(OBJECTS))? {
+        let message = format!("the archive in {} has lost its catalogue {}", dir.display(), path.display());
+        return Err(
+            Error::corrupt(message).hint("run `postkahn rebuild`: it makes the catalogue anew from the objects")
+        );
+    }
+    Ok(())
+}
+
 fn scratch(dir: &Path) -> Result<PathBuf> {
     let scratch = dir.join("scratch");
     match fs::remove_dir_all(&scratch) {
@@ -139,6 +157,15 @@ fn scratch(dir: &Path) -> Result<PathBuf> {
         _ => make(&scratch)?,
     }
     Ok(scratch)
+}
+
+/// None if there is no such file.
+fn length(path: &Path) -> Result<Option<u64>> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(Some(found.len())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(from_io(path.display(), e)),
+    }
 }
 
 /// The path with an ending behind its name.
@@ -165,7 +192,7 @@ mod tests {
 
     use archive::{
         ErrorKind,
-        ports::{Catalog as _, Expect, Keys as _},
+        ports::{Catalog as _, Expect, Keys as _, ObjectKey, Objects as _, PutMode},
     };
     use serde_json::json;
 
@@ -236,6 +263,30 @@ mod tests {
         assert!(!key.exists());
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&key).unwrap().write_all(&kept).unwrap();
         assert_eq!(Local::open(dir.path()).unwrap().keys.public().await.unwrap(), public);
+    }
+
+    #[tokio::test]
+    async fn a_lost_catalogue_is_told_and_made_anew_by_nobody_but_a_rebuild() {
+        let dir = tempfile::tempdir().unwrap();
+        let local = Local::open(dir.path()).unwrap();
+        let key = ObjectKey::parse("a").unwrap();
+        local.objects.put(&key, "1".into(), PutMode::IfAbsent).await.unwrap();
+        drop(local);
+        drop(Local::open(dir.path()).unwrap());
+        let path = dir.path().join(CATALOGUE);
+        for lose in [|path: &Path| fs::remove_file(path).unwrap(), |path: &Path| fs::write(path, "").unwrap()] {
+            lose(&path);
+            let error = Local::open(dir.path()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+            assert!(error.advice().unwrap().contains("postkahn rebuild"));
+            assert!(!path.exists() || fs::metadata(&path).unwrap().len() == 0);
+        }
+        let anew = Local::open_anew(dir.path(), None).unwrap().replace_catalogue().unwrap();
+        assert!(anew.objects.head(&key).await.unwrap().is_some());
+        drop(anew);
+        Local::open(dir.path()).unwrap().objects.delete(&key, None).await.unwrap();
+        fs::remove_file(&path).unwrap();
+        Local::open(dir.path()).unwrap();
     }
 
     #[tokio::test]

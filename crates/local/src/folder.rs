@@ -48,6 +48,21 @@ impl Folder {
         Ok(Self { root: Arc::new(root.to_owned()), moves: Arc::default() })
     }
 
+    /// Whether a folder that was opened as a store once holds any object. Makes nothing.
+    pub(crate) fn is_filled(root: &Path) -> Result<bool> {
+        let fail = |e| from_io(root.display(), e);
+        let entries = match fs::read_dir(root) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+            entries => entries.map_err(fail)?,
+        };
+        for entry in entries {
+            if entry.map_err(fail)?.file_name() != TEMPORARIES {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Where the bytes of a key lie. For reading a file that is known to be there.
     pub(crate) fn path_of(&self, key: &ObjectKey) -> PathBuf {
         names::object(&self.root, key.as_str())
