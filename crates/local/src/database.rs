@@ -216,10 +216,26 @@ fn from_sqlite(path: &Path, error: rusqlite::Error) -> Error {
             (ErrorKind::Denied, Some("look at the owner and mode of the data folder"))
         }
         (_, Some(ErrorCode::CannotOpen)) => (ErrorKind::Denied, Some("look at the owner and mode of the data folder")),
-        (_, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation))
-        | (E::InvalidColumnType(..) | E::FromSqlConversionFailure(..) | E::IntegralValueOutOfRange(..), _) => {
-            (ErrorKind::Corrupt, Some("run `postkahn rebuild` to make it anew from the objects"))
-        }
+        (
+            _,
+            // Our statements are fixed: where one does not fit (SQLITE_ERROR), the schema has changed.
+            Some(
+                ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::ConstraintViolation
+                | ErrorCode::TypeMismatch
+                | ErrorCode::SchemaChanged
+                | ErrorCode::Unknown,
+            ),
+        )
+        | (
+            E::InvalidColumnType(..)
+            | E::FromSqlConversionFailure(..)
+            | E::IntegralValueOutOfRange(..)
+            | E::Utf8Error(..)
+            | E::SqlInputError { .. },
+            _,
+        ) => (ErrorKind::Corrupt, Some("run `postkahn rebuild` to make it anew from the objects")),
         (_, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SystemIoFailure)) => {
             (ErrorKind::Unavailable, None)
         }

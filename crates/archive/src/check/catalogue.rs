@@ -65,7 +65,7 @@ impl Archive {
             count += keys.len() as u64;
             for (key, placed) in keys.iter().zip(self.catalog.placed(&Scope::All, &keys).await?) {
                 if placed.is_none() {
-                    findings.error(format!("mail {}: it is placed in {scope:?} but not in the archive", key.hash));
+                    findings.error(format!("mail {}: it is placed in {scope} but not in the archive", key.hash));
                 }
             }
         }

@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use super::{Comparison, Findings, Remedy, mails::name_of};
+use super::{Comparison, Findings, Remedy};
 use crate::{Archive, Error, MailHash, PlacementKey, Result, inventory::Inventory, ports::MAX_ROWS_PER_CALL};
 
 impl Archive {
@@ -38,7 +38,7 @@ impl Archive {
             }
             listed.each(part, |place, hash| {
                 if let Some(scope) = comparison.inventory.scopes.get(place).filter(|_| !told.contains(&(place, hash))) {
-                    let text = format!("mail {hash}: no object places it in {}", name_of(scope));
+                    let text = format!("mail {hash}: no object places it in {scope}");
                     findings.differ(text, Remedy::Rebuild);
                 }
             })?;

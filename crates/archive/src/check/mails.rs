@@ -6,7 +6,7 @@ use super::{Comparison, Findings, Remedy};
 use crate::{
     Archive, Flags, MailHash, MessageRow, PlacementKey, Result,
     inventory::{Known, Mail},
-    ports::{MAX_ROWS_PER_CALL, Scope},
+    ports::MAX_ROWS_PER_CALL,
 };
 
 impl Archive {
@@ -83,7 +83,7 @@ impl Archive {
                     "it is missing" | "it lacks a flag" => Remedy::Place(scope.clone(), *key),
                     _ => Remedy::Rebuild,
                 };
-                findings.differ(format!("mail {}: {what} in {}", key.hash, name_of(scope)), remedy);
+                findings.differ(format!("mail {}: {what} in {scope}", key.hash), remedy);
             }
         }
         Ok(())
@@ -92,15 +92,6 @@ impl Archive {
 
 fn lacks(is: Flags, wanted: Flags) -> bool {
     is.union(wanted) != is
-}
-
-/// A list in words.
-pub(super) fn name_of(scope: &Scope) -> String {
-    match scope {
-        Scope::All => "the whole archive".into(),
-        Scope::Mailbox(mailbox) => format!("mailbox {mailbox}"),
-        Scope::Folder(mailbox, path) => format!("folder {:?} of {mailbox}", path.0),
-    }
 }
 
 /// What is wrong with a row. Imports that are under way may have added to it already.

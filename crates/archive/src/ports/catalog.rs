@@ -5,6 +5,8 @@
 //! crate and not in each adapter. *Message rows and placements* are many: they have their own words, made for one write
 //! per mail and for lists that cost nothing per mail.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -37,6 +39,17 @@ pub enum Scope {
     Mailbox(MailboxAddress),
     /// One folder alone, without what lies below it.
     Folder(MailboxAddress, FolderPath),
+}
+
+/// A list in words.
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("the whole archive"),
+            Self::Mailbox(mailbox) => write!(f, "mailbox {mailbox}"),
+            Self::Folder(mailbox, path) => write!(f, "folder {:?} of {mailbox}", path.0),
+        }
+    }
 }
 
 /// What the catalogue holds for a hash after [`Catalog::record`].

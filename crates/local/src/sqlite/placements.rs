@@ -27,7 +27,7 @@ pub(super) fn place(tx: &Transaction<'_>, run: &str, scope: &Scope, keys: &[Plac
     if !matches!(scope, Scope::Folder(..)) {
         create(tx, scope)?;
     }
-    let id = find(tx, scope)?.ok_or_else(|| Error::not_found(format!("folder {scope:?} does not exist")))?;
+    let id = find(tx, scope)?.ok_or_else(|| Error::not_found(format!("{scope} does not exist")))?;
     let first_time =
         tx.prepare_cached("INSERT OR IGNORE INTO run (scope, name) VALUES (?1, ?2)")?.execute(params![id, run])?;
     if first_time == 0 {
