@@ -108,9 +108,4 @@ impl Archive {
     pub(super) async fn shards(&self, import: &Import) -> Result<Vec<Shard>> {
         self.all(Some(&import.id.0)).await
     }
-
-    /// The tally of a running import, from its shards.
-    pub(super) async fn running_tally(&self, import: &Import) -> Result<Tally> {
-        Ok(self.shards(import).await?.iter().fold(Tally::default(), |sum, shard| sum.plus(shard.tally)))
-    }
 }

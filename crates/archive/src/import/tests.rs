@@ -378,7 +378,7 @@ async fn two_loops_do_not_work_on_one_shard() {
     let mut lease = crate::lease::Lease::take(&world.archive, shard).await.unwrap().unwrap();
     let other = another(&world.archive);
     other.run_import(&id, 0, Duration::MAX).await.unwrap();
-    assert_eq!(world.archive.running_tally(&import).await.unwrap(), Tally::default(), "the shard is held");
+    assert_eq!(world.archive.counted(import.clone()).await.unwrap().tally, Tally::default(), "the shard is held");
     world.memory.clock.advance(Duration::from_mins(3));
     world.memory.work(&other).await.unwrap();
     assert_eq!(world.archive.import(&id).await.unwrap().state, ImportState::Finished, "the lease ran out");

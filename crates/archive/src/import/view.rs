@@ -74,7 +74,9 @@ impl Archive {
     pub(crate) async fn view_import(&self, import: Import) -> Result<ImportView> {
         let failed: Vec<FailedEntry> =
             self.all::<FailureRow>(Some(&import.id.0)).await?.into_iter().map(|row| row.entry).collect();
-        let tally = if import.state.ended() { import.tally } else { self.running_tally(&import).await? };
+        // One that was cancelled, or has failed, has its sums once it is closed.
+        let import = if import.finished.is_some() { import } else { self.counted(import).await? };
+        let tally = import.tally;
         let not_mail = self.not_mail_of(&import).await?;
         let is_foreign = import.is_foreign();
         let balanced = import.state == ImportState::Finished

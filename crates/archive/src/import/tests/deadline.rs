@@ -78,6 +78,24 @@ async fn each_turn_tells_how_far_the_whole_volume_is() {
 }
 
 #[tokio::test]
+async fn a_cancelled_import_says_at_once_what_it_has() {
+    let mut world = world(None);
+    world.archive.sizes = SMALLEST;
+    let (_, id) = world.begin().await;
+    for _ in 0..4 {
+        let job = world.memory.queue.take().unwrap();
+        job::run(&world.archive, &job, world.memory.clock.boot()).await.unwrap();
+    }
+    let before = world.archive.import(&id).await.unwrap();
+    let cancelled = world.archive.cancel_import(&id).await.unwrap();
+    assert_eq!(cancelled.imported + cancelled.already_there, 4);
+    turns(&world, Duration::ZERO).await;
+    let after = world.archive.import(&id).await.unwrap();
+    assert_eq!([&cancelled, &after].map(|view| view.imported), [before.imported; 2]);
+    assert_eq!(after.state, ImportState::Cancelled);
+}
+
+#[tokio::test]
 async fn a_turn_of_five_seconds_does_more_than_one_batch() {
     let mut world = world(None);
     world.archive.sizes = Sizes { shard_mails: 100, ..SMALLEST };
