@@ -54,10 +54,16 @@ impl Place {
     }
 }
 
-/// Folders of before records were objects too have them in the old catalogue alone: as far as that can be read, they are kept.
+/// What people have decided, and the old catalogue alone tells, is kept as far as that can be read: in folders of before records
+/// were objects too, and where such an object is gone or damaged.
 async fn keep_what_only_rows_tell(config: &Config) {
     let Ok(old) = Local::open_with(&config.data, config.key_passphrase.as_deref()) else { return };
-    if let Err(error) = archive_of(&old, config).keep_older_records().await {
+    let archive = archive_of(&old, config);
+    let kept = async {
+        archive.keep_older_records().await?;
+        archive.keep_lone_rows().await
+    };
+    if let Err(error) = kept.await {
         tracing::warn!(%error, "records of the old catalogue could not be kept as objects");
     }
 }

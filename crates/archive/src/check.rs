@@ -115,6 +115,7 @@ impl Remedy {
         match self {
             Self::Import => "`postkahn rebuild`, then import its volume again",
             Self::Rebuild => "`postkahn rebuild`",
+            Self::Keep { .. } => "`postkahn check --repair`, which keeps what its row says",
             _ => "`postkahn check --repair`",
         }
     }

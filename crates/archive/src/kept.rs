@@ -125,7 +125,7 @@ impl Archive {
 
     /// Writes the objects of rows that have none, or one that is damaged: they are about to be lost. An object that can be
     /// read stays, for it may be newer than its row.
-    pub(crate) async fn keep_lone_rows(&self) -> Result<()> {
+    pub async fn keep_lone_rows(&self) -> Result<()> {
         for kind in KINDS {
             let rows = readable(self.documents(kind).await)?.unwrap_or_default();
             for row in rows.into_iter().filter(|row| is_readable(kind, &row.body)) {

@@ -27,14 +27,6 @@ pub(super) struct Comparison {
 }
 
 impl Comparison {
-    /// Whether mails lie in the mailbox.
-    fn needs_mailbox(&self, id: &str) -> bool {
-        self.inventory.scopes.iter().any(|(_, scope)| match scope {
-            Scope::All => false,
-            Scope::Mailbox(mailbox) | Scope::Folder(mailbox, _) => mailbox.folded() == id,
-        })
-    }
-
     pub(super) fn is_in_part(&self, scope: &Scope) -> bool {
         match scope {
             Scope::All => false,
@@ -60,7 +52,7 @@ impl Archive {
         if !self.is_mark_whole().await? {
             findings.error("store.json has changed".into());
         }
-        self.compare_records(&comparison, findings).await?;
+        self.compare_records(findings).await?;
         self.compare_packs(&comparison.inventory, findings).await?;
         self.compare_imports(&comparison, findings).await?;
         self.compare_folders(&comparison, findings).await?;
@@ -93,7 +85,7 @@ impl Archive {
     }
 
     /// What people have decided, row by row.
-    async fn compare_records(&self, comparison: &Comparison, findings: &mut Findings) -> Result<()> {
+    async fn compare_records(&self, findings: &mut Findings) -> Result<()> {
         let mut told: BTreeMap<(String, String), Option<Value>> = BTreeMap::new();
         let mut damaged = BTreeSet::new();
         for key in self.keys_below(kept::PREFIX).await? {
@@ -109,26 +101,21 @@ impl Archive {
         }
         for kind in kept::KINDS {
             for row in self.documents(kind).await? {
-                let body = told.remove(&(kind.to_owned(), row.id.clone())).flatten();
-                if body.as_ref() == Some(&row.body) {
+                let kept = told.remove(&(kind.to_owned(), row.id.clone()));
+                let agrees = kept.as_ref().is_some_and(|body| body.as_ref() == Some(&row.body));
+                if agrees || self.is_as_kept(kind, &row.id).await? {
                     continue;
                 }
-                let is_damaged = damaged.contains(&Kept::key(kind, &row.id)?);
-                let is_needed = kind == Mailbox::KIND && comparison.needs_mailbox(&row.id);
-                let what = match &body {
-                    Some(_) => "its row differs from its object",
-                    None if is_damaged => "its object is damaged",
-                    None => "no object tells of it",
+                let keep = || Remedy::Keep { kind, id: row.id.clone() };
+                let (what, remedy) = match kept {
+                    Some(Some(_)) => {
+                        ("its row differs from its object", Remedy::Told { kind: kind.into(), id: row.id.clone() })
+                    }
+                    Some(None) => ("it was removed, and its row is still there", Remedy::Rebuild),
+                    None if damaged.contains(&Kept::key(kind, &row.id)?) => ("its object is damaged", keep()),
+                    None => ("no object tells of it", keep()),
                 };
-                if self.is_as_kept(kind, &row.id).await? {
-                    continue;
-                }
                 let text = format!("{kind} {:?}: {what}", row.id);
-                let remedy = match body {
-                    Some(_) => Remedy::Told { kind: kind.into(), id: row.id },
-                    None if is_damaged || is_needed => Remedy::Keep { kind, id: row.id },
-                    None => Remedy::Rebuild,
-                };
                 findings.differ(text, remedy);
             }
         }

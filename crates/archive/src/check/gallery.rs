@@ -7,6 +7,7 @@ use crate::{
     Archive, Checked, FolderPath, MailHash, MailboxAddress, PlacementKey,
     import::tests::{World, world},
     inventory::SLICES,
+    kept::Kept,
     mailbox::Mailbox,
     ports::{Catalog as _, Expect, ObjectKey, Objects as _, PutMode, Scope},
     records::Record as _,
@@ -66,7 +67,7 @@ impl World {
     }
 }
 
-const DAMAGES: [&str; 34] = [
+const DAMAGES: [&str; 35] = [
     "none",
     "pack-missing",
     "pack-truncated",
@@ -88,6 +89,7 @@ const DAMAGES: [&str; 34] = [
     "report-flipped",
     "placements-missing",
     "record-missing",
+    "decision-missing",
     "record-flipped",
     "catalogue-lost",
     "pack-row-missing",
@@ -169,6 +171,11 @@ pub(crate) async fn damage(world: &World, name: &str) {
             }
         }
         "record-missing" => world.remove(&world.key_of("records/mailbox/", 0).await).await,
+        // No mail lies in it: nothing but this record says that somebody made it.
+        "decision-missing" => {
+            let id = address("by-hand@firma.example").folded().to_owned();
+            world.remove(&Kept::key(Mailbox::KIND, &id).unwrap()).await;
+        }
         "record-flipped" => world.flip(&world.key_of("records/mailbox/", 0).await, |bytes| bytes.len() / 2),
         row => damage_row(world, row).await,
     }
