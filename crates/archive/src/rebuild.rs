@@ -51,9 +51,10 @@ impl Archive {
     /// Files the reports of imports that have none: their workers, keys and places in the queue are gone.
     async fn close_cut_off(&self, faults: &mut Vec<String>) -> Result<()> {
         for (import, slices) in open_imports(self, faults).await? {
-            let error = crate::Error::conflict("it was under way when the catalogue was made anew")
-                .code("cut_off")
-                .hint("import the volume again");
+            let error =
+                crate::Error::conflict("it was under way when the catalogue was made anew, or its report is gone")
+                    .code("cut_off")
+                    .hint("import the volume again");
             let import = Import { state: ImportState::Failed, error: Some(Failure::from(&error)), ..import };
             let mut user_archives = std::collections::BTreeSet::new();
             for slice in &slices {

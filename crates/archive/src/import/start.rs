@@ -177,12 +177,15 @@ impl Archive {
         if checked.iter().any(|(looked, _)| looked.outcome.is_ok()) {
             self.ensure_mailbox(&start.mailbox, Origin::Import, None).await?;
         }
+        // Lists of imports, and those that wait for room, are in the order in which they were named.
+        let mut ids: Vec<_> = checked.iter().map(|_| self.sortable_id()).collect();
+        ids.sort();
         let (mut claimed, mut views) = (Vec::new(), Vec::new());
-        for (Looked { kind, outcome, .. }, name) in checked {
+        for (id, (Looked { kind, outcome, .. }, name)) in ids.into_iter().zip(checked) {
             let outcome = match outcome {
                 Ok(checked) => {
                     let opened = checked.opened.clone();
-                    match self.claim_source(start, certificate, checked, name.clone(), process).await {
+                    match self.claim_source(start, certificate, checked, (id, name.clone()), process).await {
                         // It is the catalogue that fails: no file is to blame.
                         Err(error) if passes(&error) => return Err(error),
                         import => import.map(|import| (import, opened)),
@@ -218,10 +221,10 @@ impl Archive {
         start: &StartImports,
         certificate: Option<&Certificate>,
         checked: Checked,
-        file: String,
+        named: (String, String),
         process: &ProcessId,
     ) -> Result<Import> {
-        let import = self.new_import(start, certificate, &checked, (self.sortable_id(), file), process).await?;
+        let import = self.new_import(start, certificate, &checked, named, process).await?;
         match self.claim_anew(&import).await? {
             Claimed::New(import) => Ok(import),
             Claimed::Old(old) => self.take_over(old, &import, &checked.opened).await,

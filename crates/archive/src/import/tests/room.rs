@@ -49,6 +49,20 @@ const RUNNING: (ImportState, ProcessState) = (ImportState::Running, ProcessState
 const FINISHED: (ImportState, ProcessState) = (ImportState::Finished, ProcessState::Finished);
 
 #[tokio::test]
+async fn files_that_are_named_together_stand_and_wait_in_their_order() {
+    let mut world = world(None);
+    world.exported = export("mine", &samples(), 1, None);
+    let names: Vec<String> = (0..world.exported.volumes.len()).map(|number| format!("v{number}.mszip")).collect();
+    for (name, volume) in names.iter().zip(&world.exported.volumes) {
+        world.upload(name, volume.clone()).await;
+    }
+    let named: Vec<&str> = names.iter().map(String::as_str).collect();
+    let started = world.archive.start_imports(world.start(&named, None)).await.unwrap();
+    let listed: Vec<String> = world.archive.imports().await.unwrap().into_iter().map(|import| import.file).collect();
+    assert_eq!((&listed, started.imports.len()), (&names, 12), "all within one second");
+}
+
+#[tokio::test]
 async fn beyond_the_capacity_an_import_waits_and_begins_when_there_is_room() {
     let (world, started) = three_started().await;
     assert_eq!(world.states(&started).await, [WAITING; 3]);
