@@ -107,6 +107,8 @@ pub enum Item {
         /// Where it would lie, user archive first.
         location: Vec<String>,
         reason: String,
+        /// Whether it is one mail, which lies right there; if not, mails may lie in folders below as well.
+        is_one_mail: bool,
     },
 }
 

@@ -25,9 +25,14 @@ pub(super) fn dry_run(options: &ExportOptions, surroundings: &Surroundings<'_>) 
     let mut packing = Packing { limit: options.volume_size.limit_bytes(), volumes: 1, filled: 0 };
     let mut items = Guarded::new(open_source(options)?);
     while let Some(item) = items.next()? {
+        let is_left_out = options.filter.as_ref().is_some_and(|filter| filter.leaves_out(&item));
         match item {
             Item::NotMail { source, reason } => tally.not_mail.push(Named { source, reason }),
-            Item::Skipped { source, location, reason } => {
+            Item::Skipped { location, .. } if is_left_out => {
+                tally.meet(0);
+                tally.filter(&location);
+            }
+            Item::Skipped { source, location, reason, .. } => {
                 tally.meet(0);
                 tally.skip(Named { source, reason }, &location);
             }

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::io::{self, Read};
+use std::slice;
 use std::str::FromStr;
 
 use mail::query::{Facts, Query};
-use mail::source::Found;
+use mail::source::{Found, Item};
 use mail::{HEADER_LIMIT_BYTES, HeaderScan, has_attachment, message_date, scan_headers};
 
 use crate::{Error, Result};
@@ -48,6 +49,14 @@ impl Filter {
     /// Whether a mail is exported, by what is known of it without reading it; none if that is not enough.
     pub(super) fn at_sight(&self, found: &Found) -> Option<bool> {
         self.0.answer(&Facts::new(&found.locations, &found.flags, found.size_bytes))
+    }
+
+    /// Whether an item that could not be read is one mail that is left out all the same, by what is known of it: where it
+    /// lies, and of an empty one that it has no bytes.
+    pub(super) fn leaves_out(&self, item: &Item) -> bool {
+        let Item::Skipped { location, reason, is_one_mail: true, .. } = item else { return false };
+        let size_bytes = (reason == "empty").then_some(0);
+        self.0.answer(&Facts::of_unread(slice::from_ref(location), size_bytes)) == Some(false)
     }
 
     /// Whether a mail is exported. Reads as much of `raw` as the answer needs, and holds no more than its header.

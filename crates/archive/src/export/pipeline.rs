@@ -77,6 +77,8 @@ pub(super) type Prepare<'a> = &'a (dyn Fn(&Found) -> Result<Option<Prepared>, Fa
 
 /// How items are looked at, from any thread.
 pub(super) struct Stages<'a> {
+    /// Whether the filter leaves out what could not be read.
+    pub(super) leaves_out: &'a (dyn Fn(&Item) -> bool + Sync),
     /// What the finished volumes say of a mail that was not read.
     pub(super) sight: &'a (dyn Fn(&Found) -> Result<Sight> + Sync),
     /// Reads a mail that may be in a finished volume, and gives its mark if it is.
@@ -157,13 +159,15 @@ impl<'a> Walk<'a> {
 
     /// None once nobody takes anything any more.
     fn ticket(&self, item: Item) -> Option<Ticket<'a>> {
+        let is_left_out = (self.stages.leaves_out)(&item);
         let found = match item {
             Item::NotMail { source, reason } => {
                 return Some(Ticket::Ready(Arrival::NotMail(Named { source, reason })));
             }
-            Item::Skipped { source, location, reason } => {
+            Item::Skipped { source, location, reason, .. } => {
                 let about = About { key: source.clone(), location, size_bytes: 0, exported_bytes: None };
-                return Some(Ticket::Ready(Arrival::Skipped(Named { source, reason }, about)));
+                let skipped = |about| Arrival::Skipped(Named { source, reason }, about);
+                return Some(Ticket::Ready(if is_left_out { Arrival::Filtered(about) } else { skipped(about) }));
             }
             Item::ScratchFailed(error) => return Some(Ticket::Ready(Arrival::ScratchFailed(error))),
             Item::Mail(found) => Box::new(found),
@@ -243,7 +247,12 @@ mod tests {
 
     #[test]
     fn a_source_that_panics_ends_the_export_with_an_error_that_says_where() {
-        let stages = Stages { sight: &|_| Ok(Sight::New), recognise: &|_| Ok(None), prepare: &|_| Ok(None) };
+        let stages = Stages {
+            leaves_out: &|_| false,
+            sight: &|_| Ok(Sight::New),
+            recognise: &|_| Ok(None),
+            prepare: &|_| Ok(None),
+        };
         for count in [0_usize, 3] {
             let item = |number: usize| {
                 assert!(number < count, "a source that fails");

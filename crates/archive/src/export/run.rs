@@ -127,6 +127,7 @@ impl<'a> Run<'a> {
         let Resumed { chain, known } = resumed;
         let failed = |error| self.target.scratch_failed(error);
         let stages = Stages {
+            leaves_out: &|item| self.options.filter.as_ref().is_some_and(|filter| filter.leaves_out(item)),
             sight: &|found| known.sight(found).map_err(failed),
             recognise: &|found| known.recognise(found).map_err(failed),
             prepare: &|found| reader.prepare(found),

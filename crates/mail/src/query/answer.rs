@@ -36,9 +36,9 @@ impl Term {
             Self::Folder(phrase) => facts.places().iter().any(|place| phrase.is_part_of_path(&place.path)),
             Self::UserArchive(phrase) => facts.places().iter().any(|place| phrase.is(&place.user_archive)),
             Self::Date(range) => facts.header.as_ref()?.message_date.is_some_and(|date| range.contains(date)),
-            Self::Size(range) => range.contains(facts.size_bytes),
+            Self::Size(range) => range.contains(facts.size_bytes?),
             Self::HasAttachment => facts.has_attachment?,
-            Self::Flag(flag) => facts.flags.contains(flag),
+            Self::Flag(flag) => facts.flags?.contains(flag),
         })
     }
 }

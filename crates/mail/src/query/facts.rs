@@ -12,8 +12,8 @@ use crate::text::whole_header_text;
 /// What is known of one mail so far. What a query needs beyond it can be added.
 pub struct Facts<'a> {
     pub(super) locations: &'a [Vec<String>],
-    pub(super) flags: &'a [Flag],
-    pub(super) size_bytes: u64,
+    pub(super) flags: Option<&'a [Flag]>,
+    pub(super) size_bytes: Option<u64>,
     pub(super) header: Option<Header<'a>>,
     pub(super) has_attachment: Option<bool>,
     places: OnceCell<Vec<Place>>,
@@ -36,7 +36,12 @@ pub(super) struct Header<'a> {
 impl<'a> Facts<'a> {
     /// What is known without reading the mail: where it lies, its flags and its raw length.
     pub fn new(locations: &'a [Vec<String>], flags: &'a [Flag], size_bytes: u64) -> Self {
-        Self { locations, flags, size_bytes, header: None, has_attachment: None, places: OnceCell::new() }
+        Self { flags: Some(flags), size_bytes: Some(size_bytes), ..Self::of_unread(locations, None) }
+    }
+
+    /// What is known of a mail that cannot be read: where it lies, and perhaps its raw length.
+    pub fn of_unread(locations: &'a [Vec<String>], size_bytes: Option<u64>) -> Self {
+        Self { locations, flags: None, size_bytes, header: None, has_attachment: None, places: OnceCell::new() }
     }
 
     /// Adds the header and the message date, in Unix seconds, that [`crate::message_date`] takes from it.

@@ -185,8 +185,8 @@ fn one(content: Arc<dyn Content>, name: &OsStr, place: &Place) -> Result<Contain
         whole
     };
     let item = match part {
-        None => place.skipped("emlx without a true length line"),
-        Some((_, 0, _)) => place.skipped("empty"),
+        None => place.skipped_mail("emlx without a true length line"),
+        Some((_, 0, _)) => place.skipped_mail("empty"),
         Some((offset, size_bytes, flags)) => Item::Mail(Found {
             key: place.key.clone(),
             locations: vec![place.location()],

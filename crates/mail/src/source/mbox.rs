@@ -56,7 +56,7 @@ impl Mbox {
         let mail = MboxMail { content, start: span.start, end: span.end, quoted: span.quoted };
         if mail.size_bytes() == 0 {
             let location = self.locations(&span.header).swap_remove(0);
-            return Item::Skipped { source: key, location, reason: "empty".to_owned() };
+            return Item::Skipped { source: key, location, reason: "empty".to_owned(), is_one_mail: true };
         }
         Item::Mail(Found {
             key,

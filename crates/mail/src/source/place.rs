@@ -30,9 +30,18 @@ impl Place {
         if self.segments.is_empty() { vec![self.user_archive.clone()] } else { self.segments.clone() }
     }
 
-    /// What lies right here and cannot be read.
+    /// What lies right here and cannot be read: a directory, a container, or what may be one.
     pub(super) fn skipped(&self, reason: impl Into<String>) -> Item {
-        Item::Skipped { source: self.key.clone(), location: self.location(), reason: reason.into() }
+        self.unread(reason.into(), false)
+    }
+
+    /// One mail that lies right here and cannot be read.
+    pub(super) fn skipped_mail(&self, reason: impl Into<String>) -> Item {
+        self.unread(reason.into(), true)
+    }
+
+    fn unread(&self, reason: String, is_one_mail: bool) -> Item {
+        Item::Skipped { source: self.key.clone(), location: self.location(), reason, is_one_mail }
     }
 }
 

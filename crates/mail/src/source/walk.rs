@@ -177,8 +177,8 @@ impl Source {
                 self.enter_zip(content, entry.place.below(key, directory))
             }
             Ok(Seen::Not(what)) => not_mail(what, key),
-            Ok(Seen::Empty) => Some(entry.place.skipped("empty")),
-            Ok(Seen::Broken(what)) => Some(entry.place.skipped(what)),
+            Ok(Seen::Empty) => Some(entry.place.skipped_mail("empty")),
+            Ok(Seen::Broken(what)) => Some(entry.place.skipped_mail(what)),
             Err(error) => Some(entry.place.skipped(reason(&error))),
         }
     }

@@ -30,7 +30,8 @@ impl ZipItems {
             return Some(Entry::Item(not_mail(reason)));
         }
         if let Some(reason) = self.refusal(record) {
-            return Some(Entry::Item(place.skipped(reason)));
+            let is_one_mail = is_always_mail(OsStr::new(&name.file));
+            return Some(Entry::Item(if is_one_mail { place.skipped_mail(reason) } else { place.skipped(reason) }));
         }
         Some(Entry::Item(match self.look(&record.extent, &name) {
             Ok(Seen::Mail(mail)) => Item::Mail(self.found(place, record, name.path, mail)),
@@ -38,8 +39,8 @@ impl ZipItems {
                 return Some(Entry::Mbox(Mbox::new(content, place, stem(OsStr::new(&name.file)))));
             }
             Ok(Seen::Not(reason)) => not_mail(reason),
-            Ok(Seen::Empty) => place.skipped("empty"),
-            Ok(Seen::Broken(reason)) => place.skipped(reason),
+            Ok(Seen::Empty) => place.skipped_mail("empty"),
+            Ok(Seen::Broken(reason)) => place.skipped_mail(reason),
             Err(SpoolError::Entry(error)) => place.skipped(error.to_string()),
             Err(SpoolError::Scratch(error)) => Item::ScratchFailed(error),
         }))
