@@ -57,7 +57,8 @@ impl Verify {
         };
         let set = volume::verify_set(found.volumes.iter().map(check).collect());
         bar.clear();
-        let size = Size::of(&set, &found.volumes, quota_bytes);
+        let ours = |path: &&PathBuf| !of_others.contains(path.as_path());
+        let size = Size::of(&set, &found.volumes, ours, quota_bytes);
         let exit = match set.exit_code() {
             0 if size.fits == Some(false) => 8,
             exit => exit,
@@ -76,17 +77,18 @@ fn quota(text: &str) -> Result<u64> {
 /// What an upload of these volumes would take.
 #[derive(serde::Serialize)]
 struct Size {
-    /// Bytes of all files but those that are doubled, foreign or in conflict.
+    /// Bytes of all files but those that are doubled, in conflict, or of another export.
     bytes: u64,
     quota_bytes: Option<u64>,
     fits: Option<bool>,
 }
 
 impl Size {
-    fn of(set: &SetCheck, paths: &[PathBuf], quota_bytes: Option<u64>) -> Self {
+    fn of(set: &SetCheck, paths: &[PathBuf], ours: impl Fn(&&PathBuf) -> bool, quota_bytes: Option<u64>) -> Self {
         let counts = |state| !matches!(state, State::Doubled | State::Foreign | State::Conflict);
         let files = set.volumes.iter().zip(paths).filter(|(report, _)| counts(report.state));
-        let bytes = files.filter_map(|(_, path)| path.metadata().ok()).map(|facts| facts.len()).sum();
+        let files = files.map(|(_, path)| path).filter(ours);
+        let bytes = files.filter_map(|path| path.metadata().ok()).map(|facts| facts.len()).sum();
         Self { bytes, quota_bytes, fits: quota_bytes.map(|quota| bytes <= quota) }
     }
 }

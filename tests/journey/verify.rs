@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use serde_json::Value;
+use serde_json::{Value, json as value};
 
 use crate::{program::json, source::Story};
 
@@ -55,7 +55,7 @@ fn what_is_renamed_doubled_missing_or_cut_is_named() {
 
     fs::remove_file(story.path("volumes/second.bin")).unwrap();
     let found = json(&["verify", &folder], 8);
-    assert_eq!((&found["missing_volumes"], &found["complete"]), (&serde_json::json!([2]), &Value::Bool(false)));
+    assert_eq!((&found["missing_volumes"], &found["complete"]), (&value!([2]), &Value::Bool(false)));
 
     let whole = fs::read(&volumes[2]).unwrap();
     fs::write(&volumes[2], &whole[..whole.len() / 2]).unwrap();
@@ -64,19 +64,27 @@ fn what_is_renamed_doubled_missing_or_cut_is_named() {
 }
 
 #[test]
-fn another_export_in_the_folder_is_foreign() {
+fn a_volume_of_another_key_is_refused_in_a_folder_as_in_a_list() {
     let (story, other) = (in_volumes(&[]), Story::new(3, 500));
     other.export(&[]);
-    let folder = story.path("volumes");
+    let (folder, volumes) = (story.path("volumes"), story.volumes());
     fs::copy(&other.volumes()[0], story.path("volumes/other-0001.mszip")).unwrap();
-    let found = json(&["verify", &folder], 2);
-    assert_eq!(row(&found, "other-0001.mszip")["state"], "foreign");
+    let found = json(&["verify", &folder], 3);
+    let other_row = row(&found, "other-0001.mszip");
+    assert_eq!((&other_row["state"], &other_row["reason"]), (&value!("refused"), &value!("wrong_certificate")));
+    assert!(other_row["detail"].as_str().unwrap().contains("another export"));
     assert_eq!((found["complete"].as_bool(), found["mails"].as_u64()), (Some(true), Some(story.files)));
+    let bytes: u64 = volumes.iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    assert_eq!(found["bytes"], bytes, "what is not of this export is no part of its upload");
+
+    let mut arguments = vec!["verify".to_owned(), "--certificate".to_owned(), story.certificate()];
+    arguments.extend(story.volumes());
+    assert_eq!(json(&arguments, 3), found);
 
     // With both certificates there, one has to say which export is meant.
     fs::copy(other.certificate(), story.path("volumes/other.cer")).unwrap();
     assert!(json(&["verify", &folder], 2)["error"]["hint"].as_str().unwrap().contains("--certificate"));
-    let found = json(&["verify", &folder, "--certificate", &other.certificate()], 2);
+    let found = json(&["verify", &folder, "--certificate", &other.certificate()], 3);
     assert_eq!(states(&found).iter().filter(|state| **state == "ok").count(), 1);
     assert_eq!((found["complete"].as_bool(), found["mails"].as_u64()), (Some(true), Some(other.files)));
 }
@@ -87,10 +95,7 @@ fn a_certificate_that_no_volume_of_the_folder_names_is_the_wrong_one() {
     other.export(&[]);
     let found = json(&["verify", &story.path("volumes"), "--certificate", &other.certificate()], 3);
     for volume in found["volumes"].as_array().unwrap() {
-        assert_eq!(
-            (&volume["state"], &volume["reason"]),
-            (&serde_json::json!("refused"), &serde_json::json!("wrong_certificate"))
-        );
+        assert_eq!((&volume["state"], &volume["reason"]), (&value!("refused"), &value!("wrong_certificate")));
     }
 }
 

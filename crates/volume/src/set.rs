@@ -24,7 +24,7 @@ pub enum State {
     Doubled,
     /// Another volume of the same number, or one that does not continue the one before it.
     Conflict,
-    /// A volume of another export: under the same key, or told by the certificate that its header names.
+    /// A volume of another export under the same key.
     Foreign,
 }
 
@@ -170,7 +170,10 @@ impl Set {
                 report.exit_code = 4;
             }
             VolumeCheck::Refused(error) => report.refuse(&error),
-            VolumeCheck::OtherExport => report.mark(State::Foreign, "a volume of another export"),
+            VolumeCheck::OtherExport => {
+                report.refuse(&Error::WrongCertificate);
+                report.detail = Some("a volume of another export: its header names another certificate".to_owned());
+            }
             VolumeCheck::Checked(checked) => {
                 report.describe(&checked);
                 self.members.push(Member { index, verified: checked.verified });

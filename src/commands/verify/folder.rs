@@ -20,8 +20,6 @@ pub(super) struct Found {
     pub(super) volumes: Vec<PathBuf>,
     /// The certificates beside them in the folders, each once.
     certificates: BTreeMap<[u8; 32], (PathBuf, Certificate)>,
-    /// Whether there was a folder: there, a volume of another export may lie beside ours.
-    pub(super) has_folder: bool,
 }
 
 impl Found {
@@ -56,7 +54,6 @@ impl Found {
                 self.volumes.push(path);
             }
         }
-        self.has_folder = true;
         if self.volumes.len() == before {
             let message = format!("no volume lies in {}", folder.display());
             return Err(Error::not_found(message).hint("volumes are called NAME-0001.mszip and so on"));
@@ -94,11 +91,8 @@ impl Found {
     }
 
     /// The volumes that say of themselves, which nobody has verified, that they belong to another certificate, and lie
-    /// beside one that belongs to this one. Where none does, it is the certificate that is wrong.
+    /// beside one that belongs to this one: they need not be read. Where none does, it is the certificate that is wrong.
     pub(super) fn of_others(&self, certificate: &Certificate) -> BTreeSet<&Path> {
-        if !self.has_folder {
-            return BTreeSet::new();
-        }
         let named = self.volumes.iter().filter_map(|path| Some((path.as_path(), certificate_named(path)?)));
         let (own, others): (Vec<_>, Vec<_>) = named.partition(|(_, named)| named == certificate.sha256());
         if own.is_empty() { BTreeSet::new() } else { others.into_iter().map(|(path, _)| path).collect() }
