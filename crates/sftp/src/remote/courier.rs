@@ -10,7 +10,7 @@ use archive::{Error, ErrorKind, Result};
 use super::{
     Address,
     compare::{Agreement, compare},
-    folder::{Found, Shown, look, unmark},
+    folder::{Found, Shown, enter, look, unmark},
     line::Line,
     plan::{LocalFile, Plan, Sent, SentState, Watch, plan},
     send::send,
@@ -68,9 +68,11 @@ impl<'a> Courier<'a> {
         self.sent
     }
 
-    /// Compares every file with what lies at the server and notes it; sends nothing. `Conflict` if that would write over
-    /// a whole file of another content.
+    /// Compares every file with what lies at the server and notes it; sends nothing. `NotFound` if there is no such
+    /// folder, `Conflict` if that would write over a whole file of another content.
     pub async fn look(&mut self) -> Result<()> {
+        let (address, on_loss) = (self.line.address().clone(), |why: &str, pause| self.progress.lost(why, pause));
+        self.line.insist(&on_loss, async |session: &Session, _: &Cell<u64>| enter(session, &address).await).await?;
         let mut conflicts = Vec::new();
         for (file, sent) in self.files.iter().zip(&mut self.sent) {
             let (address, replace) = (self.line.address().clone(), self.replace);

@@ -46,6 +46,17 @@ pub(crate) enum Shown {
     Unsaid,
 }
 
+/// `NotFound` if our server has no such folder: asked for a file in it, it would say no more than that there is none.
+/// Others are asked for the folder itself.
+pub(crate) async fn enter(session: &Session, address: &Address) -> Tried<()> {
+    let folder = address.folder();
+    if !session.knows(UPLOAD_STATE) || session.has_folder(folder).await? {
+        return Ok(());
+    }
+    let text = format!("{} has no folder {folder}", address.known_as());
+    Err(archive::Error::not_found(text).hint("its users have no folders: leave what follows the host out").into())
+}
+
 /// Each of the files, in the order of the names; none where there is no such file.
 pub(crate) async fn look(session: &Session, address: &Address, names: &[&str]) -> Tried<Vec<Option<Found>>> {
     let mut found = Vec::with_capacity(names.len());

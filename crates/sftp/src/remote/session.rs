@@ -65,6 +65,15 @@ impl Session {
         }
     }
 
+    /// Whether there is a folder.
+    pub(crate) async fn has_folder(&self, path: &str) -> Tried<bool> {
+        match self.raw.stat(path).await {
+            Ok(answer) => Ok(answer.attrs.is_dir()),
+            Err(error) if is_missing(&error) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     pub(crate) async fn open(&self, path: &str, flags: OpenFlags) -> Tried<String> {
         Ok(self.raw.open(path, flags, FileAttributes::empty()).await?.handle)
     }
