@@ -182,6 +182,13 @@ fn a_server_and_a_user_must_be_the_right_ones() {
     fs::write(&known, format!("[127.0.0.1]:{} {key}\n", server.sftp.rsplit_once(':').unwrap().1)).unwrap();
     let (exit, error) = run("clara", &["--known-hosts", &known]);
     assert_eq!((exit, error["code"].as_str()), (3, Some("host_key_changed")));
+    // Whoever names the key now knows better than a list of then.
+    let ended = end(command(&arguments(
+        &half,
+        "clara",
+        &[&export, "--dry-run", "--known-hosts", &known, "--host-key-fingerprint", &server.fingerprint],
+    )));
+    assert_eq!((ended.exit, ended.json()["host_key"].as_str()), (0, Some(&*server.fingerprint)));
     let (exit, error) = run("nobody", &["--host-key-fingerprint", &server.fingerprint]);
     assert_eq!((exit, error["code"].as_str()), (3, Some("wrong_login")));
 
@@ -191,6 +198,14 @@ fn a_server_and_a_user_must_be_the_right_ones() {
     by_password.args(["--host-key-fingerprint", &server.fingerprint]);
     let ended = end(by_password);
     assert_eq!((ended.exit, ended.json()["error"]["code"].as_str()), (3, Some("wrong_login")));
+    // Said before any volume is compared, so a dry run says it too.
+    let key = format!("{}/key", half.key().trim_end_matches("/key.pub"));
+    let mut deeper = command(&["upload", &export, "--json", "--dry-run", "--to", &format!("{to}/in"), "--key", &key]);
+    deeper.args(["--host-key-fingerprint", &server.fingerprint]);
+    let ended = end(deeper);
+    let error = ended.json()["error"].clone();
+    assert_eq!((ended.exit, error["code"].as_str()), (4, Some("not_found")), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("no folder /in"), "{error}");
     let address = server.sftp.clone();
     server.stop();
     let ended = end(command(&["upload", &export, "--json", "--to", &format!("sftp://clara@{address}")]));
