@@ -1,6 +1,7 @@
 //! Documents as text for people.
 
 use comfy_table::{Table, presets};
+use indicatif::HumanCount;
 use serde_json::Value;
 
 /// The text without anything that moves a terminal's cursor or hides what it shows.
@@ -9,6 +10,23 @@ pub(crate) fn shown(text: &str) -> String {
         c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     text.chars().map(|c| if hides(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// How many of a thing there are: `1 mail`, `2,000 mails`.
+pub(crate) fn count(number: u64, thing: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{s}", HumanCount(number))
+}
+
+/// A text of at most so many characters: of a longer one the two ends, which tell names apart.
+pub(crate) fn shortened(text: &str, characters: usize) -> String {
+    let count = text.chars().count();
+    if count <= characters {
+        return text.to_owned();
+    }
+    let kept = characters.saturating_sub(1);
+    let (start, end) = (kept.div_ceil(2), kept / 2);
+    text.chars().take(start).chain(['…']).chain(text.chars().skip(count - end)).collect()
 }
 
 /// A value in one cell: text as it is, nothing for null, lists with commas.
@@ -48,6 +66,19 @@ pub(crate) fn path(names: &Value) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn numbers_and_long_names_read_well() {
+        assert_eq!(
+            [0, 1, 2, 1_000].map(|number| count(number, "mail")),
+            ["0 mails", "1 mail", "2 mails", "1,000 mails"]
+        );
+        for (long, short) in [("", ""), ("Bücher", "Bücher"), ("Büchereien", "Büc…en"), ("äöüäöüä", "äöü…üä")]
+        {
+            assert_eq!(shortened(long, 6), short);
+        }
+        assert_eq!((shortened("ab", 1), shortened("ab", 0)), ("…".to_owned(), "…".to_owned()));
+    }
 
     #[test]
     fn foreign_text_does_not_steer_the_terminal() {

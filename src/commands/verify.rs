@@ -185,7 +185,11 @@ fn told(set: &SetCheck, size: &Size) -> String {
             let _ = writeln!(told, "{}: mail {} is damaged: {}", text::shown(&report.file), mail.number, mail.detail);
         }
     }
-    let _ = writeln!(told, "{} mails, {} bytes; {}", set.mails, set.raw_bytes, completeness(set));
+    // Where nothing was opened, nothing is known of the export.
+    if set.export_id.is_some() {
+        let mails = text::count(set.mails, "mail");
+        let _ = writeln!(told, "{mails}, {}; {}", HumanBytes(set.raw_bytes), completeness(set));
+    }
     let fits = match size.fits {
         Some(true) => ", within the quota",
         Some(false) => ", which is more than the quota",
@@ -201,10 +205,26 @@ fn told(set: &SetCheck, size: &Size) -> String {
 fn completeness(set: &SetCheck) -> String {
     match (set.complete, set.missing_volumes.as_slice(), set.last_seen) {
         (true, ..) => "the export is complete".to_owned(),
-        (_, [], false) => "the last volume is not among them".to_owned(),
         (_, [], true) => "the export is not complete".to_owned(),
-        (_, missing, _) => format!("volumes missing: {}", text::cell(&serde_json::json!(missing))),
+        (_, [], false) => format!("missing: {}", behind(set)),
+        (_, missing, true) => format!("missing: {}", numbered(missing)),
+        (_, missing, false) => format!("missing: {}, and {}", numbered(missing), behind(set)),
     }
+}
+
+fn numbered(volumes: &[u64]) -> String {
+    let s = if volumes.len() == 1 { "" } else { "s" };
+    format!("volume{s} {}", text::cell(&serde_json::json!(volumes)))
+}
+
+/// What nobody can count.
+fn behind(set: &SetCheck) -> String {
+    let is_one = |state| matches!(state, State::Ok | State::Signed | State::Damaged);
+    let highest = set.volumes.iter().filter(|report| is_one(report.state)).filter_map(|report| report.volume).max();
+    highest.map_or_else(
+        || "the last volume".to_owned(),
+        |highest| format!("whatever follows {highest}: the last volume is not among them"),
+    )
 }
 
 #[cfg(all(test, unix))]

@@ -4,7 +4,10 @@ use std::{fs, path::Path};
 
 use serde_json::{Value, json as value};
 
-use crate::{program::json, source::Story};
+use crate::{
+    program::{command, end, json},
+    source::Story,
+};
 
 /// An export in three volumes or more.
 fn in_volumes(more: &[&str]) -> Story {
@@ -97,6 +100,41 @@ fn a_certificate_that_no_volume_of_the_folder_names_is_the_wrong_one() {
     for volume in found["volumes"].as_array().unwrap() {
         assert_eq!((&volume["state"], &volume["reason"]), (&value!("refused"), &value!("wrong_certificate")));
     }
+}
+
+/// What is said to people.
+fn text(arguments: &[&str], exit: i32) -> String {
+    let ended = end(command(arguments));
+    assert_eq!(ended.exit, exit, "{}", ended.stderr);
+    String::from_utf8(ended.stdout).unwrap()
+}
+
+#[test]
+fn what_is_missing_is_said_as_far_as_it_is_known() {
+    let story = in_volumes(&[]);
+    let (folder, volumes) = (story.path("volumes"), story.volumes());
+    let whole = text(&["verify", &folder], 0);
+    assert!(whole.contains("MiB; the export is complete\n"), "{whole}");
+    fs::remove_file(volumes.last().unwrap()).unwrap();
+    let open = format!("whatever follows {}: the last volume is not among them\n", volumes.len() - 1);
+    let found = text(&["verify", &folder], 8);
+    assert!(found.contains(&format!("; missing: {open}")), "{found}");
+    fs::remove_file(&volumes[0]).unwrap();
+    let found = text(&["verify", &folder], 8);
+    assert!(found.contains(&format!("; missing: volume 1, and {open}")), "{found}");
+}
+
+#[test]
+fn nothing_is_said_of_an_export_that_was_not_opened() {
+    let story = Story::new(1, 500);
+    let (password, wrong) = (story.password_file(), story.path("wrong"));
+    story.export(&["--password-file", &password]);
+    fs::write(&wrong, "guessed\n").unwrap();
+    let folder = story.path("volumes");
+    let refused = text(&["verify", &folder, "--password-file", &wrong], 3);
+    assert!(!refused.contains("0 mails") && !refused.contains("last volume"), "{refused}");
+    let opened = text(&["verify", &folder, "--password-file", &password], 0);
+    assert!(opened.contains("\n1 mail, "), "{opened}");
 }
 
 #[test]
