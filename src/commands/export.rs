@@ -17,8 +17,9 @@ use bar::Bar;
 
 /// How many lines of each list the text shows; the report has them all.
 const SHOWN_LINES: usize = 20;
-/// How many places the text of a dry run shows.
+/// How many places the text of a dry run shows, and how many characters of the name of each.
 const SHOWN_PLACES: usize = 200;
+const PLACE_CHARACTERS: usize = 60;
 
 /// Write the mails of a source into signed volumes; the same command again resumes
 ///
@@ -113,18 +114,18 @@ fn read_recipient(path: &Path) -> Result<Certificate> {
 fn told(report: &ExportReport, options: &ExportOptions) -> String {
     let skipped = report.skipped.len() as u64;
     let (verb, volumes) = match report.volumes_expected {
-        Some(expected) => ("would be exported", format!("at most {}", HumanCount(expected))),
-        None => ("exported", HumanCount(report.volumes.len() as u64).to_string()),
+        Some(expected) => ("would be exported", format!("at most {}", text::count(expected, "volume"))),
+        None => ("exported", text::count(report.volumes.len() as u64, "volume")),
     };
     let mut lines = vec![
         format!(
-            "{} mails in the source = {} {verb} + {} skipped + {} left out by a filter",
-            HumanCount(report.in_source),
+            "{} in the source = {} {verb} + {} skipped + {} left out by a filter",
+            text::count(report.in_source, "mail"),
             HumanCount(report.exported),
             HumanCount(skipped),
             HumanCount(report.filtered)
         ),
-        format!("{} of mails, {volumes} volumes", HumanBytes(report.raw_bytes)),
+        format!("{} of mails, {volumes}", HumanBytes(report.raw_bytes)),
     ];
     if let Some(filter) = &report.options.filter {
         lines.push(format!("the query: {}", text::shown(filter)));
@@ -133,10 +134,8 @@ fn told(report: &ExportReport, options: &ExportOptions) -> String {
         lines.extend(places(report));
     }
     lines.extend(named("skipped", &report.skipped));
-    lines.extend(named("changed after they were exported", &report.changed));
-    if !report.not_mail.is_empty() {
-        lines.push(format!("{} files are no mail: the report names them", HumanCount(report.not_mail.len() as u64)));
-    }
+    lines.extend(named("changed meanwhile", &report.changed));
+    lines.extend(named("no mail", &report.not_mail));
     if !report.encrypted {
         lines.push(
             "the volumes are not encrypted: whoever has them can read them, and while the export ran its keys \
@@ -148,6 +147,10 @@ fn told(report: &ExportReport, options: &ExportOptions) -> String {
         let name = options.name.as_str();
         let folder = text::shown(&options.to.display().to_string());
         lines.push(format!("written to {folder}: {name}.cer proves the volumes, send it another way than them"));
+    }
+    if report.in_source == 0 && !report.not_mail.is_empty() {
+        let files = text::count(report.not_mail.len() as u64, "file");
+        lines.push(format!("warning: the source holds no mail, but {files} of other kinds: is it the right one?"));
     }
     lines.into_iter().map(|line| line + "\n").collect()
 }
@@ -169,8 +172,9 @@ fn places(report: &ExportReport) -> Vec<String> {
     let rows = report.user_archives.iter().flat_map(|archive| {
         let name = &archive.user_archive;
         let folders = archive.folders.iter().filter(|folder| !folder.path.is_empty());
-        let folder = |path: &[String]| format!("  {}", text::shown(&path.join("/")));
-        std::iter::once(row(text::shown(name), &archive.counts))
+        let short = |name: &str| text::shortened(&text::shown(name), PLACE_CHARACTERS);
+        let folder = move |path: &[String]| format!("  {}", short(&path.join("/")));
+        std::iter::once(row(short(name), &archive.counts))
             .chain(folders.map(move |below| row(folder(&below.path), &below.counts)))
     });
     let all = report.user_archives.iter().map(|archive| 1 + archive.folders.len()).sum::<usize>();
@@ -182,7 +186,7 @@ fn places(report: &ExportReport) -> Vec<String> {
 }
 
 fn named<'a>(what: &'a str, items: &'a NamedList) -> impl Iterator<Item = String> + 'a {
-    let title = (!items.is_empty()).then(|| format!("{what}:"));
+    let title = (!items.is_empty()).then(|| format!("{what} ({}):", HumanCount(items.len() as u64)));
     let rest = items.len().saturating_sub(SHOWN_LINES);
     let more = (rest > 0).then(|| format!("  and {} more, see the report", HumanCount(rest as u64)));
     let line = |item: Named| format!("  {}: {}", text::shown(&item.source), text::shown(&item.reason));

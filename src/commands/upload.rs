@@ -155,7 +155,8 @@ fn told(sent: &[Sent], dry_run: bool) -> String {
     };
     let bytes = sent.iter().map(|sent| sent.bytes).sum();
     let taken = sent.iter().map(|sent| sent.sent_bytes).sum();
-    let sum = format!("{} files, {}; {} sent now\n", sent.len(), HumanBytes(bytes), HumanBytes(taken));
+    let files = text::count(sent.len() as u64, "file");
+    let sum = format!("{files}, {}; {} sent now\n", HumanBytes(bytes), HumanBytes(taken));
     text::table(&["volume", "size", "state", ""], sent.iter().map(row)) + &sum
 }
 

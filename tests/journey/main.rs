@@ -20,6 +20,7 @@ mod reports;
 mod server;
 mod source;
 mod structure;
+mod told;
 mod upload;
 mod verify;
 mod whole;

@@ -294,6 +294,10 @@ impl Set {
     }
 }
 
+fn damaged(mails: usize) -> String {
+    if mails == 1 { "1 mail is damaged".to_owned() } else { format!("{mails} mails are damaged") }
+}
+
 /// Whether `next` can stand after `before` in one export; where volumes between them are missing, all that is left to
 /// compare is compared.
 fn continues(before: &Member, next: &Member) -> Result<(), &'static str> {
@@ -365,7 +369,7 @@ impl VolumeReport {
             (0, None, true) => (State::Ok, None, None, 0),
             (0, None, false) => (State::Signed, None, None, 0),
             (0, container, _) => (State::Damaged, None, container, 8),
-            (mails, ..) => (State::Damaged, Some("mail_damaged"), Some(format!("{mails} mails are damaged")), 8),
+            (mails, ..) => (State::Damaged, Some("mail_damaged"), Some(damaged(mails)), 8),
         };
     }
 }

@@ -58,6 +58,6 @@ impl Progress for Bar {
     }
 
     fn waiting(&self, files: usize) {
-        self.bar.set_message(format!("waiting for the server to look at {files} files"));
+        self.bar.set_message(format!("waiting for the server to look at {}", text::count(files as u64, "file")));
     }
 }

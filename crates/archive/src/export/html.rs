@@ -16,7 +16,7 @@ pub(super) fn write(report: &ExportReport, out: &mut dyn Write) -> io::Result<()
     write_volumes(report, out)?;
     write_places(&report.user_archives, out)?;
     write_named("Skipped: mails that could not be read", &report.skipped, out)?;
-    write_named("Changed after they were exported", &report.changed, out)?;
+    write_named("Changed meanwhile", &report.changed, out)?;
     write_named("Not mail", &report.not_mail, out)?;
     html::end(out)
 }
@@ -27,8 +27,9 @@ fn write_verdict(report: &ExportReport, out: &mut dyn Write) -> io::Result<()> {
     if report.is_whole() {
         html::verdict(out, true, &format_args!("Complete: every mail {which} is in the volumes."))?;
     } else {
+        let items = if report.skipped.len() == 1 { "item" } else { "items" };
         let text = format_args!(
-            "Not complete: {skipped} items could not be read (mails, or whole folders and archives). Each is named below; \
+            "Not complete: {skipped} {items} could not be read (mails, or whole folders and archives). Each is named below; \
              every mail {which} that could be read is in the volumes."
         );
         html::verdict(out, false, &text)?;

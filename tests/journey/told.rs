@@ -1,0 +1,55 @@
+//! What an export says to people.
+
+use std::fs;
+
+use crate::{
+    program::{command, end},
+    source::Story,
+};
+
+/// The text of an export of `old` into `out`, with the exit code that it must have.
+fn text(story: &Story, more: &[&str], exit: i32) -> String {
+    let (from, to) = (story.path("old"), story.path("out"));
+    let fixed = ["export", "--from", &from, "--to", &to, "--name", "told"];
+    let ended = end(command(&[&fixed, more].concat()));
+    assert_eq!(ended.exit, exit, "{}", ended.stderr);
+    String::from_utf8(ended.stdout).unwrap()
+}
+
+#[test]
+fn one_is_told_as_one_and_what_is_no_mail_by_name() {
+    let story = Story::new(1, 500);
+    for number in 0..25 {
+        fs::write(story.path(&format!("old/{number:02}.bin")), [1, 2, 3]).unwrap();
+    }
+    let told = text(&story, &[], 0);
+    assert!(told.starts_with("1 mail in the source = 1 exported + 0 skipped"), "{told}");
+    assert!(told.contains(" of mails, 1 volume\n") && told.contains("no mail (25):\n  00.bin: "), "{told}");
+    assert!(told.contains("  19.bin: ") && told.contains("  and 5 more, see the report\n"), "{told}");
+    assert!(!told.contains("20.bin") && !told.contains("warning"), "{told}");
+}
+
+#[test]
+fn a_source_without_a_mail_is_warned_of_and_no_failure() {
+    let story = Story::new(0, 500);
+    fs::create_dir_all(story.path("old")).unwrap();
+    fs::write(story.path("old/archive.pst"), [1, 2, 3]).unwrap();
+    for more in [&["--dry-run"][..], &[]] {
+        let told = text(&story, more, 0);
+        let last = told.lines().last().unwrap();
+        assert_eq!(last, "warning: the source holds no mail, but 1 file of other kinds: is it the right one?");
+    }
+}
+
+#[test]
+fn a_dry_run_stays_as_wide_as_a_screen() {
+    let mut story = Story::new(3, 500);
+    let long = format!("anna/begin {} end", "x".repeat(220));
+    story.add(&long, 7, b"Subject: long\n\ntext\n");
+    let told = text(&story, &["--dry-run"], 0);
+    assert!(
+        told.lines().filter(|line| !line.starts_with("the volumes")).all(|line| line.chars().count() <= 120),
+        "{told}"
+    );
+    assert!(told.contains("  begin xx") && told.contains("x end "), "{told}");
+}
