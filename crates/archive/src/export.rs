@@ -81,6 +81,9 @@ pub trait Progress: Sync {
     fn advance(&self, _step: Step<'_>) {}
 
     /// Whether it is worth counting how much there is to be met.
+    /// A finished volume is being read back, and so many there are; comes before the mails of a resumed export.
+    fn checking(&self, _volume: u64, _volumes: u64) {}
+
     fn asks_for_total(&self) -> bool {
         false
     }

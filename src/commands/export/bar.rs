@@ -24,6 +24,8 @@ pub(super) struct Bar {
 /// What was told last.
 #[derive(Default)]
 struct Seen {
+    /// The finished volume being read back, and how many there are.
+    checking: Option<(u64, u64)>,
     /// Mails that were finished when this run began.
     before: Option<u64>,
     mails: u64,
@@ -56,11 +58,21 @@ impl Bar {
 }
 
 impl Progress for Bar {
+    fn checking(&self, volume: u64, volumes: u64) {
+        lock(&self.seen).checking = Some((volume, volumes));
+    }
+
     fn advance(&self, step: Step<'_>) {
         if self.bar.is_hidden() {
             return;
         }
         let mut seen = lock(&self.seen);
+        if seen.checking.take().is_some() {
+            // Only the time that follows says how fast mails are exported. The line locks both, the bar first.
+            drop(seen);
+            self.bar.reset_elapsed();
+            seen = lock(&self.seen);
+        }
         seen.before.get_or_insert(step.mails.saturating_sub(1));
         (seen.mails, seen.met_bytes, seen.volume) = (step.mails, step.met_bytes, step.volume);
         if seen.location != step.location {
@@ -82,6 +94,9 @@ impl Progress for Bar {
 
 impl Seen {
     fn line(&self, elapsed: Duration) -> String {
+        if let Some((volume, volumes)) = self.checking {
+            return format!("checking finished volume {volume} of {volumes}");
+        }
         let seconds = elapsed.as_secs_f64().max(0.001);
         let rate = |count: u64| rounded(as_float(count) / seconds);
         let new = self.mails.saturating_sub(self.before.unwrap_or_default());
@@ -136,5 +151,7 @@ mod tests {
         assert_eq!(seen.outlook(Duration::from_secs(1)), None, "too early to tell");
         seen.total_bytes = Some(1 << 20);
         assert_eq!(seen.outlook(ten), None, "the count was no measure");
+        seen.checking = Some((3, 7));
+        assert_eq!(seen.line(ten), "checking finished volume 3 of 7");
     }
 }

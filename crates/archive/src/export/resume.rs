@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use volume::{ExportKeys, HEAD_BYTES, Metadata, OpenError, Parts, Secret, TAIL_BYTES, Verified, Volume};
 
+use super::Progress;
 use super::known::{Exported, Known};
 use super::report::VolumeFile;
 use super::tally::Tally;
@@ -21,10 +22,17 @@ pub(super) struct Resumed {
 
 /// Reads every finished volume and counts its mails in `tally`.
 /// `began` is when the export was begun, in Unix seconds.
-pub(super) fn read_back(target: &Target<'_>, keys: &ExportKeys, began: i64, tally: &mut Tally) -> Result<Resumed> {
+pub(super) fn read_back(
+    target: &Target<'_>,
+    keys: &ExportKeys,
+    began: i64,
+    tally: &mut Tally,
+    progress: &dyn Progress,
+) -> Result<Resumed> {
     let present = target.present()?;
     let mut reading = Reading { chain: Chain::new(), exported: Exported::new(target.folder()) };
     while present.volumes.contains(&reading.chain.next_volume()) && !reading.chain.has_ended {
+        progress.checking(reading.chain.next_volume(), present.volumes.len() as u64);
         reading.add_volume(target, keys, tally)?;
     }
     let Reading { chain, exported } = reading;

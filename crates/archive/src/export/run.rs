@@ -78,7 +78,7 @@ impl<'a> Run<'a> {
         let mut tally = Tally::new(self.target.folder());
         // Where its beginning cannot be read, each file counts as changed since.
         let began = crate::time::unix_seconds(&self.memo.started).unwrap_or(i64::MIN);
-        let resumed = read_back(self.target, &self.keys, began, &mut tally)?;
+        let resumed = read_back(self.target, &self.keys, began, &mut tally, self.surroundings.progress)?;
         self.settle_certificate()?;
         if !resumed.chain.has_ended {
             self.write_volumes(tally, resumed)?;

@@ -3,9 +3,10 @@
 use std::fs::{self};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use archive::ErrorKind;
-use archive::export::{Effect, ExportOptions, ExportReport};
+use archive::export::{Effect, ExportOptions, ExportReport, Progress};
 use mail::source::Layout;
 use volume::Secret;
 
@@ -52,6 +53,25 @@ fn unfinished(options: &ExportOptions) {
         }),
     );
     assert_eq!(kind(error), ErrorKind::Unavailable);
+}
+
+/// Which finished volumes are being read back, of how many.
+#[derive(Default)]
+struct Checked(Mutex<Vec<(u64, u64)>>);
+
+impl Progress for Checked {
+    fn checking(&self, volume: u64, volumes: u64) {
+        self.0.lock().unwrap().push((volume, volumes));
+    }
+}
+
+#[test]
+fn a_resumed_export_tells_which_finished_volume_it_reads_back() {
+    let place = three_volumes();
+    unfinished(&place.split());
+    let checked = Checked::default();
+    run_with(&place.split(), &checked).unwrap();
+    assert_eq!(checked.0.into_inner().unwrap(), [(1, 2), (2, 2)]);
 }
 
 #[test]
