@@ -17,6 +17,7 @@
 
 mod ahead;
 mod budget;
+mod changes;
 mod contents;
 mod dry_run;
 mod filter;

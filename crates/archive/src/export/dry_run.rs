@@ -75,7 +75,7 @@ pub(super) fn dry_run(options: &ExportOptions, surroundings: &Surroundings<'_>) 
         user_archives: tally.user_archives(),
         skipped: tally.skipped,
         not_mail: tally.not_mail,
-        changed: tally.changed,
+        changed: tally.changed.into_list(),
         complete: false,
     })
 }

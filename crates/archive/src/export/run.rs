@@ -180,7 +180,7 @@ impl<'a> Run<'a> {
             user_archives: tally.user_archives(),
             skipped: tally.skipped,
             not_mail: tally.not_mail,
-            changed: tally.changed,
+            changed: tally.changed.into_list(),
             complete: chain.has_ended,
         })
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 use volume::Metadata;
 
 use super::Step;
+use super::changes::Changes;
 use super::named::{Named, NamedList};
 use super::records::Records;
 use super::report::{Counts, FolderCount, UserArchiveCount};
@@ -26,7 +27,8 @@ pub(super) struct Tally {
     pub(super) filtered: u64,
     pub(super) skipped: NamedList,
     pub(super) not_mail: NamedList,
-    pub(super) changed: NamedList,
+    /// Mails that are others than were exported under their keys.
+    pub(super) changed: Changes,
     /// Mails that the last walk met, whatever became of them.
     pub(super) met: u64,
     /// Their raw bytes, as far as they are known.
@@ -48,7 +50,7 @@ impl Tally {
             filtered: 0,
             skipped: NamedList::default(),
             not_mail: NamedList::default(),
-            changed: NamedList::default(),
+            changed: Changes::default(),
             met: 0,
             met_bytes: 0,
             known: 0,
