@@ -81,10 +81,10 @@ pub trait Progress: Sync {
     /// A mail got its outcome.
     fn advance(&self, _step: Step<'_>) {}
 
-    /// Whether it is worth counting how much there is to be met.
     /// A finished volume is being read back, and so many there are; comes before the mails of a resumed export.
     fn checking(&self, _volume: u64, _volumes: u64) {}
 
+    /// Whether it is worth counting how much there is to be met.
     fn asks_for_total(&self) -> bool {
         false
     }

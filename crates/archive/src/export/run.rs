@@ -1,6 +1,10 @@
 //! One run of an export, from its keys to its report.
 
-use mail::source::Source;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use mail::source::{Source, SourceError};
 use serde::{Deserialize, Serialize};
 use volume::{ExportKeys, ExportState, Protection, Totals, WriteError};
 
@@ -200,13 +204,48 @@ pub(super) fn open_source(options: &ExportOptions) -> Result<Source> {
         return Err(Error::invalid(format!("{}: neither a directory nor a file", options.from.display()))
             .hint("--from names a directory or a file"));
     }
+    may_be_read(&options.from).map_err(|error| unreadable(&options.from, error))?;
     let told = mail::source::Options {
         user_archive: options.user_archive().to_owned(),
         zip_encoding: options.zip_encoding,
         scratch: options.scratch(),
     };
-    mail::source::open(&options.from, options.layout, &told)
-        .map_err(|error| Error::not_found(error.to_string()).hint("--from names a directory or a file"))
+    mail::source::open(&options.from, options.layout, &told).map_err(|failed| match failed {
+        SourceError::Root { path, error } => unreadable(&path, error),
+    })
+}
+
+/// Whether there is something whose names, or bytes, can be read: otherwise each mail would fail by itself, or none be
+/// found.
+fn may_be_read(from: &Path) -> io::Result<()> {
+    if from.metadata()?.is_dir() {
+        from.read_dir()?;
+        from.join(".").metadata().map(drop)
+    } else {
+        File::open(from).map(drop)
+    }
+}
+
+/// Why a source cannot be opened, and the right that is missing if it is one.
+fn unreadable(from: &Path, error: io::Error) -> Error {
+    let shown = from.display();
+    let failure = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            let missing = match from.metadata() {
+                Err(_) => "the right to enter a directory above it (x) is missing",
+                Ok(facts) if !facts.is_dir() => "the right to read it (r) is missing",
+                Ok(_) if from.read_dir().is_err() => "the right to list it (r) is missing",
+                Ok(_) => "the right to enter it (x) is missing",
+            };
+            let hint = format!("{missing}: give it to whoever runs the export, or run it as somebody who has it");
+            Error::denied(format!("{shown}: not permitted")).hint(hint)
+        }
+        io::ErrorKind::NotFound => {
+            Error::not_found(format!("{shown}: not there")).hint("--from names a directory or a file")
+        }
+        _ => Error::not_found(format!("{shown}: cannot be read")).hint("--from names a directory or a file"),
+    };
+    failure.caused_by(error)
 }
 
 /// The sink of the pipeline: seals mails in order and counts everything.

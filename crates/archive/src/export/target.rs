@@ -14,6 +14,9 @@ use crate::{Error, Result};
 /// The largest state file: keys, and options of at most eight recipients.
 const MAX_STATE_BYTES: u64 = 1 << 20;
 
+/// The name that stands for the folder itself.
+const FOLDER: &str = ".";
+
 /// What an export is about to make durable. File names are those below the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -90,7 +93,7 @@ impl<'a> Target<'a> {
     /// Makes the state file and locks it. It holds keys, so nobody else ever reads it, under no name. None if an
     /// export of this name has ended since it was looked for.
     pub(super) fn begin(&self, state: Vec<u8>) -> Result<Option<Held>> {
-        std::fs::create_dir_all(&self.folder).map_err(|error| self.failed(".", error))?;
+        std::fs::create_dir_all(&self.folder).map_err(|error| self.failed(FOLDER, error))?;
         let (name, part) = (self.state(), part_of(&self.state()));
         let mut file = self.lock(&part, private().create(true))?.ok_or_else(|| self.busy())?;
         // Only who holds the part file makes a state file, so what is seen now holds until it is linked.
@@ -145,8 +148,8 @@ impl<'a> Target<'a> {
     pub(super) fn present(&self) -> Result<Present> {
         let mut present = Present::default();
         let prefix = format!("{}-", self.name);
-        for entry in std::fs::read_dir(&self.folder).map_err(|error| self.failed(".", error))? {
-            let name = entry.map_err(|error| self.failed(".", error))?.file_name();
+        for entry in std::fs::read_dir(&self.folder).map_err(|error| self.failed(FOLDER, error))? {
+            let name = entry.map_err(|error| self.failed(FOLDER, error))?.file_name();
             let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(&prefix)) else { continue };
             let (rest, numbers) = match rest.strip_suffix(".part") {
                 Some(rest) => (rest, &mut present.parts),
@@ -215,7 +218,7 @@ impl<'a> Target<'a> {
 
     /// What went wrong with a nameless file.
     pub(super) fn scratch_failed(&self, error: io::Error) -> Error {
-        self.failed(".", error)
+        self.failed(FOLDER, error)
     }
 
     /// Makes durable what was written into the part file of a final name.
@@ -255,7 +258,7 @@ impl<'a> Target<'a> {
 
     /// What went wrong with a file of this folder. Everything can be resumed once its cause is gone.
     pub(super) fn failed(&self, name: &str, error: io::Error) -> Error {
-        let path = self.path(name);
+        let path = if name == FOLDER { self.folder.clone() } else { self.path(name) };
         let again = "the same command again goes on from here";
         let failure = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -458,4 +461,22 @@ fn make_private(file: &File) -> io::Result<()> {
 #[expect(clippy::unnecessary_wraps, reason = "the folder's permissions hold here")]
 fn make_private(_: &File) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use super::Target;
+
+    #[test]
+    fn what_lies_under_no_name_is_told_by_its_folder() {
+        let name = "out".parse().unwrap();
+        let target = Target::new(Path::new("/mnt/stick"), &name, &());
+        let full = target.scratch_failed(io::ErrorKind::StorageFull.into());
+        assert_eq!(full.message(), "/mnt/stick: no space left");
+        let full = target.failed("out.cer", io::ErrorKind::StorageFull.into());
+        assert_eq!(full.message(), "/mnt/stick/out.cer: no space left");
+    }
 }

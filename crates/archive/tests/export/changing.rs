@@ -75,6 +75,9 @@ fn what_changes_behind_the_walk_is_named_or_read_as_it_is_then() {
     let expected = ["a/z becomes a directory.eml", "a/z goes.eml", "a/z is emptied.eml", "z becomes a file", "z goes"];
     assert_eq!(named, expected, "{skipped:?}");
     assert_eq!(skipped["a/z is emptied.eml"], "empty");
+    for gone in ["a/z goes.eml", "z goes"] {
+        assert_eq!(skipped[gone], "it went away before it was read");
+    }
     let not_mail: Vec<String> = report.not_mail.iter().map(|named| named.source).collect();
     assert_eq!(not_mail, ["a/z becomes a link.eml", "a/z becomes a pipe.eml"]);
     assert_eq!(report.exported, AHEAD + 1);
@@ -192,6 +195,32 @@ fn permissions_that_are_taken_away_in_mid_walk_are_named_or_stop_all() {
     let report = run(&options).unwrap();
     assert_closes(&report);
     assert_eq!((report.exported, report.skipped.len()), (AHEAD + 2, 0));
+}
+
+#[test]
+fn a_source_that_may_not_be_read_says_which_right_is_missing() {
+    let place = Place::new();
+    if is_root(&place) {
+        return;
+    }
+    place.put("a/1.eml", &small(1));
+    let mode = |path: PathBuf, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    let refused = |from: &str| {
+        let error = run(&ExportOptions { from: place.source().join(from), ..place.options() }).unwrap_err();
+        assert_eq!((error.kind(), place.files().len()), (ErrorKind::Denied, 0), "{error}");
+        error.advice().unwrap().to_owned()
+    };
+    mode(place.source().join("a/1.eml"), 0);
+    assert!(refused("a/1.eml").contains("to read it (r)"));
+    for (bits, missing) in [(0o300, "to list it (r)"), (0o600, "to enter it (x)")] {
+        mode(place.source().join("a"), bits);
+        assert!(refused("a").contains(missing));
+    }
+    assert!(refused("a/1.eml").contains("a directory above it (x)"));
+    mode(place.source().join("a"), 0o700);
+    mode(place.source().join("a/1.eml"), 0o600);
+    let report = run(&ExportOptions { from: place.source().join("a"), ..place.options() }).unwrap();
+    assert_eq!(report.exported, 1);
 }
 
 /// Deeper than any path may be: only by going there step by step can it be made.

@@ -264,5 +264,8 @@ pub(super) fn special(kind: EntryKind) -> Option<&'static str> {
 }
 
 fn reason(error: &io::Error) -> String {
-    format!("unreadable: {error}")
+    match error.kind() {
+        io::ErrorKind::NotFound => "it went away before it was read".to_owned(),
+        _ => format!("unreadable: {error}"),
+    }
 }
