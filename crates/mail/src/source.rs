@@ -101,6 +101,11 @@ pub enum Item {
         source: String,
         reason: String,
     },
+    /// What is to be said of a file whose mails have their own outcomes; no failure.
+    Noted {
+        source: String,
+        reason: String,
+    },
     /// A mail, or possibly mails, that could not be read: a failure. The reason `empty` is a code.
     Skipped {
         source: String,

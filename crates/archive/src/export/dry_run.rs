@@ -28,6 +28,7 @@ pub(super) fn dry_run(options: &ExportOptions, surroundings: &Surroundings<'_>) 
         let is_left_out = options.filter.as_ref().is_some_and(|filter| filter.leaves_out(&item));
         match item {
             Item::NotMail { source, reason } => tally.not_mail.push(Named { source, reason }),
+            Item::Noted { source, reason } => tally.changed.push(Named { source, reason }),
             Item::Skipped { location, .. } if is_left_out => {
                 tally.meet(0);
                 tally.filter(&location);

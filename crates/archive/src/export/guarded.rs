@@ -28,7 +28,7 @@ impl<S: Iterator<Item = Item>> Guarded<S> {
             ) => {
                 key.clone_into(&mut self.last);
             }
-            Some(Item::ScratchFailed(_)) | None => {}
+            Some(Item::Noted { .. } | Item::ScratchFailed(_)) | None => {}
         }
         Ok(next)
     }

@@ -34,6 +34,8 @@ pub(super) enum Arrival {
     Filtered(About),
     Skipped(Named, About),
     NotMail(Named),
+    /// Said of a file beside the outcomes of its mails.
+    Noted(Named),
     /// The target has no room for what the source must lay out there.
     ScratchFailed(io::Error),
 }
@@ -163,6 +165,9 @@ impl<'a> Walk<'a> {
         let found = match item {
             Item::NotMail { source, reason } => {
                 return Some(Ticket::Ready(Arrival::NotMail(Named { source, reason })));
+            }
+            Item::Noted { source, reason } => {
+                return Some(Ticket::Ready(Arrival::Noted(Named { source, reason })));
             }
             Item::Skipped { source, location, reason, .. } => {
                 let about = About { key: source.clone(), location, size_bytes: 0, exported_bytes: None };

@@ -45,8 +45,8 @@ pub struct ExportReport {
     pub unique_mails: Option<u64>,
     /// Exported mails that were not there any more when a later run walked the source again.
     pub vanished: u64,
-    /// Mails that lay where others had been exported from. Those stay in the volumes, and these have an outcome of their
-    /// own.
+    /// Mails that lay where others had been exported from: those stay in the volumes, and these have an outcome of their
+    /// own. And files that grew while they were read, with how much of them was.
     pub changed: NamedList,
     pub user_archives: Vec<UserArchiveCount>,
     /// Whether the last volume is written.

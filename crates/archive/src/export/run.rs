@@ -262,6 +262,7 @@ impl Writing<'_> {
     fn take(&mut self, arrival: Arrival) -> Result<()> {
         match arrival {
             Arrival::NotMail(named) => self.tally.not_mail.push(named),
+            Arrival::Noted(named) => self.tally.changed.push(named),
             Arrival::Known(found, mark) => {
                 let is_met = self.met.meet(&mark).map_err(|error| self.target.scratch_failed(error))?;
                 if !is_met {

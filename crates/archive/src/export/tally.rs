@@ -27,7 +27,7 @@ pub(super) struct Tally {
     pub(super) filtered: u64,
     pub(super) skipped: NamedList,
     pub(super) not_mail: NamedList,
-    /// Mails that are others than were exported under their keys.
+    /// Mails that are others than were exported under their keys, and files that grew.
     pub(super) changed: Changes,
     /// Mails that the last walk met, whatever became of them.
     pub(super) met: u64,

@@ -125,6 +125,8 @@ impl Walker {
                     entries.push(Entry::Failed(self.failed(number, &source, code, &reason)));
                 }
                 Item::ScratchFailed(error) => return Err(unreadable(error)),
+                // Of a file that somebody else writes, which an upload is not.
+                Item::Noted { .. } => {}
                 Item::NotMail { source, reason } => {
                     not_mail.push(NotMail { locator: self.locator(&source), reason: cut(&reason, REASON_BYTES) });
                 }

@@ -87,6 +87,35 @@ fn what_changes_behind_the_walk_is_named_or_read_as_it_is_then() {
 }
 
 #[test]
+fn mails_that_come_into_an_mbox_meanwhile_cost_none_that_was_there() {
+    let place = Place::new();
+    let mbox = |seeds: std::ops::Range<u64>| -> Vec<u8> {
+        let from = b"From a@b Mon Jan  2 10:00:00 2023\n";
+        seeds.flat_map(|seed| [from.as_slice(), &small(seed), b"\n"].concat()).collect()
+    };
+    place.put("jane/Inbox", &mbox(0..2_000));
+    let path = place.source().join("jane/Inbox");
+    let arrive = Watch(|step: Step<'_>| {
+        // Before most are read, when all are met, and between the runs of the walk.
+        if matches!(step.mails, 1 | 1_000 | 1_900) {
+            let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+            file.write_all(&mbox(step.mails + 5_000..step.mails + 5_002)).unwrap();
+        }
+    });
+    let options = ExportOptions { layout: Layout::Mbox, ..place.options() };
+    let report = run_with(&options, &arrive).unwrap();
+    assert_closes(&report);
+    assert_eq!((report.exported, report.skipped.len()), (2_000, 0));
+    let changed: Vec<_> = report.changed.iter().map(|named| named.source).collect();
+    assert_eq!(changed, ["jane/Inbox"]);
+    let raws: Vec<_> = place.mails(Secret::None).into_iter().flatten().map(|(_, _, raw)| raw).collect();
+    assert!(raws.iter().eq(&(0..2_000).map(small).collect::<Vec<_>>()), "each in its place, byte for byte");
+    // What came in is there for the next export.
+    let next = run(&ExportOptions { name: "next".parse().unwrap(), ..options }).unwrap();
+    assert_eq!((next.exported, next.skipped.len(), next.changed.len()), (2_006, 0, 0));
+}
+
+#[test]
 fn a_source_that_is_another_one_in_mid_walk_stops_all_and_goes_on_when_it_is_back() {
     let (place, options) = long_walk();
     place.put("z/1.eml", &small(7));

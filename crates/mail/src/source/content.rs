@@ -19,6 +19,18 @@ pub trait Content: Debug + Send + Sync {
 
     /// An error if the bytes may be others than when the content was opened.
     fn verify_unchanged(&self) -> io::Result<()>;
+
+    /// Whether somebody may add bytes at the end while the content is read.
+    fn can_grow(&self) -> bool {
+        false
+    }
+
+    /// The size that it has now if it is larger than when it was opened: [`Content::read_at`] reaches what was added.
+    /// Whether the bytes before that are the same then, only their comparison tells. An error if they may be others
+    /// otherwise.
+    fn grown_to(&self) -> io::Result<Option<u64>> {
+        self.verify_unchanged().map(|()| None)
+    }
 }
 
 /// Reads until `buffer` is full or the content ends, and says how many bytes that were.
@@ -67,6 +79,42 @@ impl Content for FileContent {
     fn verify_unchanged(&self) -> io::Result<()> {
         let metadata = self.file.metadata()?;
         if (metadata.len(), modified(&metadata)) == self.as_opened { Ok(()) } else { Err(changed()) }
+    }
+
+    fn can_grow(&self) -> bool {
+        true
+    }
+
+    fn grown_to(&self) -> io::Result<Option<u64>> {
+        let size_bytes = self.file.metadata()?.len();
+        if size_bytes > self.as_opened.0 { Ok(Some(size_bytes)) } else { self.verify_unchanged().map(|()| None) }
+    }
+}
+
+/// A content as long as it has grown.
+#[derive(Debug)]
+pub(super) struct Grown {
+    content: Arc<dyn Content>,
+    size_bytes: u64,
+}
+
+impl Grown {
+    pub(super) fn new(content: Arc<dyn Content>, size_bytes: u64) -> Self {
+        Self { content, size_bytes }
+    }
+}
+
+impl Content for Grown {
+    fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.content.read_at(buffer, offset)
+    }
+
+    fn verify_unchanged(&self) -> io::Result<()> {
+        self.content.verify_unchanged()
     }
 }
 

@@ -10,9 +10,11 @@ mod window;
 use std::io;
 use std::sync::Arc;
 
+use flate2::Crc;
+
 use self::mail::MboxMail;
 use self::split::{Span, Splitter};
-use super::content::Content;
+use super::content::{Content, changed};
 use super::found::Origin;
 use super::{Flag, Found, Item, Place};
 use crate::{FallbackDate, HeaderScan};
@@ -28,12 +30,22 @@ pub struct Mbox {
     splitter: Splitter,
     place: Place,
     stem: String,
+    /// What was seen of a content that can grow; none once that was compared.
+    seen: Option<Seen>,
+}
+
+/// Where a walk began, and a sum over all mails that it has met.
+#[derive(Debug)]
+struct Seen {
+    began_at: u64,
+    sum: Crc,
 }
 
 impl Mbox {
     /// `place` is where the mbox lies; `stem` its name, which labels of Gmail replace.
     pub fn new(content: Arc<dyn Content>, place: Place, stem: String) -> Self {
-        Self { splitter: Splitter::new(content), place, stem }
+        let seen = content.can_grow().then(|| Seen::new(0));
+        Self { splitter: Splitter::new(content), place, stem, seen }
     }
 
     /// Where the next mail begins; none at the end.
@@ -44,16 +56,19 @@ impl Mbox {
     /// Goes on at a mail, as [`Mbox::reached`] has told it.
     pub(super) fn go_to(&mut self, at: u64) {
         self.splitter.go_to(at);
+        self.seen = self.seen.take().map(|_| Seen::new(at));
     }
 
     pub(super) fn end(&mut self) {
         self.splitter.end();
+        self.seen = None;
     }
 
     fn item(&self, span: &Span) -> Item {
         let key = self.place.member_key(span.from_at, "");
         let content = Arc::clone(self.splitter.content());
-        let mail = MboxMail { content, start: span.start, end: span.end, quoted: span.quoted };
+        let Span { from_at, start, end, quoted, next_at, sum, .. } = *span;
+        let mail = MboxMail { content, from_at, start, end, quoted, next_at, sum };
         if mail.size_bytes() == 0 {
             let location = self.locations(&span.header).swap_remove(0);
             return Item::Skipped { source: key, location, reason: "empty".to_owned(), is_one_mail: true };
@@ -81,7 +96,53 @@ impl Mbox {
     /// What cannot be read ends the mbox: where the next mail begins is not known.
     fn broken_off(&self, at: u64, error: &io::Error) -> Item {
         let reason = format!("unreadable: {error}; nothing behind it was read");
-        self.place.below(self.place.member_key(at, ""), [self.stem.clone()]).skipped(reason)
+        self.unread(self.place.member_key(at, ""), reason)
+    }
+
+    /// Mails that cannot be read, and lie here unless they have labels.
+    fn unread(&self, key: String, reason: String) -> Item {
+        let segments = self.place.location().into_iter().chain([self.stem.clone()]).collect();
+        Place { key, segments, ..self.place.clone() }.skipped(reason)
+    }
+}
+
+impl Mbox {
+    /// What is to be said at the end of an mbox that has grown since it was opened: whether all of its mails were met.
+    ///
+    /// Walked through once more, it must be the same up to its old end. Whoever writes a mail behind it changes nothing
+    /// there; a program that writes it anew may have moved mails from behind the walk to before it.
+    fn growth(&mut self) -> Option<Item> {
+        let seen = self.seen.take()?;
+        // Otherwise each mail that is read from here on fails, if it is not the same.
+        let _grown_to = self.splitter.content().grown_to().ok()??;
+        let mut again = Splitter::new(Arc::clone(self.splitter.content()));
+        again.go_to(seen.began_at);
+        let mut now = Seen::new(seen.began_at);
+        let key = self.place.key.clone();
+        while again.position().is_some() {
+            match again.next_span() {
+                Ok(span) => span.iter().for_each(|span| now.add(span)),
+                Err(error) => return Some(self.unread(key, format!("{error}: mails of it may be missing"))),
+            }
+        }
+        if now.sum.sum() != seen.sum.sum() {
+            return Some(self.unread(key, format!("{}: mails of it may be missing", changed())));
+        }
+        let end = self.splitter.content().size_bytes();
+        let reason = format!("grew while it was read: what was added behind byte {end} is not among these mails");
+        Some(Item::Noted { source: key, reason })
+    }
+}
+
+impl Seen {
+    fn new(began_at: u64) -> Self {
+        Self { began_at, sum: Crc::new() }
+    }
+
+    fn add(&mut self, span: &Span) {
+        for number in [span.from_at, span.next_at, span.sum.unwrap_or_default().into()] {
+            self.sum.update(&number.to_be_bytes());
+        }
     }
 }
 
@@ -89,11 +150,17 @@ impl Iterator for Mbox {
     type Item = Item;
 
     fn next(&mut self) -> Option<Item> {
-        let at = self.splitter.position()?;
+        let Some(at) = self.splitter.position() else { return self.growth() };
         match self.splitter.next_span() {
-            Ok(span) => span.map(|span| self.item(&span)),
+            Ok(span) => {
+                let span = span?;
+                if let Some(seen) = &mut self.seen {
+                    seen.add(&span);
+                }
+                Some(self.item(&span))
+            }
             Err(error) => {
-                self.splitter.end();
+                self.end();
                 Some(self.broken_off(at, &error))
             }
         }

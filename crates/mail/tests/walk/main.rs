@@ -3,6 +3,8 @@
 
 mod auto;
 mod files;
+#[cfg(unix)]
+mod growing;
 mod maildir;
 mod mbox;
 mod place;

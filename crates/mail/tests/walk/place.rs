@@ -40,6 +40,7 @@ pub(crate) fn outcomes(root: &Path, layout: Layout) -> Vec<String> {
         Item::Mail(found) => found.key,
         Item::NotMail { source, reason } => format!("- {source}: {reason}"),
         Item::Skipped { source, reason, .. } => format!("! {source}: {reason}"),
+        Item::Noted { source, reason } => format!("= {source}: {reason}"),
         Item::ScratchFailed(error) => panic!("{error}"),
     };
     walk(root, layout).into_iter().map(short).collect()
@@ -54,6 +55,7 @@ pub(crate) fn places(root: &Path, layout: Layout) -> Vec<String> {
         }
         Item::NotMail { source, .. } => format!("- {source}"),
         Item::Skipped { source, reason, .. } => format!("! {source}: {reason}"),
+        Item::Noted { source, reason } => format!("= {source}: {reason}"),
         Item::ScratchFailed(error) => panic!("{error}"),
     };
     walk(root, layout).into_iter().map(short).collect()

@@ -43,6 +43,7 @@ fn short(item: Item) -> String {
         }
         Item::NotMail { source, reason } => format!("- {source}: {reason}"),
         Item::Skipped { source, reason, .. } => format!("! {source}: {reason}"),
+        Item::Noted { source, reason } => format!("= {source}: {reason}"),
         Item::ScratchFailed(error) => panic!("{error}"),
     }
 }

@@ -65,6 +65,7 @@ pub(crate) fn outcome(item: Item) -> String {
         },
         Item::NotMail { source, reason } => format!("- {}: {reason}", short(&source)),
         Item::Skipped { source, reason, .. } => format!("! {}: {reason}", short(&source)),
+        Item::Noted { source, reason } => format!("= {source}: {reason}"),
         Item::ScratchFailed(error) => panic!("{error}"),
     }
 }

@@ -4,8 +4,9 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::lines::is_quoted;
+use super::split::Splitter;
 use super::window::Window;
-use crate::source::content::{Content, changed};
+use crate::source::content::{Content, Grown, changed};
 use crate::source::found::Member;
 
 /// Several mails are read at once, most of them smaller than this.
@@ -14,25 +15,53 @@ const WINDOW_BYTES: u64 = 64 << 10;
 #[derive(Debug)]
 pub(super) struct MboxMail {
     pub(super) content: Arc<dyn Content>,
+    /// Where its `From ` line begins.
+    pub(super) from_at: u64,
     pub(super) start: u64,
     pub(super) end: u64,
     /// How many lines lose a `>`.
     pub(super) quoted: u64,
+    /// Where the next mail begins, or the content ends.
+    pub(super) next_at: u64,
+    /// CRC-32 from `from_at` to `next_at`, if it was taken.
+    pub(super) sum: Option<u32>,
 }
 
 impl MboxMail {
     pub(super) fn size_bytes(&self) -> u64 {
         self.end.saturating_sub(self.start).saturating_sub(self.quoted)
     }
+
+    /// An error unless the mail ends there still, in a content that has grown: the last one may only have been begun.
+    fn verify_end(&self, grown_to: u64) -> io::Result<()> {
+        if self.next_at < self.content.size_bytes() {
+            return Ok(());
+        }
+        let mut again = Splitter::new(Arc::new(Grown::new(Arc::clone(&self.content), grown_to)));
+        again.go_to(self.from_at);
+        let span = again.next_span()?.filter(|_| again.position().is_some());
+        let is_same = |(start, end, quoted)| (start, end, quoted) == (self.start, self.end, self.quoted);
+        if span.is_some_and(|span| is_same((span.start, span.end, span.quoted))) {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::InvalidData, "was still being written when it was read"))
+    }
 }
 
 impl Member for MboxMail {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        self.content.verify_unchanged()?;
+        let grown_to = self.content.grown_to()?;
         let length = self.end.saturating_sub(self.start).min(WINDOW_BYTES);
-        let window = Window::new(Arc::clone(&self.content), usize::try_from(length).unwrap_or(0));
+        let mut window = Window::new(Arc::clone(&self.content), usize::try_from(length).unwrap_or(0));
+        let mut sum = None;
+        if let Some(grown_to) = grown_to {
+            self.verify_end(grown_to)?;
+            sum = Some((self.next_at, self.sum.ok_or_else(changed)?));
+            window.sum_from(self.from_at);
+            window.sum_to(self.start)?;
+        }
         let (at, end) = (self.start, self.end);
-        Ok(Box::new(MailReader { window, at, end, quoted: self.quoted, begins_line: true }))
+        Ok(Box::new(MailReader { window, at, end, quoted: self.quoted, begins_line: true, sum }))
     }
 }
 
@@ -43,6 +72,22 @@ struct MailReader {
     /// How many lines still lose a `>`.
     quoted: u64,
     begins_line: bool,
+    /// Up to where the bytes must have which sum, in a content that has grown.
+    sum: Option<(u64, u32)>,
+}
+
+impl MailReader {
+    /// An error if the bytes that were delivered may be no mail of this content.
+    ///
+    /// In one that has grown they are those that were seen when the mail was found: all of them were read before any of
+    /// them was read again, and were the same, so in between they lay there together.
+    fn verify(&mut self) -> io::Result<()> {
+        let is_same = match self.sum {
+            None => return self.window.content().verify_unchanged(),
+            Some((end, sum)) => self.window.sum_to(end)? == Some(sum),
+        };
+        if is_same { Ok(()) } else { Err(changed()) }
+    }
 }
 
 impl Read for MailReader {
@@ -68,7 +113,7 @@ impl Read for MailReader {
             filled = filled.saturating_add(count);
         }
         if filled == 0 && !buffer.is_empty() {
-            self.window.content().verify_unchanged()?;
+            self.verify()?;
             if self.quoted > 0 {
                 return Err(changed());
             }

@@ -32,6 +32,10 @@ pub(super) struct Span {
     /// How many lines matching `^>+From ` it has; none if a Content-Length rules.
     pub(super) quoted: u64,
     pub(super) header: HeaderScan,
+    /// Where the next mail begins, or the content ends.
+    pub(super) next_at: u64,
+    /// CRC-32 of all from `from_at` to `next_at`; only where the content can grow.
+    pub(super) sum: Option<u32>,
 }
 
 /// Goes through an mbox from its beginning, which is a `From ` line whatever follows.
@@ -85,6 +89,9 @@ impl Splitter {
 
     pub(super) fn next_span(&mut self) -> io::Result<Option<Span>> {
         let Some(from_at) = self.next else { return Ok(None) };
+        if self.content().can_grow() {
+            self.window.sum_from(from_at);
+        }
         let start = line_end(&mut self.window, from_at)?;
         let from_line = self.bytes(from_at, start, SEPARATOR_BYTES)?;
         let head = Vec::new();
@@ -95,9 +102,11 @@ impl Splitter {
             }
         };
         self.next = end.next;
+        let next_at = end.next.unwrap_or(self.window.end());
+        let sum = self.window.sum_to(next_at)?;
         let Reading { quoted, head, header, .. } = mail;
         let header = header.unwrap_or_else(|| scan_headers(&head, false));
-        Ok(Some(Span { from_at, from_line, start, end: end.end, quoted, header }))
+        Ok(Some(Span { from_at, from_line, start, end: end.end, quoted, header, next_at, sum }))
     }
 
     /// Steps over one line, or says that the mail ends before it.
