@@ -29,6 +29,7 @@ mod boundary;
 mod date;
 mod defects;
 mod flowed;
+mod from_line;
 mod html;
 mod known;
 mod line;

@@ -4,7 +4,7 @@ use crate::line::{Lines, is_cr_only, is_from_line};
 use crate::scan::field_name;
 use crate::{Defect, Defects};
 
-const UTF8_BOM: &[u8] = b"\xEF\xBB\xBF";
+pub(crate) const UTF8_BOM: &[u8] = b"\xEF\xBB\xBF";
 /// "Microsoft Mail Internet Headers Version 2.0" is one line; three blank ones were seen. More is a text.
 const PREAMBLE_LINES: usize = 10;
 

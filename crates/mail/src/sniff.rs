@@ -1,8 +1,9 @@
 //! What kind of file the first bytes are.
 
+use crate::from_line;
 use crate::known::is_known_field;
 use crate::line::{Lines, is_blank, is_cr_only, is_from_line};
-use crate::preamble::{from_utf16, is_field, is_plain_field};
+use crate::preamble::{UTF8_BOM, from_utf16, is_field, is_plain_field};
 use crate::scan::field_name;
 
 /// What Exchange writes before a header: any field may follow it.
@@ -34,7 +35,7 @@ pub fn looks_like_mail(prefix: &[u8]) -> bool {
     let prefix = prefix.get(..SNIFF_BYTES).unwrap_or(prefix);
     match from_utf16(prefix) {
         Some(text) => begins_with_field(text.as_bytes()),
-        None => begins_with_field(prefix.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(prefix)),
+        None => begins_with_field(prefix.strip_prefix(UTF8_BOM).unwrap_or(prefix)),
     }
 }
 
@@ -50,10 +51,10 @@ pub fn looks_like_mbox(prefix: &[u8]) -> bool {
     prefix.starts_with(b"From ") && holds_separator(prefix)
 }
 
-/// A separator and the beginning of the field after it.
-pub(crate) const SEPARATOR_BYTES: usize = 2 << 10;
+/// A separator, a banner and the beginning of the fields after it.
+pub(crate) const SEPARATOR_BYTES: usize = 4 << 10;
 
-/// True if `bytes` hold a blank line, a `From ` line with a time, and a line that begins a field.
+/// True if `bytes` hold a blank line, a `From ` line with a time, and the beginning of a header.
 pub(crate) fn holds_separator(bytes: &[u8]) -> bool {
     memchr::memmem::find_iter(bytes, b"\nFrom ").any(|at| {
         let before = bytes.get(..at).unwrap_or_default();
@@ -63,14 +64,25 @@ pub(crate) fn holds_separator(bytes: &[u8]) -> bool {
     })
 }
 
-/// True if a line with a time and the beginning of a field follow. The line is known to begin with `From `.
+/// True if a line with a time and the beginning of a header follow. The line is known to begin with `From `.
+///
+/// A header begins as that of a single mail: a byte-order mark may stand before it, or a banner. A banner looks as prose
+/// does, so the line before it needs more than a time: a date.
 pub(crate) fn is_separator(rest: &[u8]) -> bool {
-    let mut lines = Lines::new(rest, 0, false).map(|line| line.text(rest));
-    let (Some(line), Some(next)) = (lines.next(), lines.next()) else { return false };
-    let has_time = line
-        .windows("10:00".len())
-        .any(|time| matches!(time, [a, b, b':', c, d] if [a, b, c, d].into_iter().all(u8::is_ascii_digit)));
-    has_time && (is_plain_field(next) || is_from_line(next))
+    let Some(line) = Lines::new(rest, 0, false).next() else { return false };
+    let behind = rest.get(line.next..).unwrap_or_default();
+    let header = behind.strip_prefix(UTF8_BOM).unwrap_or(behind);
+    let Some(first) = Lines::new(header, 0, false).next() else { return false };
+    let (line, first) = (line.text(rest), first.text(header));
+    if is_plain_field(first) || is_from_line(first) {
+        return has_time(line);
+    }
+    !is_field(first) && begins_with_field(header) && from_line::date(line).is_some()
+}
+
+fn has_time(line: &[u8]) -> bool {
+    line.windows("10:00".len())
+        .any(|time| matches!(time, [a, b, b':', c, d] if [a, b, c, d].into_iter().all(u8::is_ascii_digit)))
 }
 
 fn begins_with_field(bytes: &[u8]) -> bool {

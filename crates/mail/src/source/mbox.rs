@@ -1,6 +1,5 @@
 //! An mbox: many mails in one file, each behind a `From ` line.
 
-mod from_line;
 mod labels;
 mod lines;
 mod mail;
@@ -17,7 +16,7 @@ use self::split::{Span, Splitter};
 use super::content::{Content, changed};
 use super::found::Origin;
 use super::{Flag, Found, Item, Place};
-use crate::{FallbackDate, HeaderScan};
+use crate::{FallbackDate, HeaderScan, from_line};
 
 /// The letters of `Status` and `X-Status`, as mutt, Pine and Dovecot write them.
 const STATUS: [(u8, Flag); 4] =

@@ -120,6 +120,51 @@ fn mails_end_where_they_end() {
 }
 
 #[test]
+fn a_header_begins_as_that_of_a_single_mail() {
+    let heads: [&[u8]; 10] = [
+        b"\xEF\xBB\xBFFrom: b\n",
+        b"\xEF\xBB\xBF>From c@d Mon Jan  2 10:00:00 2023\nFrom: b\n",
+        b"Microsoft Mail Internet Headers Version 2.0\nWhatever: b\n",
+        b"Microsoft Mail Internet Headers Version 2.0\r\nReceived: by b\r\n",
+        b"Exported by Archive 7\nSubject: b\n",
+        b"Exported by Archive 7\nArchive-Key: 1\nArchive-Owner: b\n",
+        b"\n\nSubject: b\n",
+        b"Betr\xE9ff: b\nSubject: b\n",
+        "Überschrift: b\nMessage-ID: <b>\n".as_bytes(),
+        b"x@y Mon Jan  2 10:00:00 2023\nSubject: b\n",
+    ];
+    let raw = |found: &Found| found.read(u64::MAX).unwrap();
+    for head in heads {
+        let middle = [head, b"\nb\n"].concat();
+        let first = format!("{FROM}A: 1\n\nx\n\n{FROM}");
+        let bytes = [first.as_bytes(), &middle, format!("\n{FROM}A: 2\n").as_bytes()].concat();
+        let mails: Vec<_> = found(&bytes).iter().map(raw).collect();
+        assert_eq!(mails, [&b"A: 1\n\nx\n"[..], &middle, b"A: 2\n"], "{}", head.escape_ascii());
+    }
+}
+
+/// Behind a line that only looks like a separator there is prose, or nothing.
+#[test]
+fn a_body_that_begins_as_a_banner_does_not_split() {
+    let bodies = [
+        format!("{FROM}\nnothing but a body\n"),
+        format!("{FROM}\n\n\n"),
+        format!("{FROM}and so on\n\nFrom: here\nTo: there\n"),
+        format!("{FROM}and so on\nNote: one\n"),
+        format!("{FROM}\u{feff}and so on\n"),
+        format!("{FROM}http://x.test/\nand so on\n"),
+        format!("{FROM}{{\"a\": 1}}\n"),
+        "From 10:00 to 12:00 we meet\nDear all\nDate: today\n".to_owned(),
+        "From here on, at 10:00\n\nSubject: prose\n".to_owned(),
+        "From x\nFrom: b\n".to_owned(),
+    ];
+    for body in bodies {
+        let mail = format!("A: 1\n\nx\n\n{body}end\n");
+        assert_eq!(split(format!("{FROM}{mail}\n{FROM}A: 2\n").as_bytes()), [&mail, "A: 2\n"], "{body}");
+    }
+}
+
+#[test]
 fn a_length_rules_only_where_it_leads_to_a_separator() {
     let inner = format!("x\n\n{FROM}A: 3\n\ny\n");
     let right = format!("{FROM}Content-Length: {}\n\n{inner}\n{FROM}A: 2\n\n", inner.len());

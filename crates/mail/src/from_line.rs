@@ -7,7 +7,7 @@ use crate::parse_date;
 const REMOTE: &[u8] = b" remote from ";
 
 /// The time of a `From ` line, Unix seconds UTC: ctime, with or without a zone before or behind the year, or RFC 5322.
-pub(super) fn date(line: &[u8]) -> Option<i64> {
+pub(crate) fn date(line: &[u8]) -> Option<i64> {
     let line = line.strip_prefix(b"From ").unwrap_or(line).trim_ascii();
     let line = memchr::memmem::find(line, REMOTE).and_then(|at| line.get(..at)).unwrap_or(line);
     let after_sender = memchr::memchr(b' ', line).and_then(|at| line.get(at..)).unwrap_or_default();
