@@ -58,7 +58,6 @@ pub(super) fn helper(name: &OsStr) -> Option<&'static str> {
 pub(super) fn helper_directory(name: &OsStr) -> Option<&'static str> {
     match name.to_str()? {
         "__MACOSX" => Some("in __MACOSX/, which holds helper files of macOS"),
-        "tmp" => Some("in tmp/, which holds unfinished files"),
         _ => None,
     }
 }
@@ -71,6 +70,11 @@ pub(super) fn is_mbox_name(name: &OsStr) -> bool {
 /// True for a file that says by its name that it is a ZIP. Others that begin so are documents and programs, mostly.
 pub(super) fn is_zip_name(name: &OsStr) -> bool {
     extension(name).as_deref() == Some("zip")
+}
+
+/// True for a file that says by its name what it is. No file of a Maildir does.
+pub(super) fn says_its_kind(name: &OsStr) -> bool {
+    is_always_mail(name) || is_mbox_name(name) || is_zip_name(name)
 }
 
 /// Tells a file of another name than `.eml` by its content: an mbox is one that begins with a `From ` line and is said to

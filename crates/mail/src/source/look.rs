@@ -68,7 +68,8 @@ fn look_into(path: &Path, name: &OsStr, layout: Layout, role: Role, is_root: boo
     let (mut file, metadata) = open_regular(path)?;
     let is_named_so = layout == Layout::Mbox || is_mbox_name(name) || is_in_package(path);
     Ok(match by_content(&mut file, name, is_named_so)? {
-        // One file of a Maildir is one mail, whatever it looks like.
+        Kind::Mbox if layout == Layout::Auto && is_mbox_name(name) => Seen::Mbox(FileContent::new(file, &metadata)),
+        // Any other file of a Maildir is one mail, whatever it looks like.
         Kind::Mail | Kind::Mbox if role == Role::Items => Seen::Mail(whole(&metadata)),
         Kind::Mbox if matches!(layout, Layout::Auto | Layout::Mbox) => Seen::Mbox(FileContent::new(file, &metadata)),
         Kind::Mbox => Seen::Not("an mbox, which this layout does not read"),

@@ -1,17 +1,24 @@
 //! Maildirs: directories with `cur`, `new` and `tmp`, one mail a file, flags in its name. Folders are directories within,
 //! named `.Folder.Sub` (Maildir++) or nested.
 
-use std::ffi::OsStr;
-use std::fs;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, FileType};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::Flag;
 use super::file::open_regular;
-use super::kind::{Kind, by_content, is_always_mail};
+use super::kind::says_its_kind;
 use super::name::segment;
 use super::names::{EntryKind, Names};
 use super::utf7;
+use crate::looks_like_mail;
+use crate::sniff::SNIFF_BYTES;
 
+/// Why nothing in the `tmp` of a Maildir is a mail.
+pub(super) const UNFINISHED: &str = "in tmp/, which holds unfinished files";
+/// What is looked at in directories to tell whether they hold Maildirs alone.
+const LOOK_AHEAD: usize = 10_000;
 /// The letters behind `:2,`.
 const LETTERS: [(u8, Flag); 5] =
     [(b'S', Flag::Seen), (b'R', Flag::Answered), (b'F', Flag::Flagged), (b'P', Flag::Forwarded), (b'D', Flag::Draft)];
@@ -32,24 +39,75 @@ pub(super) fn has_place_for_items(path: &Path) -> bool {
     ["cur", "new"].iter().any(|name| is_real_directory(&path.join(name)))
 }
 
-/// Tells a Maildir by its content. It has `cur`, `new` and `tmp`, of which empty ones get lost on the way. Folders of
-/// those names occur among e-mail files too, so the names of the files decide: in a Maildir they are no `.eml`, and read
-/// ones end in `:2,FLAGS`.
-pub(super) fn is_maildir(path: &Path) -> bool {
-    let there = ["cur", "new", "tmp"].iter().filter(|name| is_real_directory(&path.join(name))).count();
-    let is_item = |directory: &Path, name: &OsStr| {
-        let likely = there >= 2 || is_unique_name(name);
-        marked(name).is_some() || (likely && !is_always_mail(name) && is_mail(&directory.join(name), name))
-    };
-    let holds_item = |directory: &Path| {
-        // Without sorting: the first one that is found decides.
-        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-        entries
-            .filter(|entry| entry.file_type().is_ok_and(|file_type| file_type.is_file()))
-            .any(|entry| is_item(directory, &entry.file_name()))
-    };
+/// As [`has_place_for_items`], and not only for a folder or a user archive that is called so.
+pub(super) fn has_items_of_its_own(path: &Path) -> bool {
+    let holds_file = |directory: &Path| entries(directory).any(|(_, file_type)| file_type.is_file());
     let directories = ["cur", "new"].map(|name| path.join(name));
-    directories.iter().filter(|directory| is_real_directory(directory)).any(|directory| holds_item(directory))
+    directories.iter().any(|items| is_real_directory(items) && (!has_place_for_items(items) || holds_file(items)))
+}
+
+/// True for the directory of a Maildir in which mails are written. Elsewhere it is a folder like any other.
+pub(super) fn is_unfinished(parent: &Path, name: &OsStr) -> bool {
+    name == "tmp" && has_place_for_items(parent)
+}
+
+/// Tells a Maildir by its content. It has `cur`, `new` and `tmp`, of which empty ones get lost on the way. Folders of
+/// those names occur among other files too, so the names of the files decide: in a Maildir they are no `.eml`, no `.mbox`
+/// and no number as MH has it, and read ones end in `:2,FLAGS`. Where all three are there, they may be empty.
+pub(super) fn is_maildir(path: &Path) -> bool {
+    let directories: Vec<_> =
+        ["cur", "new", "tmp"].iter().map(|name| path.join(name)).filter(|path| is_real_directory(path)).collect();
+    let is_likely = directories.len() >= 2;
+    let all_empty = || directories.len() == 3 && directories.iter().all(|path| entries(path).next().is_none());
+    let mut holding = directories.iter().filter(|path| path.file_name().is_some_and(holds_items));
+    holding.any(|directory| {
+        // Without sorting: the first one that is found decides.
+        let mut files = entries(directory).filter(|(_, file_type)| file_type.is_file());
+        files.any(|(name, _)| is_item(directory, &name, is_likely))
+    }) || all_empty()
+}
+
+fn is_item(directory: &Path, name: &OsStr, is_likely: bool) -> bool {
+    if marked(name).is_some() {
+        return true;
+    }
+    let is_unique = is_unique_name(name);
+    let is_number = name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+    let may_be = is_unique || (is_likely && !is_number);
+    may_be && !says_its_kind(name) && begins_as_mail(&directory.join(name), is_unique)
+}
+
+/// A name in modified UTF-7 of a directory that has no mails itself, but whose folders have: true if it holds nothing but
+/// Maildirs. A folder among others, with files in it, may be called so as well.
+pub(super) fn is_encoded_folder(path: &Path, name: &OsStr) -> bool {
+    let shown = segment(name);
+    if decoded(&shown) == shown {
+        return false;
+    }
+    let (mut open, mut has_maildir) = (vec![path.to_owned()], false);
+    let mut looked_at = 0_usize;
+    while let Some(directory) = open.pop() {
+        for (name, file_type) in entries(&directory) {
+            looked_at = looked_at.saturating_add(1);
+            let is_foreign = file_type.is_file() && !is_server_file(&name);
+            if is_foreign || looked_at > LOOK_AHEAD {
+                return false;
+            }
+            let path = directory.join(&name);
+            if file_type.is_dir() && is_maildir(&path) {
+                has_maildir = true;
+            } else if file_type.is_dir() {
+                open.push(path);
+            }
+        }
+    }
+    has_maildir
+}
+
+/// What can be read of a directory, in no order.
+fn entries(path: &Path) -> impl Iterator<Item = (OsString, FileType)> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some((entry.file_name(), entry.file_type().ok()?)))
 }
 
 /// True if folders of Maildir++ lie in a directory: then it is a Maildir whose own `cur` and `new` were lost.
@@ -63,10 +121,14 @@ pub(super) fn holds_folders(path: &Path, is_folder: impl Fn(&Path) -> bool) -> b
 /// The path segments that a directory within a Maildir stands for.
 pub(super) fn folder(name: &OsStr) -> Vec<String> {
     let shown = segment(name);
-    let decoded = |part: &str| utf7::decode(part).unwrap_or_else(|| part.to_owned());
     let Some(path) = shown.strip_prefix('.') else { return vec![decoded(&shown)] };
     let parts: Vec<String> = path.split('.').filter(|part| !part.is_empty()).map(decoded).collect();
     if parts.is_empty() { vec![shown] } else { parts }
+}
+
+/// The text of a name in modified UTF-7; any other one is itself.
+pub(super) fn decoded(name: &str) -> String {
+    utf7::decode(name).unwrap_or_else(|| name.to_owned())
 }
 
 /// Where a file of a Maildir is now that a reader has moved it from `new` to `cur`, or given it other flags: both rename
@@ -123,8 +185,12 @@ fn is_unique_name(name: &OsStr) -> bool {
     seconds && parts.filter(|part| !part.is_empty()).count() == 2
 }
 
-fn is_mail(path: &Path, name: &OsStr) -> bool {
-    open_regular(path).and_then(|(mut file, _)| by_content(&mut file, name, false)).is_ok_and(|kind| kind == Kind::Mail)
+/// True for a mail. What begins with a `From ` line may be an mbox of one, unless its name is that of a mail.
+fn begins_as_mail(path: &Path, is_unique: bool) -> bool {
+    let Ok((file, _)) = open_regular(path) else { return false };
+    let mut prefix = Vec::new();
+    let read = file.take(SNIFF_BYTES as u64).read_to_end(&mut prefix);
+    read.is_ok() && looks_like_mail(&prefix) && (is_unique || !prefix.starts_with(b"From "))
 }
 
 fn is_real_directory(path: &Path) -> bool {

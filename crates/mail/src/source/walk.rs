@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::container::Items;
 use super::found::Origin;
-use super::kind::{helper, helper_directory};
+use super::kind::{helper, helper_directory, says_its_kind};
 use super::look::{Extent, Seen, look_at};
 use super::maildir;
 use super::name::{key_part, segment, stem, zip_stem};
@@ -39,10 +39,14 @@ struct Directory {
     path: PathBuf,
     /// Its key is empty for the root.
     place: Place,
+    /// What the locations begin with in the directories within: those of `cur` and `new` belong to a folder of that name.
+    folder: Vec<String>,
     role: Role,
     is_in_maildir: bool,
     /// Why nothing in here is a mail.
     helper: Option<&'static str>,
+    /// Why none of the files in here is a mail, though a Maildir within may have some.
+    stray: Option<&'static str>,
     names: Names,
 }
 
@@ -86,8 +90,16 @@ impl Source {
             if is_maildir || layout == Layout::Mbox {
                 place.segments.push(place.user_archive.clone());
             }
-            let path = root.to_owned();
-            source.open.push(Directory { path, place, role, is_in_maildir: is_maildir, helper: None, names });
+            source.open.push(Directory {
+                path: root.to_owned(),
+                folder: place.segments.clone(),
+                place,
+                role,
+                is_in_maildir: is_maildir,
+                helper: None,
+                stray: None,
+                names,
+            });
         } else {
             let path = fs::canonicalize(root).map_err(failed)?;
             place.key = key_part(path.file_name().unwrap_or_default());
@@ -105,25 +117,30 @@ impl Source {
             return self.enter(path, key, name);
         }
         let place = top.place.below(key, []);
-        let entry = Entry { path, place, role: top.role, helper: top.helper };
+        // A file that says by its name what it is lies in a folder that is called as that of a Maildir.
+        let stray = top.stray.filter(|why| *why != maildir::UNFINISHED || top.is_in_maildir || !says_its_kind(name));
+        let entry = Entry { path, place, role: top.role, helper: top.helper.or(stray) };
         self.file(entry, name, kind)
     }
 
     fn enter(&mut self, path: PathBuf, key: String, name: &OsStr) -> Option<Item> {
         let top = self.open.last()?;
+        let within = |segments: Vec<String>| top.folder.iter().cloned().chain(segments).collect::<Vec<_>>();
         let names = match Names::read(&path) {
             Ok(names) => names,
             Err(error) => {
-                let place = top.place.below(key, self.segments(top, Role::Tree, name));
-                return Some(place.skipped(reason(&error)));
+                let segments = within(self.segments(top, Role::Tree, &path, name));
+                return Some(Place { key, segments, ..top.place.clone() }.skipped(reason(&error)));
             }
         };
         let role = self.role(top, &path, name);
-        let place = top.place.below(key, self.segments(top, role, name));
-        let too_deep = (top.role == Role::Items).then_some(TOO_DEEP);
-        let helper = top.helper.or(too_deep).or_else(|| helper_directory(name));
+        let segments = within(self.segments(top, role, &path, name));
+        let folder = if role == Role::Items { within(maildir::folder(name)) } else { segments.clone() };
+        let place = Place { key, segments, ..top.place.clone() };
+        let helper = top.helper.or_else(|| helper_directory(name));
+        let stray = stray(top, role, name);
         let is_in_maildir = top.is_in_maildir || role == Role::Maildir;
-        self.open.push(Directory { path, place, role, is_in_maildir, helper, names });
+        self.open.push(Directory { path, place, folder, role, is_in_maildir, helper, stray, names });
         None
     }
 
@@ -134,9 +151,10 @@ impl Source {
             Layout::Auto => maildir::is_maildir(path),
             Layout::Mailstore | Layout::Eml | Layout::Mbox | Layout::Zip => false,
         };
-        if top.role == Role::Maildir && maildir::holds_items(name) {
+        // A folder may be called `cur`: then `cur/cur` holds its mails, and `cur` those of the folder around it.
+        if top.role != Role::Tree && maildir::holds_items(name) {
             Role::Items
-        } else if is_maildir && top.role != Role::Items {
+        } else if is_maildir {
             Role::Maildir
         } else {
             Role::Tree
@@ -144,14 +162,20 @@ impl Source {
     }
 
     /// What a directory adds to the locations of its mails.
-    fn segments(&self, top: &Directory, role: Role, name: &OsStr) -> Vec<String> {
-        let is_user_archive = top.place.segments.is_empty();
-        let plus = role == Role::Maildir && name.as_encoded_bytes().starts_with(b".");
+    fn segments(&self, top: &Directory, role: Role, path: &Path, name: &OsStr) -> Vec<String> {
+        let is_encoded = || {
+            let is_folder = top.is_in_maildir || self.layout == Layout::Maildir;
+            is_folder || (self.layout == Layout::Auto && maildir::is_encoded_folder(path, name))
+        };
         if role == Role::Items {
-            let is_inbox = self.has_inbox && top.place.segments.len() == 1;
+            let is_inbox = self.has_inbox && top.folder.len() == 1;
             is_inbox.then(|| "INBOX".to_owned()).into_iter().collect()
-        } else if !is_user_archive && (top.is_in_maildir || plus || self.layout == Layout::Maildir) {
+        } else if top.folder.is_empty() {
+            vec![segment(name)]
+        } else if role == Role::Maildir {
             maildir::folder(name)
+        } else if is_encoded() {
+            vec![maildir::decoded(&segment(name))]
         } else {
             vec![segment(name)]
         }
@@ -231,6 +255,15 @@ impl Directory {
     }
 }
 
+/// Why none of the files in a directory is a mail, though a Maildir within may have some.
+fn stray(top: &Directory, role: Role, name: &OsStr) -> Option<&'static str> {
+    if maildir::is_unfinished(&top.path, name) {
+        return Some(maildir::UNFINISHED);
+    }
+    let too_deep = (top.role == Role::Items).then_some(TOO_DEEP);
+    top.stray.or(too_deep).filter(|_| role == Role::Tree)
+}
+
 fn found(entry: Entry, extent: Extent) -> Found {
     let location = entry.place.location();
     let Extent { offset, file_bytes, last_change, .. } = extent;
@@ -247,7 +280,7 @@ fn found(entry: Entry, extent: Extent) -> Found {
 
 fn root_is_maildir(root: &Path, layout: Layout) -> bool {
     let is_maildir = match layout {
-        Layout::Maildir => maildir::has_place_for_items,
+        Layout::Maildir => maildir::has_items_of_its_own,
         Layout::Auto => maildir::is_maildir,
         Layout::Mailstore | Layout::Eml | Layout::Mbox | Layout::Zip => return false,
     };

@@ -60,6 +60,9 @@ fn each_file_has_one_outcome() {
         ("__MACOSX/u/a.eml", MAIL),
         ("u/desktop.ini", "[x]"),
         ("u/tmp/1.eml", MAIL),
+        ("v/cur/1.eml", MAIL),
+        ("v/tmp/1", MAIL),
+        ("v/tmp/2.eml", MAIL),
         ("u/empty", ""),
     ]);
     let no_field = "the first line is no header field";
@@ -86,7 +89,10 @@ fn each_file_has_one_outcome() {
             "- u/9.zip: a zip archive, which this layout does not read".to_owned(),
             "- u/desktop.ini: a helper file of Windows".to_owned(),
             "! u/empty: empty".to_owned(),
-            "- u/tmp/1.eml: in tmp/, which holds unfinished files".to_owned(),
+            "u/tmp/1.eml".to_owned(),
+            "v/cur/1.eml".to_owned(),
+            "- v/tmp/1: in tmp/, which holds unfinished files".to_owned(),
+            "v/tmp/2.eml".to_owned(),
         ]
     );
 }

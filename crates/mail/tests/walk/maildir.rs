@@ -139,6 +139,115 @@ fn folders_of_email_files_may_have_any_name() {
 }
 
 #[test]
+fn folders_of_mboxes_may_have_any_name() {
+    let one = "From a Mon Jan  2 10:00:00 2023\nSubject: 1\n\n1\n\n";
+    let root = tree(&[
+        ("a/Inbox/cur/cur.mbox", one),
+        ("a/Inbox/new/new.MBX", one),
+        ("a/Inbox/new/plain", one),
+        ("a/mh/cur/1", MAIL),
+        ("a/mh/new/2", MAIL),
+        ("jane/cur/1204680122.M1.host:2,S", one),
+        ("jane/cur/old.mbox", one),
+    ]);
+    assert_eq!(
+        places(root.path(), Layout::Auto),
+        [
+            "a/Inbox/cur/cur.mbox//0 = a > Inbox > cur > cur",
+            "a/Inbox/new/new.MBX//0 = a > Inbox > new > new",
+            "a/Inbox/new/plain = a > Inbox > new",
+            "a/mh/cur/1 = a > mh > cur",
+            "a/mh/new/2 = a > mh > new",
+            "jane/cur/1204680122.M1.host:2,S = jane",
+            "jane/cur/old.mbox//0 = jane > old",
+        ]
+    );
+}
+
+#[test]
+fn folders_of_a_maildir_may_have_any_name() {
+    let root = tree(&[
+        ("u/I/cur/1204680122.M1.host:2,S", MAIL),
+        ("u/I/cur/cur/1204680123.M1.host:2,S", MAIL),
+        ("u/I/cur/tmp/1204680124.M1.host", MAIL),
+        ("u/I/cur/Sub/new/1204680125.M1.host", MAIL),
+        ("u/I/new/new/1204680126.M1.host", MAIL),
+        ("u/I/new/junk/deep/1204680127.M1.host", MAIL),
+        ("u/I/tmp/1204680128.M1.host", MAIL),
+        ("u/I/tmp/cur/1204680129.M1.host:2,", MAIL),
+        ("u/J/cur/new/1204680130.M1.host", MAIL),
+        ("u/J/new/cur/1204680131.M1.host:2,", MAIL),
+        ("u/.hidden/below/cur/1204680132.M1.host:2,", MAIL),
+    ]);
+    for layout in [Layout::Maildir, Layout::Auto] {
+        let found: Vec<_> = places(root.path(), layout);
+        assert_eq!(
+            found,
+            [
+                "u/.hidden/below/cur/1204680132.M1.host:2, = u > .hidden > below",
+                "u/I/cur/1204680122.M1.host:2,S = u > I",
+                "u/I/cur/Sub/new/1204680125.M1.host = u > I > cur > Sub",
+                "u/I/cur/cur/1204680123.M1.host:2,S = u > I > cur",
+                "- u/I/cur/tmp/1204680124.M1.host",
+                "- u/I/new/junk/deep/1204680127.M1.host",
+                "u/I/new/new/1204680126.M1.host = u > I > new",
+                "- u/I/tmp/1204680128.M1.host",
+                "u/I/tmp/cur/1204680129.M1.host:2, = u > I > tmp",
+                "u/J/cur/new/1204680130.M1.host = u > J > cur",
+                "u/J/new/cur/1204680131.M1.host:2, = u > J > new",
+            ],
+            "{layout}"
+        );
+    }
+    let users = tree(&[("new/cur/1204680122.M1.host:2,", MAIL), ("cur/new/1204680123.M1.host", MAIL)]);
+    let found = places(users.path(), Layout::Maildir);
+    assert_eq!(found, ["cur/new/1204680123.M1.host = cur > INBOX", "new/cur/1204680122.M1.host:2, = new > INBOX"]);
+}
+
+#[test]
+fn tmp_is_a_folder_where_no_maildir_is() {
+    let root = tree(&[("a/tmp/1.eml", MAIL), ("a/tmp/2", MAIL), ("tmp/Inbox/2.eml", MAIL), ("a/TMP/3.eml", MAIL)]);
+    let meant =
+        ["a/TMP/3.eml = a > TMP", "a/tmp/1.eml = a > tmp", "a/tmp/2 = a > tmp", "tmp/Inbox/2.eml = tmp > Inbox"];
+    for layout in [Layout::Auto, Layout::Eml, Layout::Mailstore] {
+        assert_eq!(places(root.path(), layout), meant, "{layout}");
+    }
+    let maildir = tree(&[("a/cur/1:2,S", MAIL), ("a/tmp/1.eml", MAIL), ("a/tmp/sub/2", MAIL)]);
+    assert_eq!(places(maildir.path(), Layout::Auto), ["a/cur/1:2,S = a", "- a/tmp/1.eml", "- a/tmp/sub/2"]);
+}
+
+#[test]
+fn names_of_folders_are_decoded_where_maildirs_are() {
+    let root = tree(&[
+        ("b/anna/&AMQ-/cur/1:2,S", MAIL),
+        ("b/&ANY-/x/&ANw-/y/new/1204680122.M1.host", MAIL),
+        ("b/&ANY-/x/subscriptions", "V\t2\n"),
+        ("b/plain&AMQ-/1.eml", MAIL),
+        ("b/mixed&AMQ-/1.eml", MAIL),
+        ("b/mixed&AMQ-/x/cur/1:2,S", MAIL),
+        ("b/box&AMQ-/cur/1.eml", MAIL),
+    ]);
+    for directory in ["cur", "new", "tmp"] {
+        fs::create_dir_all(root.path().join("b/&APY-").join(directory)).unwrap();
+    }
+    fs::create_dir_all(root.path().join("b/&APY-/&APw-/cur")).unwrap();
+    fs::write(root.path().join("b/&APY-/&APw-/cur/1:2,S"), MAIL).unwrap();
+    assert_eq!(
+        places(root.path(), Layout::Auto),
+        [
+            "b/&ANY-/x/&ANw-/y/new/1204680122.M1.host = b > Ö > x > Ü > y",
+            "- b/&ANY-/x/subscriptions",
+            "b/&APY-/&APw-/cur/1:2,S = b > ö > ü",
+            "b/anna/&AMQ-/cur/1:2,S = b > anna > Ä",
+            "b/box&AMQ-/cur/1.eml = b > box&AMQ- > cur",
+            "b/mixed&AMQ-/1.eml = b > mixed&AMQ-",
+            "b/mixed&AMQ-/x/cur/1:2,S = b > mixed&AMQ- > x",
+            "b/plain&AMQ-/1.eml = b > plain&AMQ-",
+        ]
+    );
+}
+
+#[test]
 fn a_mail_that_is_renamed_while_it_waits_is_found_again() {
     let root = tree(&[("new/1204680122.M1.host", MAIL), ("cur/1204680123.M1.host:2,S", MAIL)]);
     let found = mails(root.path(), Layout::Maildir);

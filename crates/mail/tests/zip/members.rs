@@ -64,6 +64,31 @@ fn names_follow_the_code_page() {
 }
 
 #[test]
+fn tmp_is_a_folder_where_no_maildir_is() {
+    let names = [
+        "tmp/1",
+        "u/tmp/2",
+        "v/tmp/3",
+        "v/tmp/4.eml",
+        "v/tmp/x/5",
+        "v/tmp/cur/6",
+        "v/new/7",
+        "v/new/tmp/8",
+        "w/tmp",
+        "new/9",
+    ];
+    let archive = Archive::of(names.map(|name| Entry::stored(name, MAIL)));
+    let unfinished: Vec<_> = outcomes(&archive).into_iter().filter(|outcome| outcome.starts_with('-')).collect();
+    let meant = ["0/tmp/1", "2/v/tmp/3", "4/v/tmp/x/5"];
+    assert_eq!(unfinished, meant.map(|key| format!("- {key}: in tmp/, which holds unfinished files")));
+    let archive = Archive::of([r"v\tmp\1", r"v\cur\2", r"tmp\3"].map(|name| Entry::stored(name, MAIL)));
+    assert_eq!(
+        outcomes(&archive),
+        [r"- 0/v\\tmp\\1: in tmp/, which holds unfinished files", r"1/v\\cur\\2", r"2/tmp\\3"]
+    );
+}
+
+#[test]
 fn each_entry_has_one_outcome() {
     let link = |name| Entry { made_by: 3 << 8, attributes: 0o120_777 << 16, ..Entry::stored(name, b"/etc/passwd") };
     let pipe = |name| Entry { made_by: 3 << 8, attributes: 0o010_644 << 16, ..Entry::stored(name, b"") };
@@ -103,7 +128,7 @@ fn each_entry_has_one_outcome() {
             "- 10/__MACOSX/u/._a.eml: in __MACOSX/, which holds helper files of macOS",
             "- 11/u/._a.eml: a helper file of macOS",
             "- 12/u/.DS_Store: a helper file of macOS",
-            "- 13/u/tmp/7.eml: in tmp/, which holds unfinished files",
+            "13/u/tmp/7.eml",
             "- 14/u/8.zip: a zip archive within a zip archive",
             "! 15/u/9.eml: encrypted in the zip archive",
             "! 16/u/10.eml: encrypted in the zip archive",

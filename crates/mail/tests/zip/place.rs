@@ -78,7 +78,7 @@ fn the_stem_of_an_archive_counts_as_a_directory() {
         ("b/e.zip", b"no zip archive"),
         ("b/f.zip", &Archive { prefix: b"MZ".to_vec(), ..Archive::of([Entry::stored("z.eml", MAIL)]) }.bytes()),
         ("b/g.eml", MAIL),
-        ("tmp/h.zip", &whole),
+        ("__MACOSX/h.zip", &whole),
     ];
     let root = tree(files);
     let both = [
@@ -91,11 +91,11 @@ fn the_stem_of_an_archive_counts_as_a_directory() {
         "- b/e.zip: not a zip archive",
         "b/f.zip//0/z.eml = b>f",
     ];
-    let helper = "- tmp/h.zip: in tmp/, which holds unfinished files";
-    let auto: Vec<_> = both.iter().copied().chain(["b/g.eml = b", helper]).collect();
+    let helper = "- __MACOSX/h.zip: in __MACOSX/, which holds helper files of macOS";
+    let auto: Vec<_> = [helper].into_iter().chain(both).chain(["b/g.eml = b"]).collect();
     assert_eq!(places(root.path(), Layout::Auto), auto);
     let single = "- b/g.eml: a single mail, which this layout does not read";
-    let zip: Vec<_> = both.iter().copied().chain([single, helper]).collect();
+    let zip: Vec<_> = [helper].into_iter().chain(both).chain([single]).collect();
     assert_eq!(places(root.path(), Layout::Zip), zip);
     assert!(
         places(root.path(), Layout::Eml).contains(&"- a.ZIP: a zip archive, which this layout does not read".into())

@@ -13,7 +13,7 @@ use crate::FallbackDate;
 use crate::source::found::Origin;
 use crate::source::kind::{Kind, by_content, helper, helper_directory, is_always_mail, is_emlx, is_mbox_name};
 use crate::source::name::stem;
-use crate::source::{Content, Flag, Found, Item, Mbox, Place, emlx};
+use crate::source::{Content, Flag, Found, Item, Mbox, Place, emlx, maildir};
 
 impl ZipItems {
     /// None for a directory, which is no item in a folder either.
@@ -26,7 +26,8 @@ impl ZipItems {
         let key = self.archive.place.member_key(record.number, &part);
         let place = self.archive.place.below(key, name.directories.iter().cloned());
         let not_mail = |reason: &str| Item::NotMail { source: place.key.clone(), reason: reason.to_owned() };
-        if let Some(reason) = no_mail(record, &name) {
+        let unfinished = self.survey.is_unfinished(&name).then_some(maildir::UNFINISHED);
+        if let Some(reason) = no_mail(record, &name).or(unfinished) {
             return Some(Entry::Item(not_mail(reason)));
         }
         if let Some(reason) = self.refusal(record) {

@@ -1,6 +1,7 @@
 //! What must be known of all entries before the first one is read.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,10 +9,17 @@ use super::ZipError;
 use super::directory::{Directory, Record};
 use super::encoding::ZipEncoding;
 use super::end::End;
+use super::name::Name;
 use crate::source::content::Content;
+use crate::source::kind::says_its_kind;
+use crate::source::maildir;
 
 /// Entries that do not lie one after the other are sorted in memory, 16 bytes each.
 const MAX_SCATTERED: usize = 2_000_000;
+/// What the names of Maildirs may take in memory.
+const MAILDIRS_BYTES: usize = 16 << 20;
+/// What each segment of them takes besides its bytes.
+const SEGMENT_BYTES: usize = 64;
 /// A local header without name and extra field.
 const LOCAL_HEADER_BYTES: u64 = 30;
 
@@ -24,18 +32,31 @@ pub(super) struct Survey {
     /// Local headers of entries that share bytes with another one. Such archives are bombs, or show one content to one
     /// reader and another one to the next.
     pub(super) overlapping: HashSet<u64>,
+    /// Directories that hold `cur` or `new`, as far as there is a `tmp` in the archive.
+    maildirs: HashSet<Vec<String>>,
+}
+
+impl Survey {
+    /// True for what lies in the `tmp` of a Maildir and does not say by its name what it is.
+    pub(super) fn is_unfinished(&self, name: &Name) -> bool {
+        let directories = name.directories.as_slice();
+        let at = directories.iter().rposition(|directory| directory == "tmp" || is_for_items(directory));
+        let parent = at.and_then(|at| directories.get(..at)).unwrap_or_default();
+        let is_tmp = at.and_then(|at| directories.get(at)).is_some_and(|directory| directory == "tmp");
+        is_tmp && self.maildirs.contains(parent) && !says_its_kind(OsStr::new(&name.file))
+    }
 }
 
 /// Walks the directory once, and once more if its entries do not lie in its order.
 pub(super) fn survey(content: &Arc<dyn Content>, end: &End, encoding: ZipEncoding) -> Result<Survey, ZipError> {
     let mut survey = Survey { has_backslashes: true, ..Survey::default() };
     let mut is_in_order = true;
-    let mut last = 0..0;
+    let (mut last, mut has_tmp) = (0..0, false);
     each(content, end, |record| {
         survey.entries = survey.entries.saturating_add(1);
-        if survey.has_backslashes {
-            survey.has_backslashes = !record.name.decode(encoding).contains(&b'/');
-        }
+        let name = record.name.decode(encoding);
+        survey.has_backslashes &= !name.contains(&b'/');
+        has_tmp |= memchr::memmem::find(&name, b"tmp").is_some();
         let taken = taken(&record);
         is_in_order &= last.end <= taken.start;
         last = taken;
@@ -44,7 +65,41 @@ pub(super) fn survey(content: &Arc<dyn Content>, end: &End, encoding: ZipEncodin
     if !is_in_order {
         survey.overlapping = overlapping(content, end)?;
     }
+    if has_tmp {
+        survey.maildirs = maildirs(content, end, encoding, survey.has_backslashes)?;
+    }
     Ok(survey)
+}
+
+/// The directories that hold `cur` or `new`. Of more than are bearable the rest are none.
+fn maildirs(
+    content: &Arc<dyn Content>,
+    end: &End,
+    encoding: ZipEncoding,
+    has_backslashes: bool,
+) -> Result<HashSet<Vec<String>>, ZipError> {
+    let (mut maildirs, mut left) = (HashSet::new(), MAILDIRS_BYTES);
+    each(content, end, |record| {
+        let directories = record.name.read(encoding, has_backslashes).directories;
+        for (at, _) in directories.iter().enumerate().filter(|(_, directory)| is_for_items(directory)) {
+            let parent = directories.get(..at).unwrap_or_default();
+            if maildirs.contains(parent) {
+                continue;
+            }
+            let size_bytes = parent.iter().map(|part| part.len().saturating_add(SEGMENT_BYTES)).sum();
+            let Some(rest) = left.checked_sub(size_bytes).and_then(|left| left.checked_sub(SEGMENT_BYTES)) else {
+                break;
+            };
+            left = rest;
+            maildirs.insert(parent.to_vec());
+        }
+        Ok(())
+    })?;
+    Ok(maildirs)
+}
+
+fn is_for_items(directory: &str) -> bool {
+    maildir::holds_items(OsStr::new(directory))
 }
 
 /// The bytes that an entry takes at least: the length of its local name is not known yet.
