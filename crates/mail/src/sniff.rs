@@ -20,7 +20,7 @@ const UNMISTAKABLE: [&str; 6] = ["from", "received", "return-path", "message-id"
 pub(crate) const SNIFF_BYTES: usize = 64 << 10;
 
 /// True if the content is a mail: its first line, after a byte-order mark, one `From ` line or one banner line, is a
-/// header field.
+/// header field. Blank lines before a `From ` line are passed over.
 ///
 /// A field has any name of RFC 5322, 2.2, so a file that begins with `C:\x` or `key: value` is taken for a mail: one too
 /// many is seen and sorted out, one too few is lost. Not so a URL, markup and JSON. The line of Exchange, `Microsoft Mail
@@ -35,11 +35,16 @@ pub fn looks_like_mail(prefix: &[u8]) -> bool {
     let prefix = prefix.get(..SNIFF_BYTES).unwrap_or(prefix);
     match from_utf16(prefix) {
         Some(text) => begins_with_field(text.as_bytes()),
-        None => begins_with_field(prefix.strip_prefix(UTF8_BOM).unwrap_or(prefix)),
+        None => {
+            let behind_blanks = from_line_at(prefix).and_then(|at| prefix.get(at..));
+            begins_with_field(prefix.strip_prefix(UTF8_BOM).unwrap_or(prefix))
+                || behind_blanks.is_some_and(begins_with_field)
+        }
     }
 }
 
-/// True if the content begins with a `From ` line and, after a blank line, holds a second one.
+/// True if the content begins with a `From ` line and, after a blank line, holds a second one. A byte-order mark and blank
+/// lines may stand before the first one.
 /// A line of prose that begins with that word is none: it has no time and no header follows.
 ///
 /// ```
@@ -48,7 +53,15 @@ pub fn looks_like_mail(prefix: &[u8]) -> bool {
 /// assert!(mail::looks_like_mbox(&[&one[..], &one[..]].concat()));
 /// ```
 pub fn looks_like_mbox(prefix: &[u8]) -> bool {
-    prefix.starts_with(b"From ") && holds_separator(prefix)
+    from_line_at(prefix).and_then(|at| prefix.get(at..)).is_some_and(holds_separator)
+}
+
+/// Where the `From ` line begins that is the first line but for a byte-order mark and blank ones.
+pub(crate) fn from_line_at(prefix: &[u8]) -> Option<usize> {
+    let behind_mark = prefix.strip_prefix(UTF8_BOM).unwrap_or(prefix);
+    let blanks = behind_mark.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let line = behind_mark.get(blanks..).filter(|line| line.starts_with(b"From "))?;
+    prefix.len().checked_sub(line.len())
 }
 
 /// A separator, a banner and the beginning of the fields after it.

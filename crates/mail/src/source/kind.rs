@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use super::name::extension;
 use crate::looks_like_mail;
-use crate::sniff::{SEPARATOR_BYTES, SNIFF_BYTES, holds_separator};
+use crate::sniff::{SEPARATOR_BYTES, SNIFF_BYTES, from_line_at, holds_separator};
 
 /// What a file is by its content.
 #[derive(Debug, PartialEq, Eq)]
@@ -77,12 +77,15 @@ pub(super) fn says_its_kind(name: &OsStr) -> bool {
     is_always_mail(name) || is_mbox_name(name) || is_zip_name(name)
 }
 
-/// Tells a file of another name than `.eml` by its content: an mbox is one that begins with a `From ` line and is said to
-/// be one, or holds a second one after a blank line.
+/// Tells a file of another name than `.eml` by its content: an mbox is one that begins with a `From ` line (but for a
+/// byte-order mark and blank lines) and is said to be one, or holds a second one after a blank line.
 pub(super) fn by_content(file: &mut impl Read, name: &OsStr, said_mbox: bool) -> io::Result<Kind> {
     let mut prefix = Vec::new();
     file.by_ref().take(SNIFF_BYTES as u64).read_to_end(&mut prefix)?;
-    if prefix.starts_with(b"From ") && (said_mbox || holds_second_from_line(&prefix, file)?) {
+    let behind = from_line_at(&prefix).and_then(|at| prefix.get(at..));
+    if let Some(mails) = behind
+        && (said_mbox || holds_second_from_line(mails, file)?)
+    {
         return Ok(Kind::Mbox);
     }
     if looks_like_mail(&prefix) {

@@ -91,6 +91,35 @@ fn the_layout_mbox_reads_nothing_else() {
 }
 
 #[test]
+fn what_stands_before_the_first_mail_belongs_to_none() {
+    let two = ONE.repeat(2);
+    let root = tree(&[
+        ("a/bom", &format!("\u{feff}{two}")),
+        ("a/bom.mbox", &format!("\u{feff}{ONE}")),
+        ("a/bom-of-one", &format!("\u{feff}{ONE}")),
+        ("a/blank", &format!("\n\n\r\n\n\n{two}")),
+        ("a/blank.mbox", &format!("\n{ONE}")),
+        ("a/blank-of-one", &format!("\n\n{ONE}")),
+    ]);
+    assert_eq!(
+        outcomes(root.path(), Layout::Auto),
+        [
+            "a/blank//6",
+            "a/blank//53",
+            "a/blank-of-one",
+            "a/blank.mbox//1",
+            "a/bom//3",
+            "a/bom//50",
+            "a/bom-of-one",
+            "a/bom.mbox//3",
+        ]
+    );
+    let found = mails(root.path(), Layout::Mbox);
+    assert_eq!(found.len(), 8);
+    assert!(found.iter().all(|found| found.read(100).unwrap() == b"Subject: 1\n\n1\n"));
+}
+
+#[test]
 fn an_apple_package_keeps_its_flags() {
     let plist = "<plist><dict><key>flags</key><integer>1</integer></dict></plist>";
     let root = tree(&[("A.mbox/Messages/1.partial.emlx", &format!("17\n{MAIL}{plist}"))]);

@@ -65,7 +65,26 @@ const FROM: &str = "From a@b Mon Jan  2 10:00:00 2023\n";
 #[test]
 fn mails_end_where_they_end() {
     let crlf = "From a@b Mon Jan  2 10:00:00 2023\r\n";
-    let table: [(&str, String, &[&str]); 19] = [
+    let table: [(&str, String, &[&str]); 26] = [
+        ("mark", format!("\u{feff}{FROM}A: 1\n\nx\n\n{FROM}A: 2\n"), &["A: 1\n\nx\n", "A: 2\n"]),
+        ("blank lines before", format!("\n\n\n\n{FROM}A: 1\n\n{FROM}A: 2\n"), &["A: 1\n", "A: 2\n"]),
+        ("both", format!("\u{feff}\r\n{crlf}A: 1\r\n\r\n{crlf}A: 2\r\n"), &["A: 1\r\n", "A: 2\r\n"]),
+        ("one behind blank lines", format!("\n{FROM}A: 1\n"), &["A: 1\n"]),
+        (
+            "length without a blank line behind",
+            format!("{FROM}Content-Length: 2\n\nx\n{FROM}A: 2\n\n"),
+            &["Content-Length: 2\n\nx\n", "A: 2\n"],
+        ),
+        (
+            "length that ends in prose",
+            format!("{FROM}Content-Length: 2\n\nx\nFrom y\nB: 1\n"),
+            &["Content-Length: 2\n\nx\nFrom y\nB: 1\n"],
+        ),
+        (
+            "length that ends in a line",
+            format!("{FROM}Content-Length: 2\n\nxy{FROM}B: 1\n"),
+            &["Content-Length: 2\n\nxyFrom a@b Mon Jan  2 10:00:00 2023\nB: 1\n"],
+        ),
         ("two", format!("{FROM}A: 1\n\nx\n\n{FROM}A: 2\n\ny\n\n"), &["A: 1\n\nx\n", "A: 2\n\ny\n"]),
         ("no blank line at the end", format!("{FROM}A: 1\n\nx\n"), &["A: 1\n\nx\n"]),
         ("no line end at the end", format!("{FROM}A: 1\n\nx"), &["A: 1\n\nx"]),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::lines::{is_quoted, line_end};
 use super::window::Window;
-use crate::sniff::{SEPARATOR_BYTES, is_separator};
+use crate::sniff::{SEPARATOR_BYTES, SNIFF_BYTES, from_line_at, is_separator};
 use crate::source::content::Content;
 use crate::{HEADER_LIMIT_BYTES, HeaderScan, scan_headers};
 
@@ -38,7 +38,8 @@ pub(super) struct Span {
     pub(super) sum: Option<u32>,
 }
 
-/// Goes through an mbox from its beginning, which is a `From ` line whatever follows.
+/// Goes through an mbox from its first `From ` line, before which a byte-order mark and blank lines may stand that belong
+/// to no mail. Its first line is taken for one whatever it is.
 #[derive(Debug)]
 pub(super) struct Splitter {
     window: Window,
@@ -88,7 +89,8 @@ impl Splitter {
     }
 
     pub(super) fn next_span(&mut self) -> io::Result<Option<Span>> {
-        let Some(from_at) = self.next else { return Ok(None) };
+        let Some(at) = self.next else { return Ok(None) };
+        let from_at = if at == 0 { self.first()? } else { at };
         if self.content().can_grow() {
             self.window.sum_from(from_at);
         }
@@ -107,6 +109,12 @@ impl Splitter {
         let Reading { quoted, head, header, .. } = mail;
         let header = header.unwrap_or_else(|| scan_headers(&head, false));
         Ok(Some(Span { from_at, from_line, start, end: end.end, quoted, header, next_at, sum }))
+    }
+
+    /// Where the first mail begins.
+    fn first(&mut self) -> io::Result<u64> {
+        let bytes = self.window.at(0, SNIFF_BYTES)?;
+        Ok(from_line_at(bytes.get(..SNIFF_BYTES).unwrap_or(bytes)).unwrap_or(0) as u64)
     }
 
     /// Steps over one line, or says that the mail ends before it.
@@ -146,7 +154,7 @@ impl Splitter {
     }
 
     /// Where the mail ends by its Content-Length, if that holds true: behind it there is nothing more, or a blank line
-    /// (which some count in) and then nothing or a `From ` line.
+    /// (which some count in, and some leave out before a separator) and then nothing or a `From ` line.
     fn by_length(&self, header: &HeaderScan, body: u64) -> io::Result<Option<End>> {
         let Some(field) = header.first("Content-Length") else { return Ok(None) };
         let length = std::str::from_utf8(field.value.trim_ascii()).ok().and_then(|digits| digits.parse::<u64>().ok());
@@ -167,8 +175,11 @@ impl Splitter {
         }
         let before = self.window.peek(end.saturating_sub(3), 3)?;
         let blank = if before.ends_with(b"\n\r\n") { 2 } else { u64::from(before.ends_with(b"\n\n")) };
-        let counted_in = behind.starts_with(FROM) && blank > 0;
-        Ok(counted_in.then_some(End { end: end.saturating_sub(blank), next: Some(end) }))
+        let left_out = || -> io::Result<bool> {
+            Ok(before.ends_with(b"\n") && is_separator(&self.window.peek(end, SEPARATOR_BYTES)?))
+        };
+        let goes_on = behind.starts_with(FROM) && (blank > 0 || left_out()?);
+        Ok(goes_on.then_some(End { end: end.saturating_sub(blank), next: Some(end) }))
     }
 
     /// The bytes of a range, at most `limit` of them.
