@@ -95,7 +95,7 @@ impl Container {
                 let items = Items::Mbox(Mbox::new(content, place, stem(os_name)));
                 Ok(Self { kind: ContainerKind::Mbox, key, items })
             }
-            Kind::Zip => {
+            Kind::Zip | Kind::Packed => {
                 let key = place.key.clone();
                 let items = Items::Zip(Box::new(ZipItems::open(content, place, &options)?));
                 Ok(Self { kind: ContainerKind::Zip, key, items })

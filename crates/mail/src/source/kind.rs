@@ -13,16 +13,47 @@ pub(super) enum Kind {
     Mail,
     Mbox,
     Zip,
+    /// A ZIP by its bytes, and a document or program by what is in it.
+    Packed,
     /// None of the above, and what it is.
     Other(&'static str),
 }
 
 const ZIP_MAGIC: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
 
-const MAGIC: [(&[u8], &str); 10] = [
+/// Where the name of the first entry begins, and how its length is stored (APPNOTE, 4.3.7).
+const ZIP_NAME_AT: usize = 30;
+const ZIP_NAME_LENGTH: std::ops::Range<usize> = 26..28;
+/// How the first entry is named in documents of Microsoft, `OpenDocument` and Apple, in books, and in programs.
+const PACKED: [(&[u8], &[u8]); 14] = [
+    (b"[Content_Types].xml", b""),
+    (b"_rels/", b".rels"),
+    (b"docProps/", b".xml"),
+    (b"customXml/", b".xml"),
+    (b"word/", b".xml"),
+    (b"xl/", b".xml"),
+    (b"ppt/", b".xml"),
+    (b"visio/", b".xml"),
+    (b"mimetype", b""),
+    (b"Index/", b".iwa"),
+    (b"META-INF/", b""),
+    (b"AndroidManifest.xml", b""),
+    (b"Payload/", b""),
+    (b"doc.kml", b""),
+];
+
+/// Archives and stores may hold mails that are not read: people are told what they are.
+const MAGIC: [(&[u8], &str); 17] = [
     (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "an Outlook item or another OLE file"),
+    (b"!BDN", "an Outlook store (pst or ost)"),
+    (b"\xCF\xAD\x12\xFE", "an Outlook Express folder (dbx)"),
+    (b"7z\xBC\xAF\x27\x1C", "a 7z archive"),
+    (b"Rar!\x1A\x07", "a RAR archive"),
+    (b"MSCF", "a cabinet archive"),
     (b"\x1F\x8B", "gzip data"),
-    (b"!BDN", "an Outlook store (pst)"),
+    (b"BZh", "bzip2 data"),
+    (b"\xFD7zXZ\0", "xz data"),
+    (b"\x28\xB5\x2F\xFD", "zstd data"),
     (b"\x89PNG", "a PNG image"),
     (b"\xFF\xD8\xFF", "a JPEG image"),
     (b"GIF8", "a GIF image"),
@@ -31,6 +62,8 @@ const MAGIC: [(&[u8], &str); 10] = [
     (b"<?xml", "an XML document"),
     (b"SQLite format 3\0", "an SQLite database"),
 ];
+/// Where a tar archive says that it is one (POSIX.1, pax).
+const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
 
 /// True for `.eml` and `.emlx` in any case: always one mail.
 pub(super) fn is_always_mail(name: &OsStr) -> bool {
@@ -67,7 +100,7 @@ pub(super) fn is_mbox_name(name: &OsStr) -> bool {
     matches!(extension(name).as_deref(), Some("mbox" | "mbx"))
 }
 
-/// True for a file that says by its name that it is a ZIP. Others that begin so are documents and programs, mostly.
+/// True for a file that says by its name that it is a ZIP.
 pub(super) fn is_zip_name(name: &OsStr) -> bool {
     extension(name).as_deref() == Some("zip")
 }
@@ -91,12 +124,34 @@ pub(super) fn by_content(file: &mut impl Read, name: &OsStr, said_mbox: bool) ->
     if looks_like_mail(&prefix) {
         return Ok(Kind::Mail);
     }
-    let what = MAGIC.iter().find(|(magic, _)| prefix.starts_with(magic)).map(|(_, what)| *what);
     // One that extracts itself begins as a program.
-    if is_zip_name(name) || ZIP_MAGIC.iter().any(|magic| prefix.starts_with(magic)) {
+    if is_zip_name(name) {
         return Ok(Kind::Zip);
     }
-    Ok(Kind::Other(what.unwrap_or("the first line is no header field")))
+    if ZIP_MAGIC.iter().any(|magic| prefix.starts_with(magic)) {
+        return Ok(if is_packed(&prefix) { Kind::Packed } else { Kind::Zip });
+    }
+    Ok(Kind::Other(foreign(&prefix)))
+}
+
+fn foreign(prefix: &[u8]) -> &'static str {
+    let (at, tar) = TAR_MAGIC;
+    if prefix.get(at..).is_some_and(|header| header.starts_with(tar)) {
+        return "a tar archive";
+    }
+    let known = MAGIC.iter().find(|(magic, _)| prefix.starts_with(magic));
+    known.map_or("the first line is no header field", |(_, what)| what)
+}
+
+/// True for what is packed as a ZIP and no archive to people.
+fn is_packed(prefix: &[u8]) -> bool {
+    let length = prefix.get(ZIP_NAME_LENGTH).and_then(|bytes| bytes.try_into().ok()).map_or(0, u16::from_le_bytes);
+    let end = ZIP_NAME_AT.saturating_add(usize::from(length));
+    let name = prefix.get(ZIP_NAME_AT..end).unwrap_or_default();
+    PACKED.iter().any(|(start, tail)| {
+        let is_whole = tail.is_empty() && !start.ends_with(b"/");
+        if is_whole { name == *start } else { name.starts_with(start) && name.ends_with(tail) }
+    })
 }
 
 /// Looks through the rest of the file; what lies across the edge of two reads is seen too.

@@ -77,11 +77,14 @@ fn look_into(path: &Path, name: &OsStr, layout: Layout, role: Role, is_root: boo
             Seen::Not("a single mail, which this layout does not read")
         }
         Kind::Mail => Seen::Mail(whole(&metadata)),
-        Kind::Zip if !is_root && !is_zip_name(name) => Seen::Not("a zip archive"),
-        Kind::Zip if matches!(layout, Layout::Auto | Layout::Zip) => Seen::Zip(FileContent::new(file, &metadata)),
+        Kind::Packed if !is_root => Seen::Not("a document or program packed as a zip archive"),
+        Kind::Zip if role == Role::Items && !is_zip_name(name) => Seen::Not("a zip archive"),
+        Kind::Zip | Kind::Packed if matches!(layout, Layout::Auto | Layout::Zip) => {
+            Seen::Zip(FileContent::new(file, &metadata))
+        }
         // One that extracts itself, under any name.
         Kind::Other(_) if is_root && layout == Layout::Zip => Seen::Zip(FileContent::new(file, &metadata)),
-        Kind::Zip => Seen::Not("a zip archive, which this layout does not read"),
+        Kind::Zip | Kind::Packed => Seen::Not("a zip archive, which this layout does not read"),
         Kind::Other(what) => Seen::Not(what),
     })
 }

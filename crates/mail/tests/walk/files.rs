@@ -98,6 +98,35 @@ fn each_file_has_one_outcome() {
 }
 
 #[test]
+fn what_may_hold_mails_is_named_as_what_it_is() {
+    let files: &[(&str, &[u8])] = &[
+        ("1", b"7z\xBC\xAF\x27\x1C\0\x04"),
+        ("2", b"Rar!\x1A\x07\x01\0"),
+        ("3", b"\x1F\x8B\x08"),
+        ("4", b"\xCF\xAD\x12\xFE\xC5\xFD\x74\x6F"),
+        ("5", b"!BDN"),
+        ("6", &[b"jane/Inbox/1.eml".as_slice(), &[0; 241], b"ustar\x0000"].concat()),
+        ("7", b"nothing at all"),
+    ];
+    let root = tree(&[]);
+    for (name, bytes) in files {
+        std::fs::write(root.path().join(name), bytes).unwrap();
+    }
+    assert_eq!(
+        outcomes(root.path(), Layout::Auto),
+        [
+            "- 1: a 7z archive",
+            "- 2: a RAR archive",
+            "- 3: gzip data",
+            "- 4: an Outlook Express folder (dbx)",
+            "- 5: an Outlook store (pst or ost)",
+            "- 6: a tar archive",
+            "- 7: the first line is no header field",
+        ]
+    );
+}
+
+#[test]
 fn a_root_may_be_one_file_and_must_be_there() {
     let root = tree(&[("a/x.eml", MAIL), ("a/y.png", "no")]);
     let found = mails(&root.path().join("a/x.eml"), Layout::Eml);

@@ -74,7 +74,11 @@ fn the_stem_of_an_archive_counts_as_a_directory() {
     let files: &[(&str, &[u8])] = &[
         ("a.ZIP", &whole),
         ("b/c.zip", &whole[..whole.len() - 30]),
-        ("b/d.docx", &whole),
+        ("b/backup", &whole),
+        (
+            "b/d.docx",
+            &Archive::of([Entry::stored("[Content_Types].xml", b"<?xml"), Entry::stored("a.eml", MAIL)]).bytes(),
+        ),
         ("b/e.zip", b"no zip archive"),
         ("b/f.zip", &Archive { prefix: b"MZ".to_vec(), ..Archive::of([Entry::stored("z.eml", MAIL)]) }.bytes()),
         ("b/g.eml", MAIL),
@@ -86,8 +90,12 @@ fn the_stem_of_an_archive_counts_as_a_directory() {
         "a.ZIP//1/x/1.eml = a>x",
         "a.ZIP//2/x/y.mbox//0 = a>x>y",
         "a.ZIP//2/x/y.mbox//56 = a>x>Inbox | a>x>Work>Jane",
+        "b/backup//0/top.eml = b>backup",
+        "b/backup//1/x/1.eml = b>backup>x",
+        "b/backup//2/x/y.mbox//0 = b>backup>x>y",
+        "b/backup//2/x/y.mbox//56 = b>backup>x>Inbox | b>backup>x>Work>Jane",
         "! b/c.zip: a zip archive without an end record: it was cut off",
-        "- b/d.docx: a zip archive",
+        "- b/d.docx: a document or program packed as a zip archive",
         "- b/e.zip: not a zip archive",
         "b/f.zip//0/z.eml = b>f",
     ];

@@ -92,6 +92,7 @@ impl ZipItems {
                 Seen::Mbox(spool(content, *prefix_bytes, extent, scratch)?)
             }
             Kind::Zip => Seen::Not("a zip archive within a zip archive"),
+            Kind::Packed => Seen::Not("a document or program packed as a zip archive"),
             Kind::Other(what) => Seen::Not(what),
         })
     }
