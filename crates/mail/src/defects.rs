@@ -79,9 +79,11 @@ pub enum Defect {
     Journal = 35,
     /// The content is encrypted (multipart/encrypted); what is inside is not read.
     Encrypted = 36,
+    /// There are more labels of Gmail than a mail may have places; it lies in the first ones.
+    Labels = 37,
 }
 
-const CODES: [(Defect, &str); 37] = [
+const CODES: [(Defect, &str); 38] = [
     (Defect::HdrBom, "hdr_bom"),
     (Defect::HdrBanner, "hdr_banner"),
     (Defect::HdrJunk, "hdr_junk"),
@@ -119,6 +121,7 @@ const CODES: [(Defect, &str); 37] = [
     (Defect::NotMail, "not_mail"),
     (Defect::Journal, "journal"),
     (Defect::Encrypted, "encrypted"),
+    (Defect::Labels, "labels"),
 ];
 
 impl Defect {

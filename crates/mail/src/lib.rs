@@ -32,6 +32,7 @@ mod flowed;
 mod from_line;
 mod html;
 mod known;
+mod labels;
 mod line;
 mod message_date;
 mod mime;

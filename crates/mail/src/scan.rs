@@ -1,5 +1,6 @@
 //! The strict header scan: one pass, no look back, byte-transparent.
 
+use crate::labels;
 use crate::line::{Lines, is_blank, is_from_line};
 use crate::preamble;
 use crate::resume::resumes;
@@ -10,7 +11,7 @@ use crate::{Defect, Defects};
 pub const HEADER_LIMIT_BYTES: usize = 4 << 20;
 
 /// A field's value is kept up to here: References and DKIM fields of 1 MiB were seen, longer ones are attacks.
-const VALUE_LIMIT_BYTES: usize = 1 << 20;
+pub(crate) const VALUE_LIMIT_BYTES: usize = 1 << 20;
 /// Real mails have up to some hundred fields; each costs an allocation.
 const FIELD_LIMIT: usize = 10_000;
 /// What is kept of a header with more fields than that: what date, summary and body are told from.
@@ -253,5 +254,8 @@ fn note_values(scan: &mut HeaderScan, read: &[u8]) {
     }
     if scan.fields.iter().any(|field| !field.value.is_ascii()) {
         scan.defects.insert(Defect::Hdr8bit);
+    }
+    if labels::are_cut(scan) {
+        scan.defects.insert(Defect::Labels);
     }
 }

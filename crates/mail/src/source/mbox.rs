@@ -1,6 +1,5 @@
 //! An mbox: many mails in one file, each behind a `From ` line.
 
-mod labels;
 mod lines;
 mod mail;
 mod split;
@@ -16,6 +15,7 @@ use self::split::{Span, Splitter};
 use super::content::{Content, changed};
 use super::found::Origin;
 use super::{Flag, Found, Item, Place};
+use crate::labels::Labels;
 use crate::{FallbackDate, HeaderScan, from_line};
 
 /// The letters of `Status` and `X-Status`, as mutt, Pine and Dovecot write them.
@@ -84,7 +84,7 @@ impl Mbox {
     }
 
     fn locations(&self, header: &HeaderScan) -> Vec<Vec<String>> {
-        let mut paths = labels::paths(header);
+        let mut paths = Labels::read(header).paths;
         if paths.is_empty() {
             paths.push(vec![self.stem.clone()]);
         }

@@ -110,7 +110,7 @@ fn what_may_hold_mails_is_named_as_what_it_is() {
     ];
     let root = tree(&[]);
     for (name, bytes) in files {
-        std::fs::write(root.path().join(name), bytes).unwrap();
+        fs::write(root.path().join(name), bytes).unwrap();
     }
     assert_eq!(
         outcomes(root.path(), Layout::Auto),
