@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::content::ContentReader;
+use super::emlx::EmlxError;
 use super::found::{Member, Origin};
 use super::kind::{Kind, by_content, is_always_mail, is_emlx, is_mbox_name};
 use super::name::stem;
@@ -177,17 +178,18 @@ impl Iterator for Items {
 /// The one mail that the content is, or holds behind a length line.
 fn one(content: Arc<dyn Content>, name: &OsStr, place: &Place) -> Result<Container, ContainerError> {
     let size_bytes = content.size_bytes();
-    let whole = Some((0, size_bytes, Vec::new()));
     let part = if is_emlx(name) && size_bytes > 0 {
-        let emlx = emlx::read_through(&mut ContentReader::whole(&content), size_bytes)?;
-        emlx.map(|emlx| (emlx.offset, emlx.size_bytes, emlx.flags))
+        match emlx::read_through(&mut ContentReader::whole(&content), size_bytes) {
+            Err(EmlxError::Io(error)) => return Err(error.into()),
+            other => other.map(|emlx| (emlx.offset, emlx.size_bytes, emlx.flags)),
+        }
     } else {
-        whole
+        Ok((0, size_bytes, Vec::new()))
     };
     let item = match part {
-        None => place.skipped_mail("emlx without a true length line"),
-        Some((_, 0, _)) => place.skipped_mail("empty"),
-        Some((offset, size_bytes, flags)) => Item::Mail(Found {
+        Err(broken) => place.skipped_mail(broken.to_string()),
+        Ok((_, 0, _)) => place.skipped_mail("empty"),
+        Ok((offset, size_bytes, flags)) => Item::Mail(Found {
             key: place.key.clone(),
             locations: vec![place.location()],
             flags,

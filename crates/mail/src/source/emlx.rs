@@ -17,29 +17,46 @@ pub(super) struct Emlx {
     pub(super) flags: Vec<Flag>,
 }
 
-/// Reads the length line and the flags; none if the line is none, or counts more than the file has.
-pub(super) fn read(file: &mut File, file_bytes: u64) -> io::Result<Option<Emlx>> {
+/// Why a file is no whole emlx.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EmlxError {
+    #[error("emlx without a length line")]
+    NoLength,
+    #[error("emlx that was cut off: says {says} bytes, has {has}")]
+    Short { says: u64, has: u64 },
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Reads the length line and the flags.
+pub(super) fn read(file: &mut File, file_bytes: u64) -> Result<Emlx, EmlxError> {
     let mut head = Vec::new();
     file.by_ref().take(LENGTH_LINE_BYTES as u64).read_to_end(&mut head)?;
-    let Some((offset, size_bytes)) = length_line(&head) else { return Ok(None) };
-    let Some(end) = offset.checked_add(size_bytes).filter(|end| *end <= file_bytes) else { return Ok(None) };
+    let (offset, size_bytes) = extent(&head, file_bytes)?;
     let mut plist = Vec::new();
-    file.seek(SeekFrom::Start(end))?;
+    file.seek(SeekFrom::Start(offset.saturating_add(size_bytes)))?;
     file.take(PLIST_LIMIT_BYTES).read_to_end(&mut plist)?;
-    Ok(Some(Emlx { offset, size_bytes, flags: flags(&plist) }))
+    Ok(Emlx { offset, size_bytes, flags: flags(&plist) })
 }
 
 /// As [`read`], from what can only be read from its beginning to its end.
-pub(super) fn read_through(stream: &mut impl Read, stream_bytes: u64) -> io::Result<Option<Emlx>> {
+pub(super) fn read_through(stream: &mut impl Read, stream_bytes: u64) -> Result<Emlx, EmlxError> {
     let mut head = Vec::new();
     stream.by_ref().take(LENGTH_LINE_BYTES as u64).read_to_end(&mut head)?;
-    let Some((offset, size_bytes)) = length_line(&head) else { return Ok(None) };
-    let Some(end) = offset.checked_add(size_bytes).filter(|end| *end <= stream_bytes) else { return Ok(None) };
+    let (offset, size_bytes) = extent(&head, stream_bytes)?;
+    let end = offset.saturating_add(size_bytes);
     io::copy(&mut stream.by_ref().take(end.saturating_sub(head.len() as u64)), &mut io::sink())?;
     let mut plist = usize::try_from(end).ok().and_then(|end| head.get(end..)).unwrap_or_default().to_vec();
     stream.by_ref().take(PLIST_LIMIT_BYTES).read_to_end(&mut plist)?;
     io::copy(stream, &mut io::sink())?;
-    Ok(Some(Emlx { offset, size_bytes, flags: flags(&plist) }))
+    Ok(Emlx { offset, size_bytes, flags: flags(&plist) })
+}
+
+/// Where the mail begins and how long it is; an error if that is more than the file has.
+fn extent(head: &[u8], file_bytes: u64) -> Result<(u64, u64), EmlxError> {
+    let (offset, says) = length_line(head).ok_or(EmlxError::NoLength)?;
+    let has = file_bytes.saturating_sub(offset);
+    if says <= has { Ok((offset, says)) } else { Err(EmlxError::Short { says, has }) }
 }
 
 fn length_line(head: &[u8]) -> Option<(u64, u64)> {

@@ -5,6 +5,7 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 
+use super::emlx::EmlxError;
 use super::file::{last_change, open_regular};
 use super::kind::{Kind, by_content, is_always_mail, is_emlx, is_mbox_name, is_zip_name};
 use super::walk::{Role, special};
@@ -28,7 +29,7 @@ pub(super) enum Seen {
     Zip(FileContent),
     Not(&'static str),
     Empty,
-    Broken(&'static str),
+    Broken(EmlxError),
 }
 
 /// Opens only what its name does not tell: a tree of `.eml` is walked without opening a file.
@@ -97,13 +98,14 @@ fn is_in_package(path: &Path) -> bool {
 
 fn look_at_emlx(path: &Path) -> io::Result<Seen> {
     let (mut file, metadata) = open_regular(path)?;
-    Ok(match emlx::read(&mut file, metadata.len())? {
-        Some(emlx) if emlx.size_bytes == 0 => Seen::Empty,
-        Some(emlx) => {
+    Ok(match emlx::read(&mut file, metadata.len()) {
+        Ok(emlx) if emlx.size_bytes == 0 => Seen::Empty,
+        Ok(emlx) => {
             let file = whole(&metadata);
             Seen::Mail(Extent { offset: emlx.offset, size_bytes: emlx.size_bytes, flags: emlx.flags, ..file })
         }
-        None => Seen::Broken("emlx without a true length line"),
+        Err(EmlxError::Io(error)) => return Err(error),
+        Err(broken) => Seen::Broken(broken),
     })
 }
 

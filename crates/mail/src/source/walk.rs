@@ -202,7 +202,7 @@ impl Source {
             }
             Ok(Seen::Not(what)) => not_mail(what, key),
             Ok(Seen::Empty) => Some(entry.place.skipped_mail("empty")),
-            Ok(Seen::Broken(what)) => Some(entry.place.skipped_mail(what)),
+            Ok(Seen::Broken(what)) => Some(entry.place.skipped_mail(what.to_string())),
             Err(error) => Some(entry.place.skipped(reason(&error))),
         }
     }

@@ -127,3 +127,10 @@ fn an_apple_package_keeps_its_flags() {
     assert_eq!(found[0].flags, [Flag::Seen]);
     assert_eq!(found[0].read(100).unwrap(), MAIL.as_bytes());
 }
+
+#[test]
+fn an_emlx_says_how_much_of_it_is_there() {
+    let root = tree(&[("a/1.emlx", "999\nSubject: 1\n\na"), ("a/2.emlx", MAIL)]);
+    let cut_off = "! a/1.emlx: emlx that was cut off: says 999 bytes, has 13";
+    assert_eq!(outcomes(root.path(), Layout::Auto), [cut_off, "! a/2.emlx: emlx without a length line"]);
+}

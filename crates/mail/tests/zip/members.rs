@@ -168,7 +168,7 @@ fn an_emlx_is_its_counted_bytes() {
         outcomes(&archive),
         [
             "! 0/a.emlx: damaged in the zip archive: its checksum is wrong",
-            "! 1/b.emlx: emlx without a true length line",
+            "! 1/b.emlx: emlx that was cut off: says 99999 bytes, has 12",
             "! 2/c.emlx: empty",
         ]
     );

@@ -173,7 +173,7 @@ fn a_container_is_told_by_its_content() {
         ("mail", MAIL, ContainerKind::Mail, &["mail = /"]),
         ("1.eml", b"Subject: no colon after this", ContainerKind::Mail, &["1.eml = /"]),
         ("1.emlx", &emlx, ContainerKind::Mail, &["1.emlx = /"]),
-        ("2.emlx", MAIL, ContainerKind::Mail, &["! 2.emlx: emlx without a true length line"]),
+        ("2.emlx", MAIL, ContainerKind::Mail, &["! 2.emlx: emlx without a length line"]),
         ("3.eml", b"", ContainerKind::Mail, &["! 3.eml: empty"]),
     ];
     for (name, bytes, kind, meant) in cases {

@@ -10,6 +10,7 @@ use super::name::Name;
 use super::spool::{SpoolError, spool};
 use super::{Archive, Entry, HARMLESS_BYTES, MAX_RATIO, ZipItems, inflate};
 use crate::FallbackDate;
+use crate::source::emlx::EmlxError;
 use crate::source::found::Origin;
 use crate::source::kind::{Kind, by_content, helper, helper_directory, is_always_mail, is_emlx, is_mbox_name};
 use crate::source::name::stem;
@@ -41,7 +42,7 @@ impl ZipItems {
             }
             Ok(Seen::Not(reason)) => not_mail(reason),
             Ok(Seen::Empty) => place.skipped_mail("empty"),
-            Ok(Seen::Broken(reason)) => place.skipped_mail(reason),
+            Ok(Seen::Broken(reason)) => place.skipped_mail(reason.to_string()),
             Err(SpoolError::Entry(error)) => place.skipped(error.to_string()),
             Err(SpoolError::Scratch(error)) => Item::ScratchFailed(error),
         }))
@@ -76,10 +77,11 @@ impl ZipItems {
             return Ok(open()?.read(&mut [0]).map(|_| Seen::Empty)?);
         }
         if is_emlx(file) {
-            return Ok(match emlx::read_through(&mut open()?, extent.size_bytes)? {
-                Some(emlx) if emlx.size_bytes == 0 => Seen::Empty,
-                Some(emlx) => Seen::Mail(Part { skip: emlx.offset, size_bytes: emlx.size_bytes, flags: emlx.flags }),
-                None => Seen::Broken("emlx without a true length line"),
+            return Ok(match emlx::read_through(&mut open()?, extent.size_bytes) {
+                Ok(emlx) if emlx.size_bytes == 0 => Seen::Empty,
+                Ok(emlx) => Seen::Mail(Part { skip: emlx.offset, size_bytes: emlx.size_bytes, flags: emlx.flags }),
+                Err(EmlxError::Io(error)) => return Err(error.into()),
+                Err(broken) => Seen::Broken(broken),
             });
         }
         if is_always_mail(file) {
@@ -129,7 +131,7 @@ enum Seen {
     Mbox(Arc<dyn Content>),
     Not(&'static str),
     Empty,
-    Broken(&'static str),
+    Broken(EmlxError),
 }
 
 /// True for the name of an mbox, and for the file `mbox` in a package of Apple Mail.
