@@ -33,14 +33,11 @@ pub(crate) const SNIFF_BYTES: usize = 64 << 10;
 /// ```
 pub fn looks_like_mail(prefix: &[u8]) -> bool {
     let prefix = prefix.get(..SNIFF_BYTES).unwrap_or(prefix);
-    match from_utf16(prefix) {
-        Some(text) => begins_with_field(text.as_bytes()),
-        None => {
-            let behind_blanks = from_line_at(prefix).and_then(|at| prefix.get(at..));
-            begins_with_field(prefix.strip_prefix(UTF8_BOM).unwrap_or(prefix))
-                || behind_blanks.is_some_and(begins_with_field)
-        }
+    if let Some(text) = from_utf16(prefix) {
+        return begins_with_field(text.as_bytes());
     }
+    let behind_blanks = from_line_at(prefix).and_then(|at| prefix.get(at..));
+    begins_with_field(prefix.strip_prefix(UTF8_BOM).unwrap_or(prefix)) || behind_blanks.is_some_and(begins_with_field)
 }
 
 /// True if the content begins with a `From ` line and, after a blank line, holds a second one. A byte-order mark and blank
