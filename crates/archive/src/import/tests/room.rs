@@ -56,8 +56,8 @@ async fn files_that_are_named_together_stand_and_wait_in_their_order() {
     for (name, volume) in names.iter().zip(&world.exported.volumes) {
         world.upload(name, volume.clone()).await;
     }
-    let named: Vec<&str> = names.iter().map(String::as_str).collect();
-    let started = world.archive.start_imports(world.start(&named, None)).await.unwrap();
+    let together: Vec<&str> = names.iter().map(String::as_str).collect();
+    let started = world.archive.start_imports(world.start(&together, None)).await.unwrap();
     let listed: Vec<String> = world.archive.imports().await.unwrap().into_iter().map(|import| import.file).collect();
     assert_eq!((&listed, started.imports.len()), (&names, 12), "all within one second");
 }
