@@ -59,8 +59,8 @@ fn functions_do_what_their_roles_allow() {
     stack.invoke("login", &guess);
     let rights = rights();
     for function in ["intake", "import", "restructure", "sweep", "http", "login"] {
-        let called = Bill::called(&stack, function);
-        assert!(!called.is_empty(), "{function} called nothing");
+        // The line with the calls comes after the answer.
+        let called = until(function, || Some(Bill::called(&stack, function)).filter(|called| !called.is_empty()));
         for call in called {
             let action = action(&call);
             let is_granted = |right: &String| right.split(' ').next() == Some(action.as_str());
