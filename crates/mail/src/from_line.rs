@@ -3,6 +3,8 @@
 use crate::date::DAYS;
 use crate::parse_date;
 
+/// So many days are looked at: a line without end must not cost more than its length.
+const DAYS_LOOKED_AT: usize = 3;
 /// UUCP wrote behind the time where the mail came from.
 const REMOTE: &[u8] = b" remote from ";
 
@@ -15,7 +17,8 @@ pub(crate) fn date(line: &[u8]) -> Option<i64> {
     // A sender may have spaces and a day in it, so the last day is looked at first.
     let mut at_days: Vec<&[u8]> = spaces.filter(|rest| begins_with_day(rest)).collect();
     at_days.reverse();
-    at_days.into_iter().chain([after_sender]).find_map(|date| parse_date(date).ok().or_else(|| with_zone(date)))
+    let at_days = at_days.into_iter().take(DAYS_LOOKED_AT);
+    at_days.chain([after_sender]).find_map(|date| parse_date(date).ok().or_else(|| with_zone(date)))
 }
 
 fn begins_with_day(rest: &[u8]) -> bool {

@@ -6,11 +6,13 @@ use crate::scan::VALUE_LIMIT_BYTES;
 use crate::text::whole_header_text;
 use crate::{Defect, HeaderScan};
 
-/// As many locations as a volume allows a mail.
-const LABEL_LIMIT: usize = 4_096;
-/// What all labels of a mail may have. A volume allows 1 MiB for what is told of a mail, and each label comes behind the
-/// place of the mbox.
+/// More labels than a mail can have at Gmail. A volume allows 1 MiB for what is told of a mail, and each label comes behind the
+/// place of the mbox: that leaves some 250 bytes for it.
+const LABEL_LIMIT: usize = 2_000;
+/// What all labels of a mail may have.
 const LABELS_BYTES: usize = 512 << 10;
+/// What a segment costs beside its bytes, in memory and in a volume.
+const SEGMENT_BYTES: usize = 64;
 /// Shorter fields have no label too many.
 const HARMLESS_BYTES: usize = 2 * LABEL_LIMIT - 1;
 
@@ -31,7 +33,8 @@ impl Labels {
             if path.is_empty() || seen.contains(&path) {
                 return;
             }
-            let rest = left.checked_sub(label.len()).filter(|_| labels.paths.len() < LABEL_LIMIT);
+            let cost = path.len().saturating_mul(SEGMENT_BYTES).saturating_add(label.len());
+            let rest = left.checked_sub(cost).filter(|_| labels.paths.len() < LABEL_LIMIT);
             let Some(rest) = rest else {
                 labels.is_cut = true;
                 return;
@@ -122,13 +125,14 @@ mod tests {
             (labels.paths.len(), labels.is_cut)
         };
         let many = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
-        assert_eq!(cut(&many(4_096)), (4_096, false));
-        assert_eq!(cut(&format!("{},7", many(4_096))), (4_096, false));
-        assert_eq!(cut(&many(4_097)), (4_096, true));
-        assert_eq!(cut(&many(100_000)), (4_096, true));
+        assert_eq!(cut(&many(2_000)), (2_000, false));
+        assert_eq!(cut(&format!("{},7", many(2_000))), (2_000, false));
+        assert_eq!(cut(&many(2_001)), (2_000, true));
+        assert_eq!(cut(&many(100_000)), (2_000, true));
+        assert_eq!(cut(&"a/".repeat(100_000)), (0, true));
         assert_eq!(cut(&vec!["b".repeat(1 << 10); 600].join(",")), (1, false));
         let large = (0..600).map(|n| format!("{n}{}", "b".repeat(1 << 10))).collect::<Vec<_>>().join(",");
-        assert_eq!(cut(&large), (510, true));
+        assert_eq!(cut(&large), (480, true));
         // The field itself is cut, which is a defect as well, and its last label is none.
         let header = scan_headers(format!("X-Gmail-Labels: a,{}\n\n", "b".repeat(1 << 20)).as_bytes(), true);
         assert_eq!(Labels::read(&header).paths, [["a"]]);

@@ -76,8 +76,8 @@ pub(crate) fn holds_separator(bytes: &[u8]) -> bool {
 
 /// True if a line with a time and the beginning of a header follow. The line is known to begin with `From `.
 ///
-/// A header begins as that of a single mail: a byte-order mark may stand before it, or a banner. A banner looks as prose
-/// does, so the line before it needs more than a time: a date.
+/// A byte-order mark or the line of Exchange may stand before the header, and its first name may have bytes beyond ASCII: then
+/// the line needs more than a time, a date. Any other banner looks as prose does in the body of a mail.
 pub(crate) fn is_separator(rest: &[u8]) -> bool {
     let Some(line) = Lines::new(rest, 0, false).next() else { return false };
     let behind = rest.get(line.next..).unwrap_or_default();
@@ -87,7 +87,15 @@ pub(crate) fn is_separator(rest: &[u8]) -> bool {
     if is_plain_field(first) || is_from_line(first) {
         return has_time(line);
     }
-    !is_field(first) && begins_with_field(header) && from_line::date(line).is_some()
+    let is_marked = header.len() < behind.len();
+    let may_begin = is_marked || starts_with_ignoring_case(first, EXCHANGE_BANNER) || is_field_beyond_ascii(first);
+    may_begin && begins_with_field(header) && from_line::date(line).is_some()
+}
+
+/// A field but for bytes in its name that are not of ASCII.
+fn is_field_beyond_ascii(line: &[u8]) -> bool {
+    let name = memchr::memchr(b':', line).and_then(|at| line.get(..at)).unwrap_or_default();
+    !name.is_ascii() && !name.iter().any(|byte| byte.is_ascii_control() || *byte == b' ')
 }
 
 fn has_time(line: &[u8]) -> bool {

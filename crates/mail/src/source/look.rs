@@ -79,7 +79,9 @@ fn look_into(path: &Path, name: &OsStr, layout: Layout, role: Role, is_root: boo
         }
         Kind::Mail => Seen::Mail(whole(&metadata)),
         Kind::Packed if !is_root => Seen::Not("a document or program packed as a zip archive"),
-        Kind::Zip if role == Role::Items && !is_zip_name(name) => Seen::Not("a zip archive"),
+        Kind::Zip if !is_root && !is_zip_name(name) && (role == Role::Items || has_ending(name)) => {
+            Seen::Not("a zip archive under another name")
+        }
         Kind::Zip | Kind::Packed if matches!(layout, Layout::Auto | Layout::Zip) => {
             Seen::Zip(FileContent::new(file, &metadata))
         }
@@ -91,6 +93,11 @@ fn look_into(path: &Path, name: &OsStr, layout: Layout, role: Role, is_root: boo
 }
 
 /// Apple's package is a directory `NAME.mbox` with the file `mbox` in it.
+/// Whoever gave a ZIP another ending than its own meant something else by it.
+fn has_ending(name: &OsStr) -> bool {
+    Path::new(name).extension().is_some()
+}
+
 fn is_in_package(path: &Path) -> bool {
     let package = path.parent().and_then(Path::file_name);
     path.file_name().is_some_and(|name| name == "mbox") && package.is_some_and(is_mbox_name)

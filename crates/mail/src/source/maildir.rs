@@ -17,8 +17,6 @@ use crate::sniff::SNIFF_BYTES;
 
 /// Why nothing in the `tmp` of a Maildir is a mail.
 pub(super) const UNFINISHED: &str = "in tmp/, which holds unfinished files";
-/// What is looked at in directories to tell whether they hold Maildirs alone.
-const LOOK_AHEAD: usize = 10_000;
 /// The letters behind `:2,`.
 const LETTERS: [(u8, Flag); 5] =
     [(b'S', Flag::Seen), (b'R', Flag::Answered), (b'F', Flag::Flagged), (b'P', Flag::Forwarded), (b'D', Flag::Draft)];
@@ -46,9 +44,9 @@ pub(super) fn has_items_of_its_own(path: &Path) -> bool {
     directories.iter().any(|items| is_real_directory(items) && (!has_place_for_items(items) || holds_file(items)))
 }
 
-/// True for the directory of a Maildir in which mails are written. Elsewhere it is a folder like any other.
-pub(super) fn is_unfinished(parent: &Path, name: &OsStr) -> bool {
-    name == "tmp" && has_place_for_items(parent)
+/// True for a directory that has all places for mails of a Maildir, though there may be none in them.
+pub(super) fn has_all_places(path: &Path) -> bool {
+    ["cur", "new"].iter().all(|name| is_real_directory(&path.join(name)))
 }
 
 /// Tells a Maildir by its content. It has `cur`, `new` and `tmp`, of which empty ones get lost on the way. Folders of
@@ -68,40 +66,16 @@ pub(super) fn is_maildir(path: &Path) -> bool {
 }
 
 fn is_item(directory: &Path, name: &OsStr, is_likely: bool) -> bool {
+    if says_its_kind(name) {
+        return false;
+    }
     if marked(name).is_some() {
         return true;
     }
     let is_unique = is_unique_name(name);
     let is_number = name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
     let may_be = is_unique || (is_likely && !is_number);
-    may_be && !says_its_kind(name) && begins_as_mail(&directory.join(name), is_unique)
-}
-
-/// A name in modified UTF-7 of a directory that has no mails itself, but whose folders have: true if it holds nothing but
-/// Maildirs. A folder among others, with files in it, may be called so as well.
-pub(super) fn is_encoded_folder(path: &Path, name: &OsStr) -> bool {
-    let shown = segment(name);
-    if decoded(&shown) == shown {
-        return false;
-    }
-    let (mut open, mut has_maildir) = (vec![path.to_owned()], false);
-    let mut looked_at = 0_usize;
-    while let Some(directory) = open.pop() {
-        for (name, file_type) in entries(&directory) {
-            looked_at = looked_at.saturating_add(1);
-            let is_foreign = file_type.is_file() && !is_server_file(&name);
-            if is_foreign || looked_at > LOOK_AHEAD {
-                return false;
-            }
-            let path = directory.join(&name);
-            if file_type.is_dir() && is_maildir(&path) {
-                has_maildir = true;
-            } else if file_type.is_dir() {
-                open.push(path);
-            }
-        }
-    }
-    has_maildir
+    may_be && begins_as_mail(&directory.join(name), is_unique)
 }
 
 /// What can be read of a directory, in no order.

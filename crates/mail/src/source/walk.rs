@@ -118,7 +118,8 @@ impl Source {
         }
         let place = top.place.below(key, []);
         // A file that says by its name what it is lies in a folder that is called as that of a Maildir.
-        let stray = top.stray.filter(|why| *why != maildir::UNFINISHED || top.is_in_maildir || !says_its_kind(name));
+        let is_unfinished = |why: &&str| *why == maildir::UNFINISHED && top.is_in_maildir;
+        let stray = top.stray.filter(|why| is_unfinished(why) || !says_its_kind(name));
         let entry = Entry { path, place, role: top.role, helper: top.helper.or(stray) };
         self.file(entry, name, kind)
     }
@@ -129,12 +130,12 @@ impl Source {
         let names = match Names::read(&path) {
             Ok(names) => names,
             Err(error) => {
-                let segments = within(self.segments(top, Role::Tree, &path, name));
+                let segments = within(self.segments(top, Role::Tree, name));
                 return Some(Place { key, segments, ..top.place.clone() }.skipped(reason(&error)));
             }
         };
         let role = self.role(top, &path, name);
-        let segments = within(self.segments(top, role, &path, name));
+        let segments = within(self.segments(top, role, name));
         let folder = if role == Role::Items { within(maildir::folder(name)) } else { segments.clone() };
         let place = Place { key, segments, ..top.place.clone() };
         let helper = top.helper.or_else(|| helper_directory(name));
@@ -162,11 +163,7 @@ impl Source {
     }
 
     /// What a directory adds to the locations of its mails.
-    fn segments(&self, top: &Directory, role: Role, path: &Path, name: &OsStr) -> Vec<String> {
-        let is_encoded = || {
-            let is_folder = top.is_in_maildir || self.layout == Layout::Maildir;
-            is_folder || (self.layout == Layout::Auto && maildir::is_encoded_folder(path, name))
-        };
+    fn segments(&self, top: &Directory, role: Role, name: &OsStr) -> Vec<String> {
         if role == Role::Items {
             let is_inbox = self.has_inbox && top.folder.len() == 1;
             is_inbox.then(|| "INBOX".to_owned()).into_iter().collect()
@@ -174,7 +171,7 @@ impl Source {
             vec![segment(name)]
         } else if role == Role::Maildir {
             maildir::folder(name)
-        } else if is_encoded() {
+        } else if top.is_in_maildir || self.layout == Layout::Maildir {
             vec![maildir::decoded(&segment(name))]
         } else {
             vec![segment(name)]
@@ -257,7 +254,8 @@ impl Directory {
 
 /// Why none of the files in a directory is a mail, though a Maildir within may have some.
 fn stray(top: &Directory, role: Role, name: &OsStr) -> Option<&'static str> {
-    if maildir::is_unfinished(&top.path, name) {
+    // Elsewhere `tmp` is a folder like any other.
+    if name == "tmp" && (top.role == Role::Maildir || maildir::has_all_places(&top.path)) {
         return Some(maildir::UNFINISHED);
     }
     let too_deep = (top.role == Role::Items).then_some(TOO_DEEP);

@@ -91,7 +91,7 @@ fn each_file_has_one_outcome() {
             "! u/empty: empty".to_owned(),
             "u/tmp/1.eml".to_owned(),
             "v/cur/1.eml".to_owned(),
-            "- v/tmp/1: in tmp/, which holds unfinished files".to_owned(),
+            "v/tmp/1".to_owned(),
             "v/tmp/2.eml".to_owned(),
         ]
     );

@@ -214,6 +214,26 @@ fn tmp_is_a_folder_where_no_maildir_is() {
     }
     let maildir = tree(&[("a/cur/1:2,S", MAIL), ("a/tmp/1.eml", MAIL), ("a/tmp/sub/2", MAIL)]);
     assert_eq!(places(maildir.path(), Layout::Auto), ["a/cur/1:2,S = a", "- a/tmp/1.eml", "- a/tmp/sub/2"]);
+    // A folder of MH is called `new`.
+    let mh = tree(&[("a/new/1", MAIL), ("a/tmp/1", MAIL)]);
+    assert_eq!(places(mh.path(), Layout::Auto), ["a/new/1 = a > new", "a/tmp/1 = a > tmp"]);
+}
+
+#[test]
+fn what_says_its_kind_is_read_wherever_it_lies_and_makes_no_maildir() {
+    let root = tree(&[
+        ("anna/cur/1.eml", MAIL),
+        ("anna/cur/2019/2.eml", MAIL),
+        ("anna/new/mail-from-bob", MAIL),
+        ("bob/cur/nur!2,50 Euro.eml", MAIL),
+        ("bob/cur/2019/2.eml", MAIL),
+        ("carl/cur/1:2,S", MAIL),
+        ("carl/Projekte/new/2019/2.eml", MAIL),
+    ]);
+    let places = places(root.path(), Layout::Auto);
+    assert_eq!(places.len(), 7);
+    assert!(places.iter().all(|place| !place.starts_with('-')), "{places:?}");
+    assert!(places.contains(&"bob/cur/nur!2,50 Euro.eml = bob > cur".to_owned()), "{places:?}");
 }
 
 #[test]
@@ -235,7 +255,7 @@ fn names_of_folders_are_decoded_where_maildirs_are() {
     assert_eq!(
         places(root.path(), Layout::Auto),
         [
-            "b/&ANY-/x/&ANw-/y/new/1204680122.M1.host = b > Ö > x > Ü > y",
+            "b/&ANY-/x/&ANw-/y/new/1204680122.M1.host = b > &ANY- > x > &ANw- > y",
             "- b/&ANY-/x/subscriptions",
             "b/&APY-/&APw-/cur/1:2,S = b > ö > ü",
             "b/anna/&AMQ-/cur/1:2,S = b > anna > Ä",
