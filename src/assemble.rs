@@ -58,12 +58,7 @@ impl Place {
 /// were objects too, and where such an object is gone or damaged.
 async fn keep_what_only_rows_tell(config: &Config) {
     let Ok(old) = Local::open_with(&config.data, config.key_passphrase.as_deref()) else { return };
-    let archive = archive_of(&old, config);
-    let kept = async {
-        archive.keep_older_records().await?;
-        archive.keep_lone_rows().await
-    };
-    if let Err(error) = kept.await {
+    if let Err(error) = archive_of(&old, config).keep_lone_rows().await {
         tracing::warn!(%error, "records of the old catalogue could not be kept as objects");
     }
 }

@@ -79,7 +79,7 @@ pub enum Defect {
     Journal = 35,
     /// The content is encrypted (multipart/encrypted); what is inside is not read.
     Encrypted = 36,
-    /// There are more labels of Gmail than a mail may have places; it lies in the first ones.
+    /// There are more labels of Gmail than are read; the mail lies in the first ones.
     Labels = 37,
 }
 

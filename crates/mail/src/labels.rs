@@ -6,8 +6,8 @@ use crate::scan::VALUE_LIMIT_BYTES;
 use crate::text::whole_header_text;
 use crate::{Defect, HeaderScan};
 
-/// More labels than a mail can have at Gmail. A volume allows 1 MiB for what is told of a mail, and each label comes behind the
-/// place of the mbox: that leaves some 250 bytes for it.
+/// A volume allows 1 MiB for what is told of a mail, and each label comes behind the place of the mbox: that leaves some 250
+/// bytes for it.
 const LABEL_LIMIT: usize = 2_000;
 /// What all labels of a mail may have.
 const LABELS_BYTES: usize = 512 << 10;

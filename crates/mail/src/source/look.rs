@@ -92,12 +92,12 @@ fn look_into(path: &Path, name: &OsStr, layout: Layout, role: Role, is_root: boo
     })
 }
 
-/// Apple's package is a directory `NAME.mbox` with the file `mbox` in it.
 /// Whoever gave a ZIP another ending than its own meant something else by it.
 fn has_ending(name: &OsStr) -> bool {
     Path::new(name).extension().is_some()
 }
 
+/// Apple's package is a directory `NAME.mbox` with the file `mbox` in it.
 fn is_in_package(path: &Path) -> bool {
     let package = path.parent().and_then(Path::file_name);
     path.file_name().is_some_and(|name| name == "mbox") && package.is_some_and(is_mbox_name)
