@@ -17,8 +17,8 @@ use super::records::{Records, Sorted};
 /// Half of a SHA-256: enough to tell apart what nobody made to collide.
 pub(super) type Half = [u8; 16];
 
-/// Of the key, of the raw mail, and its length between them.
-const BY_KEY_BYTES: usize = 16 + 8 + 16;
+/// Of the key; then length and hash of the raw mail, and its mark.
+const BY_KEY_BYTES: usize = 16 + 8 + 16 + 16;
 /// The clock of a file server may be behind by so much.
 const SLACK_SECONDS: i64 = 3_600;
 const BUFFER_BYTES: usize = 64 << 10;
@@ -37,6 +37,13 @@ pub(super) struct Known {
     count: u64,
     /// Unix seconds.
     began: i64,
+}
+
+/// What was exported under one key.
+struct OfKey {
+    size_bytes: u64,
+    content: Half,
+    mark: Half,
 }
 
 /// What the volumes say of a mail that was found and not yet read.
@@ -58,13 +65,14 @@ impl Exported {
     pub(super) fn add(&mut self, mail: &Metadata) -> io::Result<()> {
         let Some(key) = mail.source_key.as_deref() else { return Ok(()) };
         let content = half(&mail.sha256);
+        let mark = mark(key, &mail.locations, &content);
         let mut record = [0; BY_KEY_BYTES];
-        let bytes = half_of(key).into_iter().chain(mail.size_bytes.to_be_bytes()).chain(content);
+        let bytes = half_of(key).into_iter().chain(mail.size_bytes.to_be_bytes()).chain(content).chain(mark);
         for (to, from) in record.iter_mut().zip(bytes) {
             *to = from;
         }
         self.by_key.push(record)?;
-        self.marks.push(mark(key, &mail.locations, &content))
+        self.marks.push(mark)
     }
 
     /// `began` is when the export was begun, in Unix seconds.
@@ -76,24 +84,39 @@ impl Exported {
 
 impl Known {
     pub(super) fn sight(&self, found: &Found) -> io::Result<Sight> {
-        let Some((_, record)) = self.by_key.first(&half_of(&found.key))? else { return Ok(Sight::New) };
-        let rest = record.split_first_chunk::<16>().and_then(|(_, rest)| rest.split_first_chunk::<8>());
-        let Some((size_bytes, content)) = rest else { return Ok(Sight::New) };
-        let size_bytes = u64::from_be_bytes(*size_bytes);
+        let Some(exported) = self.of_key(&found.key)? else { return Ok(Sight::New) };
         let is_older = found.last_change().is_some_and(|time| time < self.began.saturating_sub(SLACK_SECONDS));
-        Ok(match content.first_chunk() {
-            Some(content) if is_older && size_bytes == found.size_bytes => {
-                Sight::Same(mark(&found.key, &found.locations, content))
-            }
-            _ => Sight::Perhaps(size_bytes),
+        Ok(if is_older && exported.size_bytes == found.size_bytes {
+            Sight::Same(exported.mark)
+        } else {
+            Sight::Perhaps(exported.size_bytes)
         })
     }
 
-    /// Reads a mail, and gives its mark if one of that mark is known. What cannot be read is not known.
+    /// Reads a mail, and gives the mark that it is known by. What cannot be read is not known.
     pub(super) fn recognise(&self, found: &Found) -> io::Result<Option<Half>> {
         let Ok(content) = content_of(found) else { return Ok(None) };
         let mark = mark(&found.key, &found.locations, &content);
-        Ok(self.marks.first(&mark)?.map(|_| mark))
+        if self.marks.first(&mark)?.is_some() {
+            return Ok(Some(mark));
+        }
+        Ok(self.of_key(&found.key)?.filter(|exported| exported.content == content).map(|exported| exported.mark))
+    }
+
+    /// The mail that was exported under a key.
+    fn of_key(&self, key: &str) -> io::Result<Option<OfKey>> {
+        let Some((_, record)) = self.by_key.first(&half_of(key))? else { return Ok(None) };
+        Ok(OfKey::read(&record))
+    }
+}
+
+impl OfKey {
+    fn read(record: &[u8; BY_KEY_BYTES]) -> Option<Self> {
+        let (_, rest) = record.split_first_chunk::<16>()?;
+        let (size_bytes, rest) = rest.split_first_chunk()?;
+        let (content, rest) = rest.split_first_chunk()?;
+        let mark = rest.first_chunk()?;
+        Some(Self { size_bytes: u64::from_be_bytes(*size_bytes), content: *content, mark: *mark })
     }
 }
 

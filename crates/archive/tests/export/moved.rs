@@ -151,6 +151,32 @@ fn a_mail_of_a_maildir_that_was_read_is_not_doubled() {
 }
 
 #[test]
+fn a_folder_that_has_become_a_maildir_doubles_none() {
+    let place = Place::new();
+    let names = ["one", "two", "three", "four", "five"];
+    for (name, seed) in names.into_iter().zip(0..) {
+        place.put(&format!("jane/Inbox/cur/{name}"), &mail(seed));
+    }
+    place.put("jane/Inbox/.Sent/cur/six", &mail(6));
+    cut_off(&place.split());
+    let folders = |place: &Place| -> Vec<String> {
+        let mails = place.mails(Secret::None).into_iter().flatten();
+        mails.map(|(_, mail, _)| mail.locations[0].join("/")).collect()
+    };
+    let before = folders(&place);
+    assert!(before.iter().any(|folder| folder.ends_with("/cur")), "{before:?}");
+    for made in ["jane/Inbox/new", "jane/Inbox/tmp", "jane/Inbox/.Sent/new", "jane/Inbox/.Sent/tmp"] {
+        fs::create_dir(place.source().join(made)).unwrap();
+    }
+    let report = resumed(&place);
+    let after = folders(&place);
+    assert_eq!(after[..before.len()], before, "what is sealed stays where it was");
+    assert!(after.iter().any(|folder| folder == "jane/Inbox"), "{after:?}");
+    assert_eq!(held(&place), [0, 1, 2, 3, 4, 6].map(|seed| (hash(&mail(seed)), 1)).into());
+    assert_eq!((report.in_source, report.exported, report.vanished, report.changed.len()), (6, 6, 0, 0));
+}
+
+#[test]
 fn a_zip_that_was_packed_anew_doubles_nothing_and_keeps_each_place() {
     let place = Place::new();
     let pack = |names: &[(&str, u64)]| {
