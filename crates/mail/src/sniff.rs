@@ -92,6 +92,14 @@ pub(crate) fn is_separator(rest: &[u8]) -> bool {
     may_begin && begins_with_field(header) && from_line::date(line).is_some()
 }
 
+/// True if nothing follows a line with a date but the beginning of a field's name: where a content ends so, a mail was begun.
+/// The line is known to begin with `From `.
+pub(crate) fn is_cut_separator(rest: &[u8]) -> bool {
+    let Some(line) = Lines::new(rest, 0, false).next() else { return false };
+    let mut name = rest.get(line.next..).unwrap_or_default().iter();
+    name.all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') && from_line::date(line.text(rest)).is_some()
+}
+
 /// A field but for bytes in its name that are not of ASCII.
 fn is_field_beyond_ascii(line: &[u8]) -> bool {
     let name = memchr::memchr(b':', line).and_then(|at| line.get(..at)).unwrap_or_default();

@@ -65,9 +65,7 @@ impl Mbox {
 
     fn item(&self, span: &Span) -> Item {
         let key = self.place.member_key(span.from_at, "");
-        let content = Arc::clone(self.splitter.content());
-        let Span { from_at, start, end, quoted, next_at, sum, .. } = *span;
-        let mail = MboxMail { content, from_at, start, end, quoted, next_at, sum };
+        let mail = self.mail(span);
         if mail.size_bytes() == 0 {
             let location = self.locations(&span.header).swap_remove(0);
             return Item::Skipped { source: key, location, reason: "empty".to_owned(), is_one_mail: true };
@@ -81,6 +79,12 @@ impl Mbox {
             locator: Some(span.from_at.to_string()),
             origin: Origin::Member(Arc::new(mail)),
         })
+    }
+
+    fn mail(&self, span: &Span) -> MboxMail {
+        let content = Arc::clone(self.splitter.content());
+        let Span { from_at, start, end, quoted, next_at, sum, .. } = *span;
+        MboxMail { content, from_at, start, end, quoted, next_at, sum }
     }
 
     fn locations(&self, header: &HeaderScan) -> Vec<Vec<String>> {
@@ -109,23 +113,36 @@ impl Mbox {
     /// What is to be said at the end of an mbox that has grown since it was opened: whether all of its mails were met.
     ///
     /// Walked through once more, it must be the same up to its old end. Whoever writes a mail behind it changes nothing
-    /// there; a program that writes it anew may have moved mails from behind the walk to before it.
+    /// there; a program that writes it anew may have moved mails from behind the walk to before it. And its last mail
+    /// must end there still: it may have been read before the rest of it was written.
     fn growth(&mut self) -> Option<Item> {
         let seen = self.seen.take()?;
         // Otherwise each mail that is read from here on fails, if it is not the same.
-        let _grown_to = self.splitter.content().grown_to().ok()??;
+        let grown_to = self.splitter.content().grown_to().ok()??;
         let mut again = Splitter::new(Arc::clone(self.splitter.content()));
         again.go_to(seen.began_at);
         let mut now = Seen::new(seen.began_at);
         let key = self.place.key.clone();
+        let mut last = None;
         while again.position().is_some() {
             match again.next_span() {
-                Ok(span) => span.iter().for_each(|span| now.add(span)),
+                Ok(span) => {
+                    if let Some(span) = &span {
+                        now.add(span);
+                    }
+                    last = span;
+                }
                 Err(error) => return Some(self.unread(key, format!("{error}: mails of it may be missing"))),
             }
         }
         if now.sum.sum() != seen.sum.sum() {
             return Some(self.unread(key, format!("{}: mails of it may be missing", changed())));
+        }
+        let last = last.map(|span| self.mail(&span)).filter(|last| last.size_bytes() > 0);
+        if let Some(Err(error)) = last.map(|last| last.verify_end(grown_to)) {
+            let reason =
+                format!("its last mail {error}: export it again, what there is of it may be its beginning alone");
+            return Some(self.unread(key, reason));
         }
         let end = self.splitter.content().size_bytes();
         let reason = format!("grew while it was read: what was added behind byte {end} is not among these mails");

@@ -145,6 +145,24 @@ fn a_last_mail_that_was_still_being_written_is_no_mail_yet() {
 }
 
 #[test]
+fn a_last_mail_that_was_read_before_the_rest_of_it_came_is_named() {
+    let bodies = bodies(3);
+    let whole = mbox(&bodies);
+    let last = mbox(&bodies[..2]).len();
+    // Within its body, its header and its `From ` line, where it is the mail before that is the last one.
+    for (cut, mails) in [(whole.len() - 9, 3), (last + FROM.len() + 12, 3), (last + 20, 2)] {
+        let mut live = Live::new(&whole[..cut]);
+        live.pass(mails);
+        assert!(live.read().iter().all(Result::is_ok), "nothing tells yet");
+        live.append(&whole[cut..]);
+        live.append(&format!("{FROM}Subject: new\n\nnew\n\n"));
+        let rest = live.rest();
+        let [Item::Skipped { source, reason, .. }] = rest.as_slice() else { panic!("{cut}: {rest:?}") };
+        assert_eq!((source.as_str(), reason.contains("still being written")), ("box", true), "{reason}");
+    }
+}
+
+#[test]
 fn what_was_written_over_is_named_though_the_file_has_grown() {
     let bodies = bodies(9);
     let (whole, second) = (mbox(&bodies), mbox(&bodies[..1]).len() as u64);

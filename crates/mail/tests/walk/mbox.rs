@@ -160,6 +160,30 @@ fn a_header_begins_as_that_of_a_single_mail() {
 
 /// Behind a line that only looks like a separator there is prose, or nothing.
 #[test]
+fn an_mbox_that_was_cut_off_costs_the_mail_before_no_byte() {
+    let whole = "Subject: 1\n\none\n";
+    let next = "From a@b Mon Jan  2 10:00:00 2023\nSubject: 2\n\ntwo\n";
+    let from_line = next.find('\n').unwrap();
+    for cut in 0..next.len() {
+        let mbox = format!("From a@b Mon Jan  2 10:00:00 2023\n{whole}\n{}", &next[..cut]);
+        let last = next[..cut].get(from_line + 1..).unwrap_or_default();
+        // A blank line at the end belongs to no mail.
+        let last = if last.ends_with("\n\n") { &last[..last.len() - 1] } else { last };
+        let expected = match cut {
+            0 => vec![whole.to_owned()],
+            // Up to here it may be a line of the mail before.
+            _ if cut < from_line => vec![format!("{whole}\n{}", &next[..cut])],
+            _ => vec![whole.to_owned(), last.to_owned()],
+        };
+        assert_eq!(split(mbox.as_bytes()), expected, "{cut}");
+    }
+    for prose in ["From here on\n", "From Mon Jan  2 10:00:00 2023\nit is quoted\n", "From 10:00 on"] {
+        let mbox = format!("From a@b Mon Jan  2 10:00:00 2023\n{whole}\n{prose}");
+        assert_eq!(split(mbox.as_bytes()), [format!("{whole}\n{prose}")]);
+    }
+}
+
+#[test]
 fn a_body_that_begins_as_a_banner_does_not_split() {
     let bodies = [
         format!("{FROM}\nnothing but a body\n"),

@@ -33,7 +33,7 @@ impl MboxMail {
     }
 
     /// An error unless the mail ends there still, in a content that has grown: the last one may only have been begun.
-    fn verify_end(&self, grown_to: u64) -> io::Result<()> {
+    pub(super) fn verify_end(&self, grown_to: u64) -> io::Result<()> {
         if self.next_at < self.content.size_bytes() {
             return Ok(());
         }

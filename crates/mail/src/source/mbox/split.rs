@@ -2,14 +2,14 @@
 //!
 //! There is no standard; RFC 4155 describes what most write. A separator is a line `From `, with a time in it, after a
 //! blank line and before a header, which begins as that of a single mail: so a line of prose that begins with the word
-//! does not split. Where a Content-Length leads exactly to the next separator or to the end, it rules (mboxcl, mboxcl2).
+//! does not split. At the end, where the content was cut off, that header may be missing. Where a Content-Length leads exactly to the next separator or to the end, it rules (mboxcl, mboxcl2).
 
 use std::io;
 use std::sync::Arc;
 
 use super::lines::{is_quoted, line_end};
 use super::window::Window;
-use crate::sniff::{SEPARATOR_BYTES, SNIFF_BYTES, from_line_at, is_separator};
+use crate::sniff::{SEPARATOR_BYTES, SNIFF_BYTES, from_line_at, is_cut_separator, is_separator};
 use crate::source::content::Content;
 use crate::{HEADER_LIMIT_BYTES, HeaderScan, scan_headers};
 
@@ -121,14 +121,16 @@ impl Splitter {
     fn line(&mut self, mail: &mut Reading) -> io::Result<Option<End>> {
         let at = mail.at;
         let ahead = self.window.at(at, SEPARATOR_BYTES)?;
+        let is_cut = ahead.len() < SEPARATOR_BYTES;
         let ahead = ahead.get(..SEPARATOR_BYTES).unwrap_or(ahead);
+        let separates = || is_separator(ahead) || is_cut && is_cut_separator(ahead);
         if ahead.is_empty() {
             if mail.header.is_none() {
                 mail.header = Some(scan_headers(&mail.head, true));
             }
             return Ok(Some(End { end: mail.blank_at.unwrap_or(at), next: None }));
         }
-        if let Some(blank_at) = mail.blank_at.filter(|_| ahead.starts_with(FROM) && is_separator(ahead)) {
+        if let Some(blank_at) = mail.blank_at.filter(|_| ahead.starts_with(FROM) && separates()) {
             return Ok(Some(End { end: blank_at, next: Some(at) }));
         }
         let is_blank = ahead.starts_with(b"\n") || ahead.starts_with(b"\r\n");
