@@ -15,6 +15,15 @@ pub(super) fn faults(tx: &Transaction<'_>) -> Work<Vec<String>> {
         let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
         Ok(format!("a row of {table} belongs to no {parent}"))
     })?);
+    // No index keeps them apart.
+    let doubles = "SELECT hex(hash) FROM message
+                   WHERE substr(hash, 1, 8) IN
+                       (SELECT substr(hash, 1, 8) FROM message GROUP BY substr(hash, 1, 8) HAVING count(*) > 1)
+                   GROUP BY hash HAVING count(*) > 1";
+    faults.extend(texts(tx, doubles, |row| {
+        let hash: String = row.get(0)?;
+        Ok(format!("mail {} has more than one row", hash.to_lowercase()))
+    })?);
     let counters = "SELECT mailbox, path, mails, (SELECT count(*) FROM placement WHERE scope = scope.id) AS held
                     FROM scope WHERE mails != held";
     faults.extend(texts(tx, counters, |row| {

@@ -31,7 +31,7 @@ pub(super) fn locate(tx: &Transaction<'_>, hash: &MailHash) -> Work<Option<Messa
     let mut select = tx.prepare_cached(
         "SELECT id, size_bytes, pack, offset, stored_bytes, message_date, message_date_source, archive_date,
                 import_date, first_import, first_entry, defects, subject, sender, message_id, flags
-         FROM message WHERE hash = ?1",
+         FROM message WHERE substr(hash, 1, 8) = substr(?1, 1, 8) AND hash = ?1",
     )?;
     let found = select.query_row([&hash.0], |row| Ok((row.get(0)?, message(hash, row)?))).optional()?;
     let Some((id, mut row)) = found else { return Ok(None) };
@@ -44,8 +44,10 @@ fn answer(row: &MessageRow) -> Recorded {
 }
 
 fn known(tx: &Transaction<'_>, hash: &MailHash) -> Work<Option<(i64, Recorded)>> {
-    let mut select =
-        tx.prepare_cached("SELECT id, first_import, first_entry, pack, message_date FROM message WHERE hash = ?1")?;
+    let mut select = tx.prepare_cached(
+        "SELECT id, first_import, first_entry, pack, message_date FROM message
+         WHERE substr(hash, 1, 8) = substr(?1, 1, 8) AND hash = ?1",
+    )?;
     let known = select.query_row([&hash.0], |row| {
         let first = EntryRef { import: ImportId(row.get(1)?), entry: row.get::<_, i64>(2)?.cast_unsigned() };
         Ok((row.get(0)?, Recorded { first, pack: PackId(row.get(3)?), message_date: row.get(4)? }))

@@ -35,14 +35,18 @@ pub(super) fn place(tx: &Transaction<'_>, run: &str, scope: &Scope, keys: &[Plac
     }
     let mut insert =
         tx.prepare_cached("INSERT OR IGNORE INTO placement (scope, rank, hash, flags) VALUES (?1, ?2, ?3, ?4)")?;
-    let mut unite = tx.prepare_cached("UPDATE placement SET flags = flags | ?3 WHERE scope = ?1 AND hash = ?2")?;
+    let mut unite = tx.prepare_cached(
+        "UPDATE placement SET flags = flags | ?4
+         WHERE scope = ?1 AND rank = ?2 AND hash = ?3 AND flags | ?4 != flags",
+    )?;
     let mut added = 0_i64;
     for key in keys {
         // Most are new: these cost one statement.
-        if insert.execute(params![id, rank(key.date), key.hash.0, key.flags.0])? > 0 {
+        let placement = params![id, rank(key.date), key.hash.0, key.flags.0];
+        if insert.execute(placement)? > 0 {
             added += 1;
         } else {
-            unite.execute(params![id, key.hash.0, key.flags.0])?;
+            unite.execute(placement)?;
         }
     }
     tx.prepare_cached("UPDATE scope SET mails = mails + ?2 WHERE id = ?1")?.execute([id, added])?;
@@ -53,11 +57,16 @@ pub(super) fn place(tx: &Transaction<'_>, run: &str, scope: &Scope, keys: &[Plac
 pub(super) fn clear(tx: &Transaction<'_>, scope: &Scope, limit: usize) -> Work<u64> {
     let Some(id) = find(tx, scope)? else { return Ok(0) };
     tx.prepare_cached("DELETE FROM run WHERE scope = ?1")?.execute([id])?;
-    let mut delete = tx.prepare_cached(
-        "DELETE FROM placement WHERE scope = ?1
-         AND hash IN (SELECT hash FROM placement WHERE scope = ?1 LIMIT ?2)",
-    )?;
-    let cleared = delete.execute(params![id, sql_limit(limit.max(1))])?;
+    let mut select =
+        tx.prepare_cached("SELECT rank, hash FROM placement WHERE scope = ?1 ORDER BY rank, hash LIMIT 1 OFFSET ?2")?;
+    let last = select
+        .query_row([id, sql_limit(limit.max(1) - 1)], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?)));
+    let cleared = match last.optional()? {
+        Some((rank, hash)) => tx
+            .prepare_cached("DELETE FROM placement WHERE scope = ?1 AND (rank, hash) <= (?2, ?3)")?
+            .execute(params![id, rank, hash])?,
+        None => tx.prepare_cached("DELETE FROM placement WHERE scope = ?1")?.execute([id])?,
+    };
     let cleared = i64::try_from(cleared).unwrap_or(i64::MAX);
     tx.prepare_cached("UPDATE scope SET mails = mails - ?2 WHERE id = ?1")?.execute([id, cleared])?;
     Ok(cleared.cast_unsigned())
@@ -105,10 +114,11 @@ pub(super) fn folders(tx: &Transaction<'_>, mailbox: &MailboxAddress) -> Work<Ve
 /// The placements of these mails in the scope.
 pub(super) fn placed(tx: &Transaction<'_>, scope: &Scope, keys: &[PlacementKey]) -> Work<Vec<Option<PlacementKey>>> {
     let Some(id) = find(tx, scope)? else { return Ok(vec![None; keys.len()]) };
-    let mut select = tx.prepare_cached("SELECT rank, hash, flags FROM placement WHERE scope = ?1 AND hash = ?2")?;
+    let mut select =
+        tx.prepare_cached("SELECT rank, hash, flags FROM placement WHERE scope = ?1 AND rank = ?2 AND hash = ?3")?;
     let mut placed = Vec::with_capacity(keys.len());
     for asked in keys {
-        placed.push(select.query_row(params![id, asked.hash.0], key).optional()?);
+        placed.push(select.query_row(params![id, rank(asked.date), asked.hash.0], key).optional()?);
     }
     Ok(placed)
 }
