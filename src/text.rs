@@ -18,6 +18,11 @@ pub(crate) fn count(number: u64, thing: &str) -> String {
     format!("{} {thing}{s}", HumanCount(number))
 }
 
+/// The same of a member of an answer.
+pub(crate) fn count_of(number: &Value, thing: &str) -> String {
+    number.as_u64().map_or_else(|| format!("{} {thing}s", cell(number)), |number| count(number, thing))
+}
+
 /// A text of at most so many characters: of a longer one the two ends, which tell names apart.
 pub(crate) fn shortened(text: &str, characters: usize) -> String {
     let count = text.chars().count();

@@ -43,8 +43,9 @@ pub(crate) fn told(found: Value) -> Outcome {
         }
     }
     let [packs, mails, placements, dead] =
-        ["packs", "messages", "placements", "dead_bytes"].map(|name| text::cell(&found[name]));
-    let _ = writeln!(text, "{packs} packs, {mails} mails, {placements} placements, {dead} bytes unused");
+        [("packs", "pack"), ("messages", "mail"), ("placements", "placement"), ("dead_bytes", "byte")]
+            .map(|(name, thing)| text::count_of(&found[name], thing));
+    let _ = writeln!(text, "{packs}, {mails}, {placements}, {dead} unused");
     let sound = found["errors"].as_array().is_some_and(Vec::is_empty);
     text.push_str(if sound { "no errors\n" } else { "the archive is damaged\n" });
     Outcome { exit: if sound { 0 } else { 7 }, ..Outcome::done(found, text) }

@@ -133,6 +133,10 @@ fn told(report: &ExportReport, options: &ExportOptions) -> String {
     if report.volumes_expected.is_some() {
         lines.extend(places(report));
     }
+    if report.vanished > 0 {
+        let mails = text::count(report.vanished, "mail");
+        lines.push(format!("{mails} exported before this run, and in the source no more"));
+    }
     lines.extend(named("skipped", &report.skipped));
     lines.extend(named("changed meanwhile", &report.changed));
     lines.extend(named("no mail", &report.not_mail));

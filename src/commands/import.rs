@@ -200,9 +200,10 @@ fn text_of(import: &Value) -> String {
         return format!("{file}: {state}: {reason} ({code})\n");
     }
     let failed = import["failed"].as_array().map_or(&[][..], Vec::as_slice);
-    let [mails, imported, there] = ["in_volume", "imported", "already_there"].map(|name| text::cell(&import[name]));
+    let mails = text::count_of(&import["in_volume"], "mail");
+    let [imported, there] = ["imported", "already_there"].map(|name| text::cell(&import[name]));
     let mut text = format!(
-        "{file}: {mails} mails = {imported} imported + {there} already there + {} failed{}\n",
+        "{file}: {mails} = {imported} imported + {there} already there + {} failed{}\n",
         failed.len(),
         if import["balanced"] == true { "" } else { " (the numbers do not close)" }
     );

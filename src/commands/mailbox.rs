@@ -43,11 +43,12 @@ pub(crate) async fn run(mailbox: &Mailbox, client: &Client) -> Result<Outcome> {
 }
 
 fn text_of(emptied: &Value) -> String {
-    let [address, mails, placements, folders] =
-        ["address", "mails", "placements", "folders"].map(|name| text::cell(&emptied[name]));
+    let address = text::cell(&emptied["address"]);
+    let [mails, placements, folders] =
+        ["mail", "placement", "folder"].map(|thing| text::count_of(&emptied[format!("{thing}s")], thing));
     let (verb, hint) =
         if emptied["dry_run"] == true { ("would leave", "; do it with --yes") } else { ("have left", "") };
     format!(
-        "{mails} mails ({placements} placements in {folders} folders) {verb} {address}; they stay in the archive{hint}\n"
+        "{mails} ({placements} in {folders}) {verb} {address}; they stay in the archive{hint}\n"
     )
 }

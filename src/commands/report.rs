@@ -76,9 +76,10 @@ fn text_of(report: &Value) -> String {
     let mut text = head_of(report);
     let number =
         |name: &str| report[name].as_array().map_or_else(|| text::cell(&report[name]), |all| all.len().to_string());
-    let all = if report["in_volumes"].is_null() { number("in_volume") } else { number("in_volumes") };
+    let in_all = if report["in_volumes"].is_null() { "in_volume" } else { "in_volumes" };
+    let mails = text::count_of(&report[in_all], "mail");
     let [imported, there, failed] = ["imported", "already_there", "failed"].map(number);
-    let _ = writeln!(text, "{all} mails = {imported} imported + {there} already there + {failed} failed\n");
+    let _ = writeln!(text, "{mails} = {imported} imported + {there} already there + {failed} failed\n");
     text += &text::list(&["quantity", "seal", "checkpoints", "ledger", "catalogue", "closes"], &report["sums"]);
     text.push('\n');
     text += &text::list(&["mailbox", "user_archive", "ledger", "catalogue", "closes"], &report["mailboxes"]);
