@@ -48,7 +48,5 @@ fn text_of(emptied: &Value) -> String {
         ["mail", "placement", "folder"].map(|thing| text::count_of(&emptied[format!("{thing}s")], thing));
     let (verb, hint) =
         if emptied["dry_run"] == true { ("would leave", "; do it with --yes") } else { ("have left", "") };
-    format!(
-        "{mails} ({placements} in {folders}) {verb} {address}; they stay in the archive{hint}\n"
-    )
+    format!("{mails} ({placements} in {folders}) {verb} {address}; they stay in the archive{hint}\n")
 }

@@ -48,6 +48,7 @@ pub fn looks_like_mail(prefix: &[u8]) -> bool {
 /// let one = b"From a@b Mon Jan  2 10:00:00 2023\nSubject: 1\n\nFrom here on\n\n";
 /// assert!(!mail::looks_like_mbox(one));
 /// assert!(mail::looks_like_mbox(&[&one[..], &one[..]].concat()));
+/// assert!(mail::looks_like_mbox(&[&one[..], b"From a@b Mon Jan  2 10:00:00 2023\nSubj"].concat()), "cut off");
 /// ```
 pub fn looks_like_mbox(prefix: &[u8]) -> bool {
     from_line_at(prefix).and_then(|at| prefix.get(at..)).is_some_and(holds_separator)
@@ -64,13 +65,14 @@ pub(crate) fn from_line_at(prefix: &[u8]) -> Option<usize> {
 /// A separator, a banner and the beginning of the fields after it.
 pub(crate) const SEPARATOR_BYTES: usize = 4 << 10;
 
-/// True if `bytes` hold a blank line, a `From ` line with a time, and the beginning of a header.
+/// True if `bytes` hold a blank line, a `From ` line with a time, and the beginning of a header, which may be cut off.
 pub(crate) fn holds_separator(bytes: &[u8]) -> bool {
     memchr::memmem::find_iter(bytes, b"\nFrom ").any(|at| {
         let before = bytes.get(..at).unwrap_or_default();
         let after_blank = before.ends_with(b"\n") || before.ends_with(b"\n\r");
         let rest = bytes.get(at.saturating_add(1)..).unwrap_or_default();
-        after_blank && is_separator(rest.get(..SEPARATOR_BYTES).unwrap_or(rest))
+        let is_cut = || rest.len() < SEPARATOR_BYTES && is_cut_separator(rest);
+        after_blank && (is_separator(rest.get(..SEPARATOR_BYTES).unwrap_or(rest)) || is_cut())
     })
 }
 

@@ -41,6 +41,7 @@ mod place;
 mod position;
 mod utf7;
 mod walk;
+mod walked;
 mod whole;
 mod zip;
 

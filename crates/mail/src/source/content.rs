@@ -25,9 +25,9 @@ pub trait Content: Debug + Send + Sync {
         false
     }
 
-    /// The size that it has now if it is larger than when it was opened: [`Content::read_at`] reaches what was added.
-    /// Whether the bytes before that are the same then, only their comparison tells. An error if they may be others
-    /// otherwise.
+    /// The size that it has now if somebody has written it and it is no smaller than when it was opened:
+    /// [`Content::read_at`] reaches what was added. Whether the bytes before that are the same then, only their comparison
+    /// tells. An error if it is smaller.
     fn grown_to(&self) -> io::Result<Option<u64>> {
         self.verify_unchanged().map(|()| None)
     }
@@ -51,9 +51,11 @@ pub fn read_full_at(content: &dyn Content, buffer: &mut [u8], offset: u64) -> io
 #[derive(Debug)]
 pub struct FileContent {
     file: File,
-    /// Length and modification time when it was opened.
-    as_opened: (u64, Option<i64>),
+    as_opened: AsOpened,
 }
+
+/// Length and modification time of a file when it was opened.
+pub(super) type AsOpened = (u64, Option<i64>);
 
 impl FileContent {
     /// Opens a regular file. A link, a pipe, a socket or a device is an error, and does not block.
@@ -64,6 +66,15 @@ impl FileContent {
 
     pub(super) fn new(file: File, metadata: &Metadata) -> Self {
         Self { file, as_opened: (metadata.len(), modified(metadata)) }
+    }
+
+    pub(super) fn as_opened(&self) -> AsOpened {
+        self.as_opened
+    }
+
+    /// Opens a file once more, to be compared with what it was.
+    pub(super) fn reopen(path: &Path, as_opened: AsOpened) -> io::Result<Self> {
+        open_regular(path).map(|(file, _)| Self { file, as_opened })
     }
 }
 
@@ -86,8 +97,14 @@ impl Content for FileContent {
     }
 
     fn grown_to(&self) -> io::Result<Option<u64>> {
-        let size_bytes = self.file.metadata()?.len();
-        if size_bytes > self.as_opened.0 { Ok(Some(size_bytes)) } else { self.verify_unchanged().map(|()| None) }
+        let metadata = self.file.metadata()?;
+        let now = (metadata.len(), modified(&metadata));
+        // Whoever appends changes the time a moment before the size.
+        match metadata.len() {
+            _ if now == self.as_opened => Ok(None),
+            size_bytes if size_bytes < self.as_opened.0 => Err(changed()),
+            size_bytes => Ok(Some(size_bytes)),
+        }
     }
 }
 

@@ -51,21 +51,21 @@ pub(super) fn has_all_places(path: &Path) -> bool {
 
 /// Tells a Maildir by its content. It has `cur`, `new` and `tmp`, of which empty ones get lost on the way. Folders of
 /// those names occur among other files too, so the names of the files decide: in a Maildir they are no `.eml`, no `.mbox`
-/// and no number as MH has it, and read ones end in `:2,FLAGS`. Where all three are there, they may be empty.
+/// and no number as MH has it, and read ones end in `:2,FLAGS`. Where all three are there, they may be numbers, or empty.
 pub(super) fn is_maildir(path: &Path) -> bool {
     let directories: Vec<_> =
         ["cur", "new", "tmp"].iter().map(|name| path.join(name)).filter(|path| is_real_directory(path)).collect();
-    let is_likely = directories.len() >= 2;
     let all_empty = || directories.len() == 3 && directories.iter().all(|path| entries(path).next().is_none());
     let mut holding = directories.iter().filter(|path| path.file_name().is_some_and(holds_items));
     holding.any(|directory| {
         // Without sorting: the first one that is found decides.
         let mut files = entries(directory).filter(|(_, file_type)| file_type.is_file());
-        files.any(|(name, _)| is_item(directory, &name, is_likely))
+        files.any(|(name, _)| is_item(directory, &name, directories.len()))
     }) || all_empty()
 }
 
-fn is_item(directory: &Path, name: &OsStr, is_likely: bool) -> bool {
+/// `places` is how many of the three directories there are.
+fn is_item(directory: &Path, name: &OsStr, places: usize) -> bool {
     if says_its_kind(name) {
         return false;
     }
@@ -74,7 +74,7 @@ fn is_item(directory: &Path, name: &OsStr, is_likely: bool) -> bool {
     }
     let is_unique = is_unique_name(name);
     let is_number = name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
-    let may_be = is_unique || (is_likely && !is_number);
+    let may_be = is_unique || places == 3 || (places == 2 && !is_number);
     may_be && begins_as_mail(&directory.join(name), is_unique)
 }
 
@@ -123,6 +123,21 @@ pub(super) fn renamed(path: &Path) -> Option<PathBuf> {
         .find(|path| path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()))
 }
 
+/// Marks those of `new` that `cur` has as well. Of a mail that a reader moved between the reading of both, there is one name
+/// too many.
+pub(super) fn mark_moved(new: &mut Names, cur: &Names) {
+    new.mark_twins(|name| {
+        let base = base(name);
+        cur.beginning(base).any(|other| self::base(other) == base)
+    });
+}
+
+/// A name without the flags.
+fn base(name: &[u8]) -> &[u8] {
+    let mark = MARKS.iter().filter_map(|mark| memchr::memmem::rfind(name, mark)).max();
+    mark.and_then(|at| name.get(..at)).unwrap_or(name)
+}
+
 /// The path of a mail in a Maildir as if it lay in `cur` and had no flags: a reader changes both. Any other path is itself.
 pub(super) fn lasting_path(path: &str) -> String {
     let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
@@ -130,8 +145,7 @@ pub(super) fn lasting_path(path: &str) -> String {
     if !holds_items(OsStr::new(items)) {
         return path.to_owned();
     }
-    let mark = MARKS.iter().filter_map(|mark| memchr::memmem::rfind(name.as_bytes(), mark)).max();
-    let base = mark.and_then(|at| name.get(..at)).unwrap_or(name);
+    let base = name.get(..base(name.as_bytes()).len()).unwrap_or(name);
     format!("{above}/cur/{base}")
 }
 
@@ -167,7 +181,7 @@ fn begins_as_mail(path: &Path, is_unique: bool) -> bool {
     read.is_ok() && looks_like_mail(&prefix) && (is_unique || !prefix.starts_with(b"From "))
 }
 
-fn is_real_directory(path: &Path) -> bool {
+pub(super) fn is_real_directory(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use flate2::Crc;
 
 use self::mail::MboxMail;
-use self::split::{Span, Splitter};
+use self::split::{Span, Splitter, Stretch};
 use super::content::{Content, changed};
 use super::found::Origin;
 use super::{Flag, Found, Item, Place};
@@ -33,11 +33,20 @@ pub struct Mbox {
     seen: Option<Seen>,
 }
 
-/// Where a walk began, and a sum over all mails that it has met.
+/// Where a walk began, a sum over all mails that it has met, and the last one of them.
 #[derive(Debug)]
 struct Seen {
     began_at: u64,
     sum: Crc,
+    last: Option<Stretch>,
+}
+
+/// An mbox that was walked through while it did not grow.
+#[derive(Debug)]
+pub(super) struct Walked {
+    place: Place,
+    stem: String,
+    last: Stretch,
 }
 
 impl Mbox {
@@ -64,9 +73,9 @@ impl Mbox {
     }
 
     fn item(&self, span: &Span) -> Item {
-        let key = self.place.member_key(span.from_at, "");
-        let mail = self.mail(span);
-        if mail.size_bytes() == 0 {
+        let key = self.place.member_key(span.at.from_at, "");
+        let mail = MboxMail { content: Arc::clone(self.splitter.content()), at: span.at };
+        if span.at.size_bytes() == 0 {
             let location = self.locations(&span.header).swap_remove(0);
             return Item::Skipped { source: key, location, reason: "empty".to_owned(), is_one_mail: true };
         }
@@ -74,17 +83,11 @@ impl Mbox {
             key,
             locations: self.locations(&span.header),
             flags: flags(&span.header),
-            size_bytes: mail.size_bytes(),
+            size_bytes: span.at.size_bytes(),
             fallback_date: from_line::date(&span.from_line).map(FallbackDate::FromLine),
-            locator: Some(span.from_at.to_string()),
+            locator: Some(span.at.from_at.to_string()),
             origin: Origin::Member(Arc::new(mail)),
         })
-    }
-
-    fn mail(&self, span: &Span) -> MboxMail {
-        let content = Arc::clone(self.splitter.content());
-        let Span { from_at, start, end, quoted, next_at, sum, .. } = *span;
-        MboxMail { content, from_at, start, end, quoted, next_at, sum }
     }
 
     fn locations(&self, header: &HeaderScan) -> Vec<Vec<String>> {
@@ -115,50 +118,77 @@ impl Mbox {
     /// Walked through once more, it must be the same up to its old end. Whoever writes a mail behind it changes nothing
     /// there; a program that writes it anew may have moved mails from behind the walk to before it. And its last mail
     /// must end there still: it may have been read before the rest of it was written.
-    fn growth(&mut self) -> Option<Item> {
-        let seen = self.seen.take()?;
+    fn growth(&self) -> Option<Item> {
         // Otherwise each mail that is read from here on fails, if it is not the same.
         let grown_to = self.splitter.content().grown_to().ok()??;
+        let seen = self.seen.as_ref()?;
         let mut again = Splitter::new(Arc::clone(self.splitter.content()));
         again.go_to(seen.began_at);
         let mut now = Seen::new(seen.began_at);
         let key = self.place.key.clone();
-        let mut last = None;
         while again.position().is_some() {
             match again.next_span() {
-                Ok(span) => {
-                    if let Some(span) = &span {
-                        now.add(span);
-                    }
-                    last = span;
-                }
+                Ok(Some(span)) => now.add(&span.at),
+                Ok(None) => break,
                 Err(error) => return Some(self.unread(key, format!("{error}: mails of it may be missing"))),
             }
         }
         if now.sum.sum() != seen.sum.sum() {
             return Some(self.unread(key, format!("{}: mails of it may be missing", changed())));
         }
-        let last = last.map(|span| self.mail(&span)).filter(|last| last.size_bytes() > 0);
-        if let Some(Err(error)) = last.map(|last| last.verify_end(grown_to)) {
+        self.last_mail(&seen.last?, grown_to)
+    }
+
+    /// What is to be said of an mbox that has grown, whose last mail has the bytes that it had.
+    fn last_mail(&self, last: &Stretch, grown_to: u64) -> Option<Item> {
+        let content = Arc::clone(self.splitter.content());
+        let (source, size_bytes) = (self.place.key.clone(), content.size_bytes());
+        let ends = MboxMail { content, at: *last }.verify_end(grown_to);
+        if let Some(error) = ends.err().filter(|_| last.size_bytes() > 0) {
             let reason =
                 format!("its last mail {error}: export it again, what there is of it may be its beginning alone");
-            return Some(self.unread(key, reason));
+            return Some(self.unread(source, reason));
         }
-        let end = self.splitter.content().size_bytes();
-        let reason = format!("grew while it was read: what was added behind byte {end} is not among these mails");
-        Some(Item::Noted { source: key, reason })
+        let reason =
+            format!("grew while it was read: what was added behind byte {size_bytes} is not among these mails");
+        (grown_to > size_bytes).then_some(Item::Noted { source, reason })
+    }
+
+    /// What must be known of it to look at it once more; none if that was done, or nothing can grow.
+    pub(super) fn walked(self) -> Option<Walked> {
+        let last = self.seen?.last?;
+        Some(Walked { place: self.place, stem: self.stem, last })
+    }
+}
+
+impl Walked {
+    /// What is to be said of it some time after its mails were read.
+    pub(super) fn look_again(self, content: Arc<dyn Content>) -> Option<Item> {
+        let Self { place, stem, last } = self;
+        let grown_to = content.grown_to();
+        if matches!(grown_to, Ok(None)) {
+            return None;
+        }
+        let is_same = MboxMail { content: Arc::clone(&content), at: last }.is_same();
+        let mbox = Mbox { splitter: Splitter::new(content), place, stem, seen: None };
+        if let (Ok(Some(grown_to)), Ok(true)) = (grown_to, is_same) {
+            return mbox.last_mail(&last, grown_to);
+        }
+        let reason = "changed after it was read: its mails are those that it had before".to_owned();
+        Some(Item::Noted { source: mbox.place.key, reason })
     }
 }
 
 impl Seen {
     fn new(began_at: u64) -> Self {
-        Self { began_at, sum: Crc::new() }
+        Self { began_at, sum: Crc::new(), last: None }
     }
 
-    fn add(&mut self, span: &Span) {
-        for number in [span.from_at, span.next_at, span.sum.unwrap_or_default().into()] {
+    fn add(&mut self, at: &Stretch) {
+        for number in [at.from_at, at.next_at, at.sum.unwrap_or_default().into()] {
             self.sum.update(&number.to_be_bytes());
         }
+        self.last = Some(*at);
     }
 }
 
@@ -166,12 +196,16 @@ impl Iterator for Mbox {
     type Item = Item;
 
     fn next(&mut self) -> Option<Item> {
-        let Some(at) = self.splitter.position() else { return self.growth() };
+        let Some(at) = self.splitter.position() else {
+            let told = self.growth();
+            self.seen = self.seen.take().filter(|_| told.is_none());
+            return told;
+        };
         match self.splitter.next_span() {
             Ok(span) => {
                 let span = span?;
                 if let Some(seen) = &mut self.seen {
-                    seen.add(&span);
+                    seen.add(&span.at);
                 }
                 Some(self.item(&span))
             }

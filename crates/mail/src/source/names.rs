@@ -14,7 +14,12 @@ pub(super) enum EntryKind {
     Link,
     /// A pipe, a socket or a device.
     Special,
+    /// A file that has a twin, see [`Names::mark_twins`].
+    Twin,
 }
+
+const KINDS: [EntryKind; 5] =
+    [EntryKind::Directory, EntryKind::File, EntryKind::Link, EntryKind::Special, EntryKind::Twin];
 
 /// What is left of the names of a directory.
 #[derive(Debug, Default)]
@@ -43,6 +48,26 @@ impl Names {
         Ok(names)
     }
 
+    /// Marks each file of which `is_twin` says that the same mail has another name somewhere.
+    pub(super) fn mark_twins(&mut self, is_twin: impl Fn(&[u8]) -> bool) {
+        for at in &self.order {
+            let is_file = self.buffer.get(*at) == Some(&(EntryKind::File as u8));
+            if is_file
+                && is_twin(name_at(&self.buffer, *at))
+                && let Some(kind) = self.buffer.get_mut(*at)
+            {
+                *kind = EntryKind::Twin as u8;
+            }
+        }
+    }
+
+    /// The names that begin so, in their order.
+    pub(super) fn beginning<'a>(&'a self, start: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let before = self.order.partition_point(|at| name_at(&self.buffer, *at) >= start);
+        let names = self.order.get(..before).unwrap_or_default().iter().rev().map(|at| name_at(&self.buffer, *at));
+        names.take_while(move |name| name.starts_with(start))
+    }
+
     fn add(&mut self, name: OsString, kind: EntryKind) -> io::Result<()> {
         let name = to_bytes(name);
         let length = u16::try_from(name.len()).map_err(io::Error::other)?;
@@ -59,8 +84,7 @@ impl Iterator for Names {
 
     fn next(&mut self) -> Option<Self::Item> {
         let at = self.order.pop()?;
-        let kinds = [EntryKind::Directory, EntryKind::File, EntryKind::Link, EntryKind::Special];
-        let kind = kinds.into_iter().find(|kind| self.buffer.get(at) == Some(&(*kind as u8)))?;
+        let kind = KINDS.into_iter().find(|kind| self.buffer.get(at) == Some(&(*kind as u8)))?;
         Some((from_bytes(name_at(&self.buffer, at)), kind))
     }
 }

@@ -5,14 +5,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::container::Items;
+use super::content::AsOpened;
 use super::found::Origin;
 use super::kind::{helper, helper_directory, says_its_kind};
 use super::look::{Extent, Seen, look_at};
 use super::maildir;
 use super::name::{key_part, segment, stem, zip_stem};
 use super::names::{EntryKind, Names};
+use super::walked::{Passed, Walked, changed};
 use super::whole::WholeFile;
 use super::{Content, FileContent, Found, Item, Layout, Mbox, Options, Place, SourceError, ZipError, ZipItems};
 
@@ -20,7 +23,7 @@ use super::{Content, FileContent, Found, Item, Layout, Mbox, Options, Place, Sou
 const TOO_DEEP: &str = "in a directory within cur/ or new/, where a Maildir has none";
 
 /// A source being walked: an iterator over its items, in byte order of their names.
-/// Holds the names of the directories between the root and the current file, nothing else.
+/// Holds the names of the directories between the root and the current file, and some that it looks at once more in the end.
 #[derive(Debug)]
 pub struct Source {
     layout: Layout,
@@ -31,6 +34,9 @@ pub struct Source {
     single: Option<Entry>,
     /// The mbox or ZIP that is being read.
     container: Option<Items>,
+    /// Where that lies if it is an mbox, and what the file was then.
+    mbox: Option<(PathBuf, AsOpened)>,
+    walked: Walked,
     options: Options,
 }
 
@@ -48,7 +54,14 @@ struct Directory {
     /// Why none of the files in here is a mail, though a Maildir within may have some.
     stray: Option<&'static str>,
     names: Names,
+    /// When it was changed last, before the names were read.
+    changed_at: Option<SystemTime>,
+    /// Of a Maildir: the names in `new`, which were read before those of `cur`, and when it was changed last.
+    new: Option<ReadNames>,
 }
+
+/// Names, and when their directory was changed last before they were read.
+type ReadNames = (Names, Option<SystemTime>);
 
 /// A file or directory that the walk has come to.
 #[derive(Debug)]
@@ -80,10 +93,12 @@ impl Source {
             open: Vec::new(),
             single: None,
             container: None,
+            mbox: None,
+            walked: Walked::default(),
             options: options.clone(),
         };
         if metadata.is_dir() {
-            let names = Names::read(root).map_err(failed)?;
+            let (names, changed_at) = read_names(root).map_err(failed)?;
             let is_maildir = root_is_maildir(root, layout);
             let role = if is_maildir { Role::Maildir } else { Role::Tree };
             source.has_inbox = is_maildir || layout == Layout::Maildir;
@@ -99,6 +114,8 @@ impl Source {
                 helper: None,
                 stray: None,
                 names,
+                changed_at,
+                new: None,
             });
         } else {
             let path = fs::canonicalize(root).map_err(failed)?;
@@ -125,10 +142,11 @@ impl Source {
     }
 
     fn enter(&mut self, path: PathBuf, key: String, name: &OsStr) -> Option<Item> {
+        let read = self.names(&path, name);
         let top = self.open.last()?;
         let within = |segments: Vec<String>| top.folder.iter().cloned().chain(segments).collect::<Vec<_>>();
-        let names = match Names::read(&path) {
-            Ok(names) => names,
+        let (names, changed_at) = match read {
+            Ok(read) => read,
             Err(error) => {
                 let segments = within(self.segments(top, Role::Tree, name));
                 return Some(Place { key, segments, ..top.place.clone() }.skipped(reason(&error)));
@@ -141,8 +159,34 @@ impl Source {
         let helper = top.helper.or_else(|| helper_directory(name));
         let stray = stray(top, role, name);
         let is_in_maildir = top.is_in_maildir || role == Role::Maildir;
-        self.open.push(Directory { path, place, folder, role, is_in_maildir, helper, stray, names });
+        let new = None;
+        let directory = Directory { path, place, folder, role, is_in_maildir, helper, stray, names, changed_at, new };
+        self.open.push(directory);
         None
+    }
+
+    /// The names in a directory, and when it was changed last.
+    ///
+    /// Readers move mails from `new` to `cur`, which is walked first. So the names in `new` are read before those in `cur`:
+    /// each mail is in one of both then, and what has gone from `new` is looked for in `cur` by its name.
+    fn names(&mut self, path: &Path, name: &OsStr) -> io::Result<ReadNames> {
+        let Some(maildir) = self.open.last_mut().filter(|top| top.role != Role::Tree) else { return read_names(path) };
+        if name == "new"
+            && let Some(read) = maildir.new.take()
+        {
+            return Ok(read);
+        }
+        let new = maildir.path.join("new");
+        if name == "cur" && maildir::is_real_directory(&new) {
+            maildir.new = read_names(&new).ok();
+        }
+        let read = read_names(path)?;
+        if name == "cur"
+            && let Some((new, _)) = &mut maildir.new
+        {
+            maildir::mark_moved(new, &read.0);
+        }
+        Ok(read)
     }
 
     fn role(&self, top: &Directory, path: &Path, name: &OsStr) -> Role {
@@ -179,16 +223,29 @@ impl Source {
     }
 
     /// The outcome of a file; none yet if it is a container, whose mails have their own.
-    fn file(&mut self, entry: Entry, name: &OsStr, kind: EntryKind) -> Option<Item> {
+    fn file(&mut self, mut entry: Entry, name: &OsStr, kind: EntryKind) -> Option<Item> {
         let not_mail = |reason: &str, source| Some(Item::NotMail { source, reason: reason.to_owned() });
         let key = entry.place.key.clone();
         if let Some(what) = special(kind).or(entry.helper).or_else(|| helper(name)) {
             return not_mail(what, key);
         }
         let is_root = self.open.is_empty();
-        match look_at(&entry.path, name, self.layout, entry.role, is_root) {
+        let mut seen = look_at(&entry.path, name, self.layout, entry.role, is_root);
+        if seen.as_ref().is_err_and(is_gone) && entry.role == Role::Items {
+            if kind == EntryKind::Twin {
+                // It lay in `cur` already when the names there were read.
+                return None;
+            }
+            if let Some(moved) = maildir::renamed(&entry.path) {
+                let name = moved.file_name().unwrap_or(name);
+                seen = look_at(&moved, name, self.layout, entry.role, is_root);
+                entry.path.clone_from(&moved);
+            }
+        }
+        match seen {
             Ok(Seen::Mail(extent)) => Some(Item::Mail(found(entry, extent))),
             Ok(Seen::Mbox(content)) => {
+                self.mbox = Some((entry.path, content.as_opened()));
                 let content: Arc<dyn Content> = Arc::new(content);
                 self.container = Some(Items::Mbox(Mbox::new(content, entry.place, stem(name))));
                 None
@@ -218,6 +275,26 @@ impl Source {
     }
 }
 
+impl Source {
+    /// Ends the reading of a container.
+    fn ended(&mut self, items: Items) -> Option<Item> {
+        let (path, as_opened) = self.mbox.take()?;
+        let Items::Mbox(mbox) = items else { return None };
+        let walked = mbox.walked()?;
+        self.walked.push(Passed::Mbox { path, as_opened, walked })
+    }
+
+    /// Ends the reading of a directory.
+    fn leave(&mut self) -> Option<Item> {
+        let directory = self.open.pop()?;
+        if directory.names.broken.is_some() {
+            return directory.broken();
+        }
+        let passed = Passed::directory(&directory.path, &directory.place.key, directory.changed_at)?;
+        self.walked.push(passed)
+    }
+}
+
 impl Iterator for Source {
     type Item = Item;
 
@@ -226,15 +303,16 @@ impl Iterator for Source {
             if let Some(item) = self.container.as_mut().and_then(Iterator::next) {
                 return Some(item);
             }
-            self.container = None;
-            let item = if let Some(entry) = self.single.take() {
+            let item = if let Some(ended) = self.container.take() {
+                self.ended(ended)
+            } else if let Some(entry) = self.single.take() {
                 let name = entry.path.file_name().unwrap_or_default().to_owned();
                 let kind = fs::symlink_metadata(&entry.path).map_or(EntryKind::File, |facts| facts.file_type().into());
                 self.file(entry, &name, kind)
-            } else if let Some((name, kind)) = self.open.last_mut()?.names.next() {
-                self.entry(&name, kind)
+            } else if let Some(top) = self.open.last_mut() {
+                if let Some((name, kind)) = top.names.next() { self.entry(&name, kind) } else { self.leave() }
             } else {
-                self.open.pop().and_then(Directory::broken)
+                return self.walked.look_again();
             };
             if item.is_some() {
                 return item;
@@ -290,8 +368,17 @@ pub(super) fn special(kind: EntryKind) -> Option<&'static str> {
     match kind {
         EntryKind::Link => Some("a symbolic link, which is not followed"),
         EntryKind::Special => Some("a pipe, socket or device"),
-        EntryKind::File | EntryKind::Directory => None,
+        EntryKind::File | EntryKind::Twin | EntryKind::Directory => None,
     }
+}
+
+fn read_names(path: &Path) -> io::Result<ReadNames> {
+    let changed_at = changed(path);
+    Ok((Names::read(path)?, changed_at))
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }
 
 fn reason(error: &io::Error) -> String {

@@ -104,6 +104,18 @@ fn mails_that_come_in_meanwhile_cost_none_of_those_that_were_there() {
 }
 
 #[test]
+fn a_time_that_changes_alone_costs_no_mail() {
+    let bodies = bodies(6);
+    let mut live = Live::new(&mbox(&bodies));
+    live.pass(3);
+    // As whoever appends changes it, a moment before the size.
+    let times = fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH);
+    live.file().set_times(times).unwrap();
+    assert!(live.rest().is_empty());
+    assert_eq!(live.read(), all(&bodies));
+}
+
+#[test]
 fn an_mbox_that_stays_as_it_is_is_not_spoken_of() {
     let bodies = bodies(6);
     let mut live = Live::new(&mbox(&bodies));

@@ -54,6 +54,23 @@ fn a_maildir_has_an_inbox_and_folders() {
 }
 
 #[test]
+fn a_maildir_with_all_its_places_may_have_numbers_for_names() {
+    let files: Files =
+        &[("anna/new/7", MAIL), ("anna/cur/8", MAIL), ("anna/tmp/x", ""), ("bob/new/7", MAIL), ("bob/cur/8", MAIL)];
+    let root = tree(files);
+    let found = places(root.path(), Layout::Auto);
+    let meant = [
+        "anna/cur/8 = anna",
+        "anna/new/7 = anna",
+        "- anna/tmp/x",
+        // Folders of MH may be called so.
+        "bob/cur/8 = bob > cur",
+        "bob/new/7 = bob > new",
+    ];
+    assert_eq!(found, meant);
+}
+
+#[test]
 fn flags_are_those_of_the_name() {
     let root = tree(DOVECOT);
     let flags: Vec<_> = mails(root.path(), Layout::Maildir).into_iter().map(|found| found.flags).collect();

@@ -5,6 +5,7 @@ mod auto;
 mod files;
 #[cfg(unix)]
 mod growing;
+mod live;
 mod maildir;
 mod mbox;
 mod place;

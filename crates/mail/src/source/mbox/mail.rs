@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::lines::is_quoted;
-use super::split::Splitter;
+use super::split::{Splitter, Stretch};
 use super::window::Window;
 use crate::source::content::{Content, Grown, changed};
 use crate::source::found::Member;
@@ -15,53 +15,48 @@ const WINDOW_BYTES: u64 = 64 << 10;
 #[derive(Debug)]
 pub(super) struct MboxMail {
     pub(super) content: Arc<dyn Content>,
-    /// Where its `From ` line begins.
-    pub(super) from_at: u64,
-    pub(super) start: u64,
-    pub(super) end: u64,
-    /// How many lines lose a `>`.
-    pub(super) quoted: u64,
-    /// Where the next mail begins, or the content ends.
-    pub(super) next_at: u64,
-    /// CRC-32 from `from_at` to `next_at`, if it was taken.
-    pub(super) sum: Option<u32>,
+    pub(super) at: Stretch,
 }
 
 impl MboxMail {
-    pub(super) fn size_bytes(&self) -> u64 {
-        self.end.saturating_sub(self.start).saturating_sub(self.quoted)
-    }
-
     /// An error unless the mail ends there still, in a content that has grown: the last one may only have been begun.
     pub(super) fn verify_end(&self, grown_to: u64) -> io::Result<()> {
-        if self.next_at < self.content.size_bytes() {
+        let size_bytes = self.content.size_bytes();
+        if self.at.next_at < size_bytes || grown_to == size_bytes {
             return Ok(());
         }
         let mut again = Splitter::new(Arc::new(Grown::new(Arc::clone(&self.content), grown_to)));
-        again.go_to(self.from_at);
+        again.go_to(self.at.from_at);
         let span = again.next_span()?.filter(|_| again.position().is_some());
-        let is_same = |(start, end, quoted)| (start, end, quoted) == (self.start, self.end, self.quoted);
-        if span.is_some_and(|span| is_same((span.start, span.end, span.quoted))) {
+        let end = |at: &Stretch| (at.start, at.end, at.quoted);
+        if span.is_some_and(|span| end(&span.at) == end(&self.at)) {
             return Ok(());
         }
         Err(io::Error::new(io::ErrorKind::InvalidData, "was still being written when it was read"))
+    }
+
+    /// Whether the bytes are those that were seen when the mail was found.
+    pub(super) fn is_same(&self) -> io::Result<bool> {
+        let mut window = Window::new(Arc::clone(&self.content), usize::try_from(WINDOW_BYTES).unwrap_or(0));
+        window.sum_from(self.at.from_at);
+        Ok(window.sum_to(self.at.next_at)? == self.at.sum)
     }
 }
 
 impl Member for MboxMail {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         let grown_to = self.content.grown_to()?;
-        let length = self.end.saturating_sub(self.start).min(WINDOW_BYTES);
+        let Stretch { from_at, start, end, quoted, next_at, sum: seen } = self.at;
+        let length = end.saturating_sub(start).min(WINDOW_BYTES);
         let mut window = Window::new(Arc::clone(&self.content), usize::try_from(length).unwrap_or(0));
         let mut sum = None;
         if let Some(grown_to) = grown_to {
             self.verify_end(grown_to)?;
-            sum = Some((self.next_at, self.sum.ok_or_else(changed)?));
-            window.sum_from(self.from_at);
-            window.sum_to(self.start)?;
+            sum = Some((next_at, seen.ok_or_else(changed)?));
+            window.sum_from(from_at);
+            window.sum_to(start)?;
         }
-        let (at, end) = (self.start, self.end);
-        Ok(Box::new(MailReader { window, at, end, quoted: self.quoted, begins_line: true, sum }))
+        Ok(Box::new(MailReader { window, at: start, end, quoted, begins_line: true, sum }))
     }
 }
 

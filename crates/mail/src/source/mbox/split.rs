@@ -22,16 +22,22 @@ const AFTER_BLANK_BYTES: usize = 7;
 /// One mail of an mbox.
 #[derive(Debug)]
 pub(super) struct Span {
+    pub(super) at: Stretch,
+    /// The beginning of its `From ` line.
+    pub(super) from_line: Vec<u8>,
+    pub(super) header: HeaderScan,
+}
+
+/// Where a mail lies in an mbox.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
     /// Where its `From ` line begins.
     pub(super) from_at: u64,
-    /// The beginning of that line.
-    pub(super) from_line: Vec<u8>,
     /// The mail as it lies there, quoted.
     pub(super) start: u64,
     pub(super) end: u64,
     /// How many lines matching `^>+From ` it has; none if a Content-Length rules.
     pub(super) quoted: u64,
-    pub(super) header: HeaderScan,
     /// Where the next mail begins, or the content ends.
     pub(super) next_at: u64,
     /// CRC-32 of all from `from_at` to `next_at`; only where the content can grow.
@@ -62,6 +68,12 @@ struct Reading {
 struct End {
     end: u64,
     next: Option<u64>,
+}
+
+impl Stretch {
+    pub(super) fn size_bytes(&self) -> u64 {
+        self.end.saturating_sub(self.start).saturating_sub(self.quoted)
+    }
 }
 
 impl Splitter {
@@ -108,7 +120,7 @@ impl Splitter {
         let sum = self.window.sum_to(next_at)?;
         let Reading { quoted, head, header, .. } = mail;
         let header = header.unwrap_or_else(|| scan_headers(&head, false));
-        Ok(Some(Span { from_at, from_line, start, end: end.end, quoted, header, next_at, sum }))
+        Ok(Some(Span { at: Stretch { from_at, start, end: end.end, quoted, next_at, sum }, from_line, header }))
     }
 
     /// Where the first mail begins.

@@ -1,0 +1,172 @@
+//! Trees that mail programs write while they are walked.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+
+use mail::source::{Flag, Found, Item, Layout, Options, Source, open};
+use tempfile::TempDir;
+
+const FROM: &str = "From a@b Mon Jan  2 10:00:00 2023\n";
+
+fn text(number: usize) -> String {
+    format!("Subject: {number}\n\nmail {number}\n")
+}
+
+/// A Maildir with mails that were read, and such that were not.
+fn maildir() -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for items in ["cur", "new", "tmp"] {
+        fs::create_dir_all(root.path().join("anna").join(items)).unwrap();
+    }
+    for number in 0..20 {
+        let path = if number < 10 { format!("cur/{}:2,S", unique(number)) } else { format!("new/{}", unique(number)) };
+        fs::write(root.path().join("anna").join(path), text(number)).unwrap();
+    }
+    root
+}
+
+fn unique(number: usize) -> String {
+    format!("17000000{number:02}.M{number}.host")
+}
+
+fn walk(root: &Path, layout: Layout) -> Source {
+    open(root, layout, &Options::new("USER", root)).unwrap()
+}
+
+/// Walks on to the end, over what was met already: how often each mail is there, and what else is said.
+fn to_the_end(met: Vec<Item>, walk: Source) -> (BTreeMap<String, usize>, Vec<Item>) {
+    let mut mails = BTreeMap::new();
+    let mut rest = Vec::new();
+    for item in met.into_iter().chain(walk) {
+        if let Item::Mail(found) = item {
+            *mails.entry(read(&found)).or_default() += 1;
+        } else {
+            rest.push(item);
+        }
+    }
+    (mails, rest)
+}
+
+/// As an export reads it: once more, if it is another one now.
+fn read(found: &Found) -> String {
+    let raw = found.read(1 << 20).or_else(|_| found.look_again().and_then(|found| found.read(1 << 20)));
+    String::from_utf8(raw.unwrap()).unwrap()
+}
+
+#[test]
+fn mails_that_a_reader_moves_meanwhile_are_met_once() {
+    for layout in [Layout::Auto, Layout::Maildir] {
+        for passed in 0..20 {
+            let root = maildir();
+            let path = |name: &str| root.path().join("anna").join(name);
+            let mut walk = walk(root.path(), layout);
+            let met: Vec<Item> = walk.by_ref().take(passed).collect();
+            // All that are new are read, and one of those that had been read gets a flag.
+            for number in 10..20 {
+                let name = unique(number);
+                fs::rename(path(&format!("new/{name}")), path(&format!("cur/{name}:2,S"))).unwrap();
+            }
+            let flagged = unique(9);
+            fs::rename(path(&format!("cur/{flagged}:2,S")), path(&format!("cur/{flagged}:2,FS"))).unwrap();
+            let (mails, rest) = to_the_end(met, walk);
+            assert_eq!(mails, (0..20).map(|number| (text(number), 1)).collect(), "{layout} after {passed}");
+            let is_noted = |item: &Item| matches!(item, Item::Noted { source, .. } if source.starts_with("anna"));
+            assert!(rest.iter().all(is_noted), "{rest:?}");
+            assert_eq!(rest.is_empty(), passed == 0, "{rest:?}");
+        }
+    }
+}
+
+#[test]
+fn a_mail_that_was_moved_before_it_was_looked_at_has_its_new_flags() {
+    let root = maildir();
+    let mut walk = walk(root.path(), Layout::Auto);
+    let mut met: Vec<Item> = walk.by_ref().take(1).collect();
+    let name = unique(19);
+    let path = |name: &str| root.path().join("anna").join(name);
+    fs::rename(path(&format!("new/{name}")), path(&format!("cur/{name}:2,F"))).unwrap();
+    met.extend(walk);
+    let flags = met.iter().filter_map(|item| match item {
+        Item::Mail(found) if found.key.contains(&name) => Some(&found.flags),
+        _ => None,
+    });
+    assert_eq!(flags.collect::<Vec<_>>(), [&[Flag::Flagged]]);
+}
+
+#[test]
+fn a_mail_that_lies_in_both_is_two() {
+    let root = maildir();
+    let copy = format!("anna/new/{}", unique(3));
+    fs::write(root.path().join(copy), text(3)).unwrap();
+    let (mails, rest) = to_the_end(Vec::new(), walk(root.path(), Layout::Auto));
+    assert_eq!((mails.len(), mails[&text(3)], rest.len()), (20, 2, 0));
+}
+
+#[test]
+fn a_directory_into_which_something_came_when_it_had_been_read_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    for (folder, number) in [("a", 1), ("b", 2), ("c", 3)] {
+        fs::create_dir(root.path().join(folder)).unwrap();
+        fs::write(root.path().join(folder).join("1.eml"), text(number)).unwrap();
+    }
+    let mut walk = walk(root.path(), Layout::Eml);
+    let met: Vec<Item> = walk.by_ref().take(2).collect();
+    // From a directory that is still to be read to one that has been.
+    fs::rename(root.path().join("c/1.eml"), root.path().join("a/2.eml")).unwrap();
+    let (mails, rest) = to_the_end(met, walk);
+    assert_eq!(mails.len(), 2);
+    let [Item::Noted { source, reason }] = rest.as_slice() else { panic!("{rest:?}") };
+    assert_eq!((source.as_str(), reason.contains("may not be among these")), ("a", true), "{reason}");
+}
+
+#[test]
+fn the_rest_of_a_mail_that_comes_when_its_mbox_was_walked_is_named() {
+    let whole = format!("{FROM}{}\n{FROM}{}", text(1), text(2));
+    let next = format!("\n{FROM}{}\n", text(3));
+    // Half of the last mail; all of it; and half of one that is the only one.
+    for (cut, told) in
+        [(whole.len() - 3, "its last mail was still being written"), (whole.len(), "grew while"), (50, "its last mail")]
+    {
+        let root = tempfile::tempdir().unwrap();
+        let mbox = root.path().join("a.mbox");
+        fs::write(&mbox, &whole[..cut]).unwrap();
+        fs::write(root.path().join("b.eml"), text(4)).unwrap();
+        let mut walk = walk(root.path(), Layout::Auto);
+        let mut met: Vec<Item> = Vec::new();
+        while !met.iter().any(|item| matches!(item, Item::Mail(found) if found.key == "b.eml")) {
+            let item = walk.next().unwrap();
+            // Read at once, when nothing tells that more is to come.
+            assert!(matches!(&item, Item::Mail(found) if found.read(1 << 20).is_ok()), "{item:?}");
+            met.push(item);
+        }
+        OpenOptions::new()
+            .append(true)
+            .open(&mbox)
+            .unwrap()
+            .write_all(format!("{}{next}", &whole[cut..]).as_bytes())
+            .unwrap();
+        let rest: Vec<Item> = walk.collect();
+        let said = match rest.as_slice() {
+            [Item::Skipped { source, reason, .. } | Item::Noted { source, reason }] if source == "a.mbox" => reason,
+            _ => panic!("{rest:?}"),
+        };
+        assert!(said.starts_with(told), "{cut}: {said}");
+        assert_eq!(matches!(rest[0], Item::Skipped { .. }), cut != whole.len());
+    }
+}
+
+#[test]
+fn an_mbox_that_is_written_anew_when_it_was_walked_is_named_and_no_failure() {
+    let root = tempfile::tempdir().unwrap();
+    let mbox = root.path().join("a.mbox");
+    fs::write(&mbox, format!("{FROM}{}\n{FROM}{}\n", text(1), text(2))).unwrap();
+    fs::write(root.path().join("b.eml"), text(3)).unwrap();
+    let mut walk = walk(root.path(), Layout::Auto);
+    assert_eq!(walk.by_ref().take(3).count(), 3);
+    fs::write(&mbox, format!("{FROM}{}\n", text(2))).unwrap();
+    let rest: Vec<Item> = walk.collect();
+    let [Item::Noted { source, reason }] = rest.as_slice() else { panic!("{rest:?}") };
+    assert_eq!((source.as_str(), reason.starts_with("changed after it was read")), ("a.mbox", true));
+}
