@@ -104,10 +104,15 @@ impl Export {
 }
 
 fn read_recipient(path: &Path) -> Result<Certificate> {
-    Certificate::parse(&certificate_bytes(path)?).map_err(|error| {
-        Error::invalid(format!("--recipient {}: {error}", path.display()))
+    let refused = |why: &dyn std::fmt::Display| {
+        Error::invalid(format!("--recipient {}: {why}", path.display()))
             .hint("give the file that `postkahn certificate --out` writes")
-    })
+    };
+    let certificate = Certificate::parse(&certificate_bytes(path)?).map_err(|error| refused(&error))?;
+    if !certificate.may_agree() {
+        return Err(refused(&"it proves volumes, as NAME.cer does, and nobody could open what is sealed for it"));
+    }
+    Ok(certificate)
 }
 
 /// The report in a few lines.
@@ -141,22 +146,35 @@ fn told(report: &ExportReport, options: &ExportOptions) -> String {
     lines.extend(named("changed meanwhile", &report.changed));
     lines.extend(named("no mail", &report.not_mail));
     if !report.encrypted {
-        lines.push(
-            "the volumes are not encrypted: whoever has them can read them, and while the export ran its keys \
-                    lay in clear in a file that only its owner could read"
-                .to_owned(),
-        );
+        let told = if report.volumes_expected.is_some() {
+            "the volumes would not be encrypted: whoever has them could read them"
+        } else {
+            "the volumes are not encrypted: whoever has them can read them, and while the export ran its keys lay in clear in \
+             a file that only its owner could read"
+        };
+        lines.push(told.to_owned());
     }
     if report.complete {
         let name = options.name.as_str();
         let folder = text::shown(&options.to.display().to_string());
         lines.push(format!("written to {folder}: {name}.cer proves the volumes, send it another way than them"));
     }
-    if report.in_source == 0 && !report.not_mail.is_empty() {
-        let files = text::count(report.not_mail.len() as u64, "file");
-        lines.push(format!("warning: the source holds no mail, but {files} of other kinds: is it the right one?"));
-    }
+    lines.extend(doubt(report));
     lines.into_iter().map(|line| line + "\n").collect()
+}
+
+/// What an administrator did hardly mean.
+fn doubt(report: &ExportReport) -> Option<String> {
+    let files = report.not_mail.len() as u64;
+    let what = match (report.in_source, files) {
+        (0, 0) => "the source is empty: is it the right one, and is its drive there?".to_owned(),
+        (0, files) => {
+            format!("the source holds no mail, but {} of other kinds: is it the right one?", text::count(files, "file"))
+        }
+        (all, _) if report.filtered == all => "the query leaves out every mail of the source".to_owned(),
+        _ => return None,
+    };
+    Some(format!("warning: {what}"))
 }
 
 /// What would be exported from where.

@@ -50,6 +50,10 @@ pub(super) struct With {
 }
 
 pub(crate) async fn run(args: &Import, client: &Client, config: &Config) -> Result<Outcome> {
+    if let Some(folder) = args.files.iter().find(|path| path.is_dir()) {
+        let hint = "name the files in it, such as FOLDER/*.mszip";
+        return Err(Error::invalid(format!("{} is a folder", folder.display())).hint(hint).into());
+    }
     let mut start = args.with.start(config)?;
     let sources = if client.is_here() { local(&args.files)? } else { upload(&args.files, client).await? };
     start[sources.kind] = json!(sources.ready);

@@ -81,15 +81,19 @@ struct Size {
     bytes: u64,
     quota_bytes: Option<u64>,
     fits: Option<bool>,
+    /// How many files do not count.
+    #[serde(skip)]
+    left_out: u64,
 }
 
 impl Size {
     fn of(set: &SetCheck, paths: &[PathBuf], ours: impl Fn(&&PathBuf) -> bool, quota_bytes: Option<u64>) -> Self {
         let counts = |state| !matches!(state, State::Doubled | State::Foreign | State::Conflict);
         let files = set.volumes.iter().zip(paths).filter(|(report, _)| counts(report.state));
-        let files = files.map(|(_, path)| path).filter(ours);
-        let bytes = files.filter_map(|path| path.metadata().ok()).map(|facts| facts.len()).sum();
-        Self { bytes, quota_bytes, fits: quota_bytes.map(|quota| bytes <= quota) }
+        let files: Vec<_> = files.map(|(_, path)| path).filter(ours).collect();
+        let bytes = files.iter().filter_map(|path| path.metadata().ok()).map(|facts| facts.len()).sum();
+        let left_out = paths.len().saturating_sub(files.len()) as u64;
+        Self { bytes, quota_bytes, fits: quota_bytes.map(|quota| bytes <= quota), left_out }
     }
 }
 
@@ -195,9 +199,13 @@ fn told(set: &SetCheck, size: &Size) -> String {
         Some(false) => ", which is more than the quota",
         None => "",
     };
-    let _ = writeln!(told, "the volumes take {}{fits}", HumanBytes(size.bytes));
+    let left_out = match size.left_out {
+        0 => String::new(),
+        files => format!(" without {} that the export does not need", text::count(files, "file")),
+    };
+    let _ = writeln!(told, "the volumes take {}{left_out}{fits}", HumanBytes(size.bytes));
     if set.volumes.iter().any(|report| report.state == State::Signed) {
-        told += "signed: nothing was changed after the export; with the password every mail is opened too\n";
+        told += "signed: nothing was changed after the export; no mail was opened, which takes the password if there is one\n";
     }
     told
 }

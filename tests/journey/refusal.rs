@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     folder::Data,
-    program::Place,
+    program::{Place, command, end},
     source::{MAILBOX, Story},
 };
 
@@ -34,6 +34,28 @@ fn a_wrong_password_or_certificate() {
     assert_refused(&story, &["--certificate", &foreign, "--password-file", &password], "wrong_certificate", 3);
     assert_refused(&story, &["--password-file", &password], "certificate_needed", 3);
     story.import(&story.volumes(), &["--password-file", &password], 0);
+}
+
+/// The key of an export is deleted when it has ended: nobody could open what is sealed for it.
+#[test]
+fn the_certificate_of_an_export_as_recipient() {
+    let story = Story::new(1, 500);
+    story.export(&[]);
+    let (from, to, certificate) = (story.path("old"), story.path("sealed"), story.certificate());
+    let ended = end(command(&["export", "--from", &from, "--to", &to, "--name", "x", "--recipient", &certificate]));
+    assert_eq!(ended.exit, 2, "{}", ended.stderr);
+    assert!(ended.stderr.contains("nobody could open") && ended.stderr.contains("postkahn certificate --out"));
+    assert!(!fs::exists(&to).unwrap());
+}
+
+#[test]
+fn a_folder_in_place_of_its_files() {
+    let story = Story::new(1, 500);
+    story.export(&[]);
+    let (data, folder) = (story.path("data"), story.path("volumes"));
+    let ended = end(command(&["import", &folder, "--data", &data, "--mailbox", MAILBOX]));
+    assert_eq!(ended.exit, 2, "{}", ended.stderr);
+    assert!(ended.stderr.contains("is a folder") && ended.stderr.contains("name the files in it"), "{}", ended.stderr);
 }
 
 #[test]

@@ -42,6 +42,26 @@ fn a_source_without_a_mail_is_warned_of_and_no_failure() {
 }
 
 #[test]
+fn a_source_in_which_nothing_is_left_to_export_is_warned_of() {
+    let story = Story::new(0, 500);
+    fs::create_dir_all(story.path("old")).unwrap();
+    let last = |more: &[&str]| text(&story, &[more, &["--dry-run"]].concat(), 0).lines().last().map(str::to_owned);
+    assert_eq!(last(&[]).unwrap(), "warning: the source is empty: is it the right one, and is its drive there?");
+    fs::write(story.path("old/1.eml"), "Subject: one\n\ntext\n").unwrap();
+    let told = last(&["--where", "subject:two"]).unwrap();
+    assert_eq!(told, "warning: the query leaves out every mail of the source");
+    assert!(!last(&["--where", "subject:one"]).unwrap().contains("warning"));
+}
+
+#[test]
+fn a_dry_run_says_nothing_as_if_it_had_happened() {
+    let story = Story::new(1, 500);
+    let told = text(&story, &["--dry-run"], 0);
+    assert!(told.contains("would not be encrypted") && !told.contains("lay in clear"), "{told}");
+    assert!(text(&story, &[], 0).contains("lay in clear"));
+}
+
+#[test]
 fn a_dry_run_stays_as_wide_as_a_screen() {
     let mut story = Story::new(3, 500);
     let long = format!("anna/begin {} end", "x".repeat(220));

@@ -74,8 +74,8 @@ fn a_wrong_query_says_where() {
         ("from:\"\"", 5, "a word"),
         ("subject:ä from:\"open", 15, "no closing quote"),
         ("subject:\"open\\\"", 8, "no closing quote"),
-        ("(from:a", 7, "a closing parenthesis"),
-        ("(from:a OR (to:b) cc:d", 22, "a closing parenthesis"),
+        ("(from:a", 7, "expected a closing parenthesis"),
+        ("(from:a OR (to:b) cc:d", 22, "expected a closing parenthesis"),
         ("from:a)", 6, "no parenthesis is open"),
         ("()", 1, "a field"),
         ("from:a OR", 9, "a field"),
@@ -102,7 +102,7 @@ fn a_wrong_query_says_where() {
     }
     let error = "from:anna sise:>1".parse::<Query>().unwrap_err().to_string();
     let lines: Vec<&str> = error.lines().collect();
-    assert!(lines[0].starts_with("the query is wrong at character 11: a field"), "{error}");
+    assert!(lines[0].starts_with("the query is wrong at character 11: expected a field"), "{error}");
     assert_eq!(lines[1..], ["  from:anna sise:>1", "            ^"]);
 }
 

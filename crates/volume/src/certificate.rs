@@ -1,6 +1,6 @@
 //! Certificates: containers for a P-256 public key, trusted for the way they came.
 //!
-//! Dates, names, extensions and signatures in them mean nothing here, so a reader walks past them.
+//! Dates, names and signatures in them mean nothing here, and of the extensions one alone, so a reader walks past them.
 
 use crate::cipher::sha256;
 use crate::limits::MAX_CERTIFICATE_BYTES;
@@ -88,7 +88,17 @@ impl Certificate {
         &self.sha256
     }
 
-    /// The public key; nothing else in a certificate counts.
+    /// Whether a content key may be sealed for its key: false where the key usage (RFC 5280, section 4.2.1.3) leaves that
+    /// out, as in the certificate of an export, whose key is deleted when that has ended.
+    pub fn may_agree(&self) -> bool {
+        let Ok(certificate) = x509_cert::Certificate::from_der(&self.der) else { return true };
+        match certificate.tbs_certificate().get_extension::<KeyUsage>() {
+            Ok(Some((_, usage))) => usage.key_agreement(),
+            _ => true,
+        }
+    }
+
+    /// The public key; little else in a certificate counts.
     pub fn public_key(&self) -> &PublicKey {
         &self.public_key
     }

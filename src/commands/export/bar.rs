@@ -101,8 +101,8 @@ impl Seen {
         let rate = |count: u64| rounded(as_float(count) / seconds);
         let new = self.mails.saturating_sub(self.before.unwrap_or_default());
         let mut line = format!(
-            "{} mails, {}/s, {}/s, volume {}",
-            HumanCount(self.mails),
+            "{}, {}/s, {}/s, volume {}",
+            text::count(self.mails, "mail"),
             HumanCount(rate(new)),
             HumanBytes(rate(self.met_bytes)),
             self.volume

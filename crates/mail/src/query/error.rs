@@ -6,7 +6,7 @@ pub struct QueryError {
     pub query: String,
     /// How many characters stand before the place.
     pub at: usize,
-    /// What should stand there, or what must not.
+    /// What should stand there (`expected …`), or what must not.
     pub expected: String,
 }
 

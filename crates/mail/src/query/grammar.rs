@@ -37,7 +37,7 @@ struct Wrong {
 
 type Parsed<T> = ModalResult<T, Wrong>;
 
-const FIELDS: &str = "a field and its value, such as from:anna; there are from, to, cc, subject, folder, user-archive, date, size, has \
+const FIELDS: &str = "expected a field and its value, such as from:anna; there are from, to, cc, subject, folder, user-archive, date, size, has \
      and flag";
 const SIZE: &str = "a size, such as >10MiB, <=500KiB or 1MiB..2MiB: bytes, or a whole number right before KiB, MiB or \
                     GiB, the smaller one first";
@@ -102,7 +102,7 @@ fn part(input: &mut Input<'_>) -> Parsed<Query> {
         blanks(input)?;
         return match opt(')').parse_next(input)? {
             Some(_) => Ok(query),
-            None => Err(wrong(input, "a closing parenthesis")),
+            None => Err(wrong(input, "expected a closing parenthesis")),
         };
     }
     input.state.terms = input.state.terms.saturating_add(1);
@@ -133,7 +133,7 @@ fn term(input: &mut Input<'_>) -> Parsed<Term> {
         return Err(wrong(
             &start,
             match name {
-                "AND" | "OR" => "a term, such as from:anna: AND and OR stand between two of them",
+                "AND" | "OR" => "expected a term, such as from:anna: AND and OR stand between two of them",
                 "and" | "or" | "not" => "AND, OR and NOT are written in capitals",
                 _ => FIELDS,
             },
@@ -166,7 +166,7 @@ fn phrase(input: &mut Input<'_>) -> Parsed<Phrase> {
 fn read<T>(input: &mut Input<'_>, read: impl Fn(&str) -> Option<T>, expected: &'static str) -> Parsed<T> {
     let start = input.clone();
     let value = value(input)?;
-    read(&value).ok_or_else(|| wrong(&start, expected))
+    read(&value).ok_or_else(|| wrong(&start, format!("expected {expected}")))
 }
 
 fn value<'a>(input: &mut Input<'a>) -> Parsed<Cow<'a, str>> {

@@ -101,8 +101,8 @@ impl Login {
 
     /// What a refusal leaves to be tried.
     pub(crate) fn advice(&self) -> &'static str {
-        if self.password.is_some() {
-            "check user and password; a user with a second factor, or without the right to upload, is refused too"
+        if self.password.is_some() || self.key.is_some() {
+            "check user, password and key; a user with a second factor, or without the right to upload, is refused too"
         } else {
             "give a password with --password-file, or a key with --key"
         }

@@ -51,7 +51,12 @@ fn of_status(status: &Status) -> Trouble {
         StatusCode::OpUnsupported | StatusCode::BadMessage => ErrorKind::Invalid,
         StatusCode::Ok | StatusCode::Eof | StatusCode::Failure => ErrorKind::Unavailable,
     };
-    Trouble::Refused(Error::new(kind, text))
+    let error = Error::new(kind, text);
+    Trouble::Refused(match status.status_code {
+        StatusCode::NoSuchFile => error.hint("is the folder that --to names there?"),
+        StatusCode::Failure => error.hint("it may have no room left; its log says more"),
+        _ => error,
+    })
 }
 
 fn words(status: &Status) -> String {
