@@ -5,8 +5,9 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use super::file::{modified, open_regular};
+use super::file::open_regular;
 
 /// Random access to the bytes of one container. Readers of containers work over this alone: they know no path, and read
 /// from several threads.
@@ -55,7 +56,11 @@ pub struct FileContent {
 }
 
 /// Length and modification time of a file when it was opened.
-pub(super) type AsOpened = (u64, Option<i64>);
+pub(super) type AsOpened = (u64, Option<SystemTime>);
+
+pub(super) fn as_opened(metadata: &Metadata) -> AsOpened {
+    (metadata.len(), metadata.modified().ok())
+}
 
 impl FileContent {
     /// Opens a regular file. A link, a pipe, a socket or a device is an error, and does not block.
@@ -65,7 +70,7 @@ impl FileContent {
     }
 
     pub(super) fn new(file: File, metadata: &Metadata) -> Self {
-        Self { file, as_opened: (metadata.len(), modified(metadata)) }
+        Self { file, as_opened: as_opened(metadata) }
     }
 
     pub(super) fn as_opened(&self) -> AsOpened {
@@ -88,8 +93,7 @@ impl Content for FileContent {
     }
 
     fn verify_unchanged(&self) -> io::Result<()> {
-        let metadata = self.file.metadata()?;
-        if (metadata.len(), modified(&metadata)) == self.as_opened { Ok(()) } else { Err(changed()) }
+        if as_opened(&self.file.metadata()?) == self.as_opened { Ok(()) } else { Err(changed()) }
     }
 
     fn can_grow(&self) -> bool {
@@ -98,10 +102,9 @@ impl Content for FileContent {
 
     fn grown_to(&self) -> io::Result<Option<u64>> {
         let metadata = self.file.metadata()?;
-        let now = (metadata.len(), modified(&metadata));
         // Whoever appends changes the time a moment before the size.
         match metadata.len() {
-            _ if now == self.as_opened => Ok(None),
+            _ if as_opened(&metadata) == self.as_opened => Ok(None),
             size_bytes if size_bytes < self.as_opened.0 => Err(changed()),
             size_bytes => Ok(Some(size_bytes)),
         }

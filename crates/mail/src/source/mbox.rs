@@ -171,7 +171,10 @@ impl Walked {
         }
         let is_same = MboxMail { content: Arc::clone(&content), at: last }.is_same();
         let mbox = Mbox { splitter: Splitter::new(content), place, stem, seen: None };
-        if let (Ok(Some(grown_to)), Ok(true)) = (grown_to, is_same) {
+        let size_bytes = mbox.splitter.content().size_bytes();
+        if let (Ok(Some(grown_to)), Ok(true)) = (grown_to, is_same)
+            && grown_to > size_bytes
+        {
             return mbox.last_mail(&last, grown_to);
         }
         let reason = "changed after it was read: its mails are those that it had before".to_owned();

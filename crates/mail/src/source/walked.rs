@@ -54,7 +54,8 @@ impl Passed {
         match self {
             Self::Directory { path, key, changed_at } => {
                 let is_changed = changed(&path).is_some_and(|now| now != changed_at);
-                let reason = "changed after its names were read: mails that came in meanwhile may not be among these";
+                let reason = "changed after its names were read: a mail that came in or was moved meanwhile may be missing \
+                              or there twice";
                 is_changed.then(|| Item::Noted { source: key, reason: reason.to_owned() })
             }
             Self::Mbox { path, as_opened, walked } => {

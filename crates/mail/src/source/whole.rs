@@ -4,7 +4,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::content::changed;
+use super::content::{AsOpened, as_opened, changed};
 use super::file::{last_change, modified, open_regular};
 use super::found::Origin;
 use super::{Found, maildir};
@@ -29,8 +29,7 @@ impl WholeFile {
         if self.offset > 0 {
             file.seek(SeekFrom::Start(self.offset))?;
         }
-        let as_opened = (metadata.len(), modified(&metadata));
-        Ok(MailFile { file, left: size_bytes, as_opened })
+        Ok(MailFile { file, left: size_bytes, as_opened: as_opened(&metadata) })
     }
 
     /// The mail with the size and time that its file has now, under the name that a Maildir gave it meanwhile. The counted
@@ -64,15 +63,14 @@ pub(super) fn file_date(metadata: &Metadata) -> Option<FallbackDate> {
 pub(super) struct MailFile {
     file: File,
     left: u64,
-    as_opened: (u64, Option<i64>),
+    as_opened: AsOpened,
 }
 
 impl Read for MailFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.left == 0 {
-            let metadata = self.file.metadata()?;
-            let unchanged = (metadata.len(), modified(&metadata)) == self.as_opened;
-            return if unchanged { Ok(0) } else { Err(changed()) };
+            let is_unchanged = as_opened(&self.file.metadata()?) == self.as_opened;
+            return if is_unchanged { Ok(0) } else { Err(changed()) };
         }
         let room = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let window = buffer.get_mut(..room).unwrap_or_default();

@@ -24,7 +24,15 @@ fn maildir() -> TempDir {
         let path = if number < 10 { format!("cur/{}:2,S", unique(number)) } else { format!("new/{}", unique(number)) };
         fs::write(root.path().join("anna").join(path), text(number)).unwrap();
     }
+    for items in ["cur", "new", "tmp", ""] {
+        age(&root.path().join("anna").join(items));
+    }
     root
+}
+
+/// Makes it older than what is done next: two changes right after each other may have the same time.
+fn age(path: &Path) {
+    fs::File::open(path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
 }
 
 fn unique(number: usize) -> String {
@@ -110,6 +118,7 @@ fn a_directory_into_which_something_came_when_it_had_been_read_is_named() {
     for (folder, number) in [("a", 1), ("b", 2), ("c", 3)] {
         fs::create_dir(root.path().join(folder)).unwrap();
         fs::write(root.path().join(folder).join("1.eml"), text(number)).unwrap();
+        age(&root.path().join(folder));
     }
     let mut walk = walk(root.path(), Layout::Eml);
     let met: Vec<Item> = walk.by_ref().take(2).collect();
@@ -118,7 +127,7 @@ fn a_directory_into_which_something_came_when_it_had_been_read_is_named() {
     let (mails, rest) = to_the_end(met, walk);
     assert_eq!(mails.len(), 2);
     let [Item::Noted { source, reason }] = rest.as_slice() else { panic!("{rest:?}") };
-    assert_eq!((source.as_str(), reason.contains("may not be among these")), ("a", true), "{reason}");
+    assert_eq!((source.as_str(), reason.contains("may be missing")), ("a", true), "{reason}");
 }
 
 #[test]
@@ -154,6 +163,36 @@ fn the_rest_of_a_mail_that_comes_when_its_mbox_was_walked_is_named() {
         };
         assert!(said.starts_with(told), "{cut}: {said}");
         assert_eq!(matches!(rest[0], Item::Skipped { .. }), cut != whole.len());
+    }
+}
+
+#[test]
+fn an_mbox_whose_mails_get_other_flags_in_place_is_named() {
+    let flagged = |status: char| -> String {
+        (0..300).fold(String::new(), |mbox, number| mbox + FROM + &format!("Status: {status}\n{}\n", text(number)))
+    };
+    // While it is walked, and after that.
+    for passed in [150, 301] {
+        let root = tempfile::tempdir().unwrap();
+        let mbox = root.path().join("a.mbox");
+        fs::write(&mbox, flagged('O')).unwrap();
+        age(&mbox);
+        fs::write(root.path().join("b.eml"), text(1_000)).unwrap();
+        let mut walk = walk(root.path(), Layout::Auto);
+        let met: Vec<Item> = walk.by_ref().take(passed).collect();
+        fs::write(&mbox, flagged('R')).unwrap();
+        let rest: Vec<Item> = walk.filter(|item| !matches!(item, Item::Mail(_))).collect();
+        let told = rest.iter().any(|item| match item {
+            Item::Skipped { source, reason, .. } | Item::Noted { source, reason } => {
+                source == "a.mbox" && reason.starts_with("changed")
+            }
+            _ => false,
+        });
+        assert!(told, "{passed}: {rest:?}");
+        // None of those that were met before is read as it is now.
+        let read =
+            |item: &Item| matches!(item, Item::Mail(found) if found.key != "b.eml" && found.read(1 << 20).is_ok());
+        assert!(!met.iter().any(read), "{passed}");
     }
 }
 
