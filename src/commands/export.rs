@@ -110,7 +110,7 @@ fn read_recipient(path: &Path) -> Result<Certificate> {
     };
     let certificate = Certificate::parse(&certificate_bytes(path)?).map_err(|error| refused(&error))?;
     if !certificate.may_agree() {
-        return Err(refused(&"it proves volumes, as NAME.cer does, and nobody could open what is sealed for it"));
+        return Err(refused(&"its key usage leaves agreement out, as that of NAME.cer, for which nobody has the key"));
     }
     Ok(certificate)
 }
@@ -166,7 +166,8 @@ fn told(report: &ExportReport, options: &ExportOptions) -> String {
 /// What an administrator did hardly mean.
 fn doubt(report: &ExportReport) -> Option<String> {
     let files = report.not_mail.len() as u64;
-    let what = match (report.in_source, files) {
+    // What was exported before this run need not be there any more.
+    let what = match (report.in_source.saturating_sub(report.vanished), files) {
         (0, 0) => "the source is empty: is it the right one, and is its drive there?".to_owned(),
         (0, files) => {
             format!("the source holds no mail, but {} of other kinds: is it the right one?", text::count(files, "file"))

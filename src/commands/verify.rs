@@ -92,7 +92,8 @@ impl Size {
         let files = set.volumes.iter().zip(paths).filter(|(report, _)| counts(report.state));
         let files: Vec<_> = files.map(|(_, path)| path).filter(ours).collect();
         let bytes = files.iter().filter_map(|path| path.metadata().ok()).map(|facts| facts.len()).sum();
-        let left_out = paths.len().saturating_sub(files.len()) as u64;
+        let in_conflict = set.volumes.iter().filter(|report| report.state == State::Conflict).count();
+        let left_out = paths.len().saturating_sub(files.len() + in_conflict) as u64;
         Self { bytes, quota_bytes, fits: quota_bytes.map(|quota| bytes <= quota), left_out }
     }
 }

@@ -44,7 +44,7 @@ fn the_certificate_of_an_export_as_recipient() {
     let (from, to, certificate) = (story.path("old"), story.path("sealed"), story.certificate());
     let ended = end(command(&["export", "--from", &from, "--to", &to, "--name", "x", "--recipient", &certificate]));
     assert_eq!(ended.exit, 2, "{}", ended.stderr);
-    assert!(ended.stderr.contains("nobody could open") && ended.stderr.contains("postkahn certificate --out"));
+    assert!(ended.stderr.contains("nobody has the key") && ended.stderr.contains("postkahn certificate --out"));
     assert!(!fs::exists(&to).unwrap());
 }
 

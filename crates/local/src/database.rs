@@ -179,7 +179,9 @@ fn migrate(path: &Path, writer: &mut Connection) -> Result<()> {
     if version < 2 {
         transaction.execute_batch(SCHEMA_2).map_err(fail)?;
     }
-    transaction.pragma_update(None, "user_version", SCHEMA).map_err(fail)?;
+    if version < SCHEMA {
+        transaction.pragma_update(None, "user_version", SCHEMA).map_err(fail)?;
+    }
     transaction.commit().map_err(fail)
 }
 

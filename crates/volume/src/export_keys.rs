@@ -96,6 +96,9 @@ impl ExportKeys {
         if recipients.len() > MAX_RECIPIENTS {
             return Err(WriteError::Invalid("more than eight recipients".to_owned()));
         }
+        if !recipients.iter().all(|recipient| recipient.may_agree()) {
+            return Err(WriteError::Invalid("a recipient's certificate that is not for key agreement".to_owned()));
+        }
         for certificate in recipients {
             let slot = recipient::seal(&self.export_id, certificate.public_key(), *certificate.sha256(), &key, rng)
                 .ok_or_else(|| WriteError::Invalid("a recipient's key cannot be used".to_owned()))?;

@@ -1,6 +1,6 @@
 //! Rows of mails and their places against what the objects say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Comparison, Findings, Remedy};
 use crate::{
@@ -15,8 +15,9 @@ impl Archive {
         let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
         for part in 0..comparison.inventory.facts.parts() {
             let mails = comparison.inventory.mails(part)?;
+            let mut misdated = BTreeSet::new();
             for some in mails.chunks(MAX_ROWS_PER_CALL) {
-                self.compare_rows(some, comparison.settled, findings).await?;
+                misdated.extend(self.compare_rows(some, comparison.settled, findings).await?);
             }
             let mut lists: BTreeMap<u32, Vec<PlacementKey>> = BTreeMap::new();
             for mail in &mails {
@@ -31,7 +32,7 @@ impl Archive {
                 }
             }
             for (place, keys) in lists {
-                self.compare_places(comparison, place, keys, findings).await?;
+                self.compare_places(comparison, place, keys, &misdated, findings).await?;
             }
         }
         if comparison.settled {
@@ -40,7 +41,9 @@ impl Archive {
         Ok(())
     }
 
-    async fn compare_rows(&self, mails: &[Mail], settled: bool, findings: &mut Findings) -> Result<()> {
+    /// Answers which rows have another date: their mails are placed by that one.
+    async fn compare_rows(&self, mails: &[Mail], settled: bool, findings: &mut Findings) -> Result<Vec<MailHash>> {
+        let mut misdated = Vec::new();
         let hashes: Vec<MailHash> = mails.iter().map(|mail| mail.hash).collect();
         for (mail, row) in mails.iter().zip(self.catalog.locate(&hashes).await?) {
             match (&mail.known, row) {
@@ -50,13 +53,14 @@ impl Archive {
                     findings.differ(format!("mail {}: it is missing in the catalogue", mail.hash), remedy);
                 }
                 (Known::Row { row: expected, exact }, Some(row)) => {
+                    misdated.extend((row.message_date != expected.message_date).then_some(mail.hash));
                     for (what, remedy) in differences(&row, expected, *exact, settled) {
                         findings.differ(format!("mail {}: {what} in the catalogue", mail.hash), remedy);
                     }
                 }
             }
         }
-        Ok(())
+        Ok(misdated)
     }
 
     async fn compare_places(
@@ -64,6 +68,7 @@ impl Archive {
         comparison: &Comparison,
         place: u32,
         mut keys: Vec<PlacementKey>,
+        misdated: &BTreeSet<MailHash>,
         findings: &mut Findings,
     ) -> Result<()> {
         let Some(scope) = comparison.inventory.scopes.get(place) else { return Ok(()) };
@@ -73,8 +78,9 @@ impl Archive {
                 let what = match placed {
                     // A run of restructure that was cut off may not have come to it yet.
                     None if comparison.is_in_part(scope) => continue,
+                    // Placed once more, it would lie there twice.
+                    None if misdated.contains(&key.hash) => "it has another date",
                     None => "it is missing",
-                    Some(placed) if placed.date != key.date => "it has another date",
                     Some(placed) if lacks(placed.flags, key.flags) => "it lacks a flag",
                     Some(placed) if comparison.settled && placed.flags != key.flags => "it has a flag too many",
                     Some(_) => continue,

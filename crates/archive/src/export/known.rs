@@ -152,7 +152,14 @@ impl<'a> Met<'a> {
     /// The same for a mail that was read.
     pub(super) fn meet_mail(&mut self, mail: &Metadata) -> io::Result<bool> {
         match mail.source_key.as_deref() {
-            Some(key) if self.left > 0 => self.meet(&mark(key, &mail.locations, &half(&mail.sha256))),
+            Some(key) if self.left > 0 => {
+                let content = half(&mail.sha256);
+                if self.meet(&mark(key, &mail.locations, &content))? {
+                    return Ok(true);
+                }
+                let exported = self.known.of_key(key)?.filter(|exported| exported.content == content);
+                exported.map_or(Ok(false), |exported| self.meet(&exported.mark))
+            }
             _ => Ok(false),
         }
     }

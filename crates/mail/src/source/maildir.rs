@@ -132,6 +132,11 @@ pub(super) fn mark_moved(new: &mut Names, cur: &Names) {
     });
 }
 
+/// Marks those that `cur` has with other flags, too: a reader may have renamed one while the names were read.
+pub(super) fn mark_renamed(cur: &mut Names) {
+    cur.mark_doubles(base);
+}
+
 /// A name without the flags.
 fn base(name: &[u8]) -> &[u8] {
     let mark = MARKS.iter().filter_map(|mark| memchr::memmem::rfind(name, mark)).max();

@@ -14,7 +14,7 @@ pub(super) enum EntryKind {
     Link,
     /// A pipe, a socket or a device.
     Special,
-    /// A file that has a twin, see [`Names::mark_twins`].
+    /// A file whose mail may have been there under two names: see [`Names::mark_twins`] and [`Names::mark_doubles`].
     Twin,
 }
 
@@ -56,6 +56,21 @@ impl Names {
                 && is_twin(name_at(&self.buffer, *at))
                 && let Some(kind) = self.buffer.get_mut(*at)
             {
+                *kind = EntryKind::Twin as u8;
+            }
+        }
+    }
+
+    /// Marks each file that has the same name as the one before or behind it but for what `base` leaves out.
+    pub(super) fn mark_doubles(&mut self, base: impl Fn(&[u8]) -> &[u8]) {
+        let Self { buffer, order, .. } = self;
+        let is_double = |pair: &[usize]| match pair {
+            [one, other] => base(name_at(buffer, *one)) == base(name_at(buffer, *other)),
+            _ => false,
+        };
+        let doubles: Vec<usize> = order.windows(2).filter(|pair| is_double(pair)).flatten().copied().collect();
+        for at in doubles {
+            if let Some(kind) = buffer.get_mut(at).filter(|kind| **kind == EntryKind::File as u8) {
                 *kind = EntryKind::Twin as u8;
             }
         }

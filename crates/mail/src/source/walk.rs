@@ -180,11 +180,12 @@ impl Source {
         if name == "cur" && maildir::is_real_directory(&new) {
             maildir.new = read_names(&new).ok();
         }
-        let read = read_names(path)?;
-        if name == "cur"
-            && let Some((new, _)) = &mut maildir.new
-        {
-            maildir::mark_moved(new, &read.0);
+        let mut read = read_names(path)?;
+        if name == "cur" {
+            maildir::mark_renamed(&mut read.0);
+            if let Some((new, _)) = &mut maildir.new {
+                maildir::mark_moved(new, &read.0);
+            }
         }
         Ok(read)
     }
@@ -233,7 +234,7 @@ impl Source {
         let mut seen = look_at(&entry.path, name, self.layout, entry.role, is_root);
         if seen.as_ref().is_err_and(is_gone) && entry.role == Role::Items {
             if kind == EntryKind::Twin {
-                // It lay in `cur` already when the names there were read.
+                // Its other name was read as well.
                 return None;
             }
             if let Some(moved) = maildir::renamed(&entry.path) {
@@ -289,6 +290,9 @@ impl Source {
         let directory = self.open.pop()?;
         if directory.names.broken.is_some() {
             return directory.broken();
+        }
+        if directory.helper.is_some() || directory.stray == Some(maildir::UNFINISHED) {
+            return None;
         }
         let passed = Passed::directory(&directory.path, &directory.place.key, directory.changed_at)?;
         self.walked.push(passed)

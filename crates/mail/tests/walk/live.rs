@@ -113,6 +113,22 @@ fn a_mail_that_lies_in_both_is_two() {
 }
 
 #[test]
+fn a_mail_that_was_under_two_names_when_they_were_read_is_met_once() {
+    // In `new` and in `cur`, and in `cur` with two sets of flags.
+    for (gone, stays) in [(format!("new/{}", unique(3)), 3), (format!("cur/{}:2,", unique(4)), 4)] {
+        let root = maildir();
+        let gone = root.path().join("anna").join(gone);
+        fs::write(&gone, text(stays)).unwrap();
+        let mut walk = walk(root.path(), Layout::Auto);
+        let met: Vec<Item> = walk.by_ref().take(1).collect();
+        fs::remove_file(&gone).unwrap();
+        let (mails, rest) = to_the_end(met, walk);
+        assert_eq!(mails, (0..20).map(|number| (text(number), 1)).collect());
+        assert!(rest.iter().all(|item| matches!(item, Item::Noted { .. })), "{rest:?}");
+    }
+}
+
+#[test]
 fn a_directory_into_which_something_came_when_it_had_been_read_is_named() {
     let root = tempfile::tempdir().unwrap();
     for (folder, number) in [("a", 1), ("b", 2), ("c", 3)] {

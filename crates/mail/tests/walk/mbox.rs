@@ -158,7 +158,6 @@ fn a_header_begins_as_that_of_a_single_mail() {
     }
 }
 
-/// Behind a line that only looks like a separator there is prose, or nothing.
 #[test]
 fn an_mbox_that_was_cut_off_costs_the_mail_before_no_byte() {
     let whole = "Subject: 1\n\none\n";
@@ -183,6 +182,7 @@ fn an_mbox_that_was_cut_off_costs_the_mail_before_no_byte() {
     }
 }
 
+/// Behind a line that only looks like a separator there is prose, or nothing.
 #[test]
 fn a_body_that_begins_as_a_banner_does_not_split() {
     let bodies = [

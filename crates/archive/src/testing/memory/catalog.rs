@@ -226,6 +226,8 @@ impl Catalog for MemoryCatalog {
     async fn placed(&self, scope: &Scope, keys: &[PlacementKey]) -> Result<Vec<Option<PlacementKey>>> {
         let tables = locked(&self.tables);
         let placements = tables.scopes.get(scope);
-        Ok(keys.iter().map(|key| placements?.by_hash.get(&key.hash).copied()).collect())
+        // Under another date it lies elsewhere.
+        let find = |key: &PlacementKey| placements?.by_hash.get(&key.hash).copied().filter(|it| it.date == key.date);
+        Ok(keys.iter().map(find).collect())
     }
 }

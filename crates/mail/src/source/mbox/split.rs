@@ -2,7 +2,8 @@
 //!
 //! There is no standard; RFC 4155 describes what most write. A separator is a line `From `, with a time in it, after a
 //! blank line and before a header, which begins as that of a single mail: so a line of prose that begins with the word
-//! does not split. At the end, where the content was cut off, that header may be missing. Where a Content-Length leads exactly to the next separator or to the end, it rules (mboxcl, mboxcl2).
+//! does not split. At the end, where the content was cut off, that header may be missing. Where a Content-Length leads
+//! exactly to the next separator or to the end, it rules (mboxcl, mboxcl2).
 
 use std::io;
 use std::sync::Arc;
