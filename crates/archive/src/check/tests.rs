@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use crate::{
-    Depth,
+    Depth, Flags, PlacementKey,
     import::tests::world,
     job,
+    ports::{Catalog as _, Scope},
     process::{Failure, ProcessState},
+    testing::volumes::Sample,
 };
 
 #[tokio::test]
@@ -30,4 +32,28 @@ async fn one_that_does_not_end_in_time_fails_once_and_says_what_does() {
         job::run(&world.archive, &job, Duration::MAX).await.unwrap();
         assert_eq!(world.archive.process(&id).await.unwrap().state, ProcessState::Failed);
     }
+}
+
+/// A placement is looked for where the row's date puts it: placed once more by that of the objects, the mail would lie there
+/// twice.
+#[tokio::test]
+async fn a_mail_under_another_date_is_not_placed_once_more() {
+    let world = world(None);
+    world.import(None).await;
+    let (catalog, hash) = (&world.memory.catalog, Sample::new(4, "").hash());
+    assert!(catalog.unplace(&Scope::All, &hash));
+    let repair = Depth { read_data: false, repair: true };
+    let missing = world.archive.check_to(repair).await.unwrap();
+    assert!(
+        missing.errors.is_empty() && missing.repaired.iter().any(|text| text.contains("it is missing")),
+        "{missing:?}"
+    );
+
+    let date = Some(7);
+    catalog.change_message(hash, |row| row.as_mut().unwrap().message_date = date);
+    assert!(catalog.unplace(&Scope::All, &hash));
+    catalog.place("by hand", &Scope::All, &[PlacementKey { date, hash, flags: Flags::default() }]).await.unwrap();
+    let misdated = world.archive.check_to(repair).await.unwrap();
+    assert!(misdated.repaired.is_empty(), "{misdated:?}");
+    assert!(misdated.errors.iter().any(|text| text.contains("it has another date in")), "{misdated:?}");
 }

@@ -248,6 +248,22 @@ mod tests {
     }
 
     #[test]
+    fn a_mail_of_the_same_key_and_bytes_is_met_once_wherever_it_is_said_to_lie() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut exported = Exported::new(folder.path());
+        exported.add(&mail("jane/cur/a", 7)).unwrap();
+        exported.add(&mail("jane/cur/b", 8)).unwrap();
+        let known = exported.sorted(0).unwrap();
+        let mut met = Met::none_of(&known);
+        let elsewhere = |key, content| Metadata { locations: vec![vec!["jane".into()]], ..mail(key, content) };
+        assert!(!met.meet_mail(&elsewhere("jane/cur/a", 8)).unwrap(), "other bytes");
+        assert!(!met.meet_mail(&elsewhere("jane/cur/c", 7)).unwrap(), "another key");
+        assert!(met.meet_mail(&elsewhere("jane/cur/a", 7)).unwrap());
+        assert!(!met.meet_mail(&elsewhere("jane/cur/a", 7)).unwrap());
+        assert_eq!(met.left, 1);
+    }
+
+    #[test]
     fn places_tell_mails_apart() {
         let places = |places: &[&[&str]]| -> Vec<Vec<String>> {
             places.iter().map(|place| place.iter().map(|segment| (*segment).to_owned()).collect()).collect()
