@@ -1,5 +1,7 @@
 //! What another parser makes of the same mail. Two readers that disagree mean a mail that can be read in two ways.
 
+use std::panic::catch_unwind;
+
 use mail_parser::MessageParser;
 
 use crate::{Defect, Defects, HeaderScan, View};
@@ -27,13 +29,14 @@ fn is_known_to_differ(defects: Defects) -> bool {
     .any(|defect| defects.contains(defect))
 }
 
-/// True if `mail-parser`, given the mail with its header repaired, finds another Message-ID or another number of parts.
+/// True if `mail-parser`, given the mail with its header repaired, finds another Message-ID or another number of parts,
+/// or cannot read it at all: it panics at some multiparts within attached mails, which must not cost the view its text.
 pub(crate) fn differs(scan: &HeaderScan, body: &[u8], view: &View, parts: usize) -> bool {
     if body.len() > LIMIT_BYTES || is_known_to_differ(view.defects) {
         return false;
     }
     let repaired = repaired(scan, body);
-    let Some(other) = MessageParser::default().parse(&repaired) else { return true };
+    let Ok(Some(other)) = catch_unwind(|| MessageParser::default().parse(&repaired)) else { return true };
     let id = scan.first("Message-ID").map(|field| without_brackets(&field.value));
     let same_id = id.is_none_or(|id| id.is_empty() || other.message_id().is_none_or(|other| other == id));
     !same_id || other.parts.len() != parts

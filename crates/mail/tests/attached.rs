@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 
-use mail::{Limits, has_attachment, scan_headers, view};
+use mail::{Defect, Limits, has_attachment, scan_headers, view};
 use proptest::prelude::*;
 
 fn told(raw: &[u8]) -> bool {
@@ -45,6 +45,16 @@ fn odd_mails_are_told_as_the_view_lists_them() {
     for (raw, is_there) in table {
         assert_eq!((told(raw.as_bytes()), listed(raw.as_bytes())), (is_there, is_there), "{raw:?}");
     }
+}
+
+#[test]
+fn a_mail_at_which_the_second_parser_panics_keeps_its_view() {
+    let fields = "Content-Type: text/plain; name=a.txt\nContent-Type: message/rfc822";
+    let inner = format!("{fields}\n\nContent-Type: message/rfc822\n\n\n--B--\n");
+    let raw = format!("Content-Type: multipart/mixed; boundary=B\n\n--B\n--C\n--B\n{inner}");
+    let view = view(raw.as_bytes(), &Limits::default());
+    assert!(told(raw.as_bytes()) && !view.attachments.is_empty());
+    assert!(view.defects.contains(Defect::ParserDisagrees) && !view.defects.contains(Defect::ParserFailed));
 }
 
 #[test]
