@@ -12,6 +12,9 @@
 //!    skipped stay named whatever becomes of the source;
 //! 5. the report is renamed, the readable one is written, the state file is deleted.
 //!
+//! A mail program may write the source meanwhile. So what was walked is looked at once more when all is read and durable,
+//! right before the last volume is sealed.
+//!
 //! Mails that could not be read are counted in the seal of the last volume alone: a resumed export tries them again,
 //! and only the last walk through the source knows for good.
 
@@ -21,6 +24,7 @@ mod changes;
 mod contents;
 mod dry_run;
 mod filter;
+mod fresh;
 mod guarded;
 mod html;
 mod known;

@@ -146,6 +146,11 @@ impl<W: Write + Seek> VolumeWriter<W> {
         })
     }
 
+    /// What is written to. Who moves its position or writes to it spoils the volume.
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.out
+    }
+
     /// Mails written so far.
     pub fn mails(&self) -> u64 {
         self.catalogue.mails()

@@ -27,7 +27,7 @@ const MAX_THREADS: usize = 8;
 
 /// What became of one item of the source.
 pub(super) enum Arrival {
-    Mail(Box<Prepared>, About),
+    Mail(Box<Prepared>, Box<Found>, About),
     /// A mail of this mark is in a finished volume.
     Known(Box<Found>, Half),
     /// Left out by the filter.
@@ -67,7 +67,7 @@ impl About {
 
 /// What one read of a mail gives.
 enum Answer {
-    Mail(Box<Prepared>),
+    Mail(Box<Prepared>, Box<Found>),
     LeftOut,
     Known(Box<Found>, Half),
 }
@@ -113,8 +113,8 @@ pub(super) fn run(
 }
 
 /// Reads a mail at once, on the thread of whoever calls.
-pub(super) fn prepare_now(found: &Found, prepare: Prepare<'_>) -> Result<Arrival> {
-    arrival(About::of(found), guarded(|| answer(found, prepare)))
+pub(super) fn prepare_now(found: Box<Found>, prepare: Prepare<'_>) -> Result<Arrival> {
+    arrival(About::of(&found), guarded(|| answer(found, prepare)))
 }
 
 /// A mail to be read, and who waits for it.
@@ -202,7 +202,10 @@ fn work(inbox: &Mutex<Receiver<Job>>, stages: &Stages<'_>) {
         let Ok(Job { found, may_be_known, reply }) = next else { return };
         let outcome = guarded(|| {
             let mark = if may_be_known { (stages.recognise)(&found).map_err(Failure::Fatal)? } else { None };
-            mark.map_or_else(|| answer(&found, stages.prepare), |mark| Ok(Answer::Known(found.clone(), mark)))
+            match mark {
+                Some(mark) => Ok(Answer::Known(found, mark)),
+                None => answer(found, stages.prepare),
+            }
         });
         // Nobody waits any more after an error further on.
         let _ = reply.send(outcome);
@@ -214,8 +217,8 @@ fn guarded(read: impl FnOnce() -> Outcome) -> Outcome {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(Failure::Skip("the reader failed on it".to_owned())))
 }
 
-fn answer(found: &Found, prepare: Prepare<'_>) -> Outcome {
-    Ok(prepare(found)?.map_or(Answer::LeftOut, |prepared| Answer::Mail(Box::new(prepared))))
+fn answer(found: Box<Found>, prepare: Prepare<'_>) -> Outcome {
+    Ok(prepare(&found)?.map_or(Answer::LeftOut, |prepared| Answer::Mail(Box::new(prepared), found)))
 }
 
 fn drain(line: &Receiver<Ticket<'_>>, consume: &mut dyn FnMut(Arrival) -> Result<()>) -> Result<()> {
@@ -235,7 +238,7 @@ fn drain(line: &Receiver<Ticket<'_>>, consume: &mut dyn FnMut(Arrival) -> Result
 
 fn arrival(about: About, outcome: Outcome) -> Result<Arrival> {
     Ok(match outcome {
-        Ok(Answer::Mail(prepared)) => Arrival::Mail(prepared, about),
+        Ok(Answer::Mail(prepared, found)) => Arrival::Mail(prepared, found, about),
         Ok(Answer::LeftOut) => Arrival::Filtered(about),
         Ok(Answer::Known(found, mark)) => Arrival::Known(found, mark),
         Err(Failure::Skip(reason)) => Arrival::Skipped(Named { source: about.key.clone(), reason }, about),

@@ -8,6 +8,7 @@ use mail::source::{Source, SourceError};
 use serde::{Deserialize, Serialize};
 use volume::{ExportKeys, ExportState, Protection, Totals, WriteError};
 
+use super::fresh::{Fresh, ReadMail};
 use super::known::Met;
 use super::named::Named;
 use super::options::ChosenOptions;
@@ -120,7 +121,7 @@ impl<'a> Run<'a> {
 
     /// Walks the source and leaves the last volume in place, with a durable report that is not yet named so.
     fn write_volumes(&self, tally: Tally, resumed: Resumed) -> Result<()> {
-        let source = open_source(self.options)?;
+        let mut source = open_source(self.options)?;
         let root = Root::new(&self.options.from);
         let reader = Reader {
             root: &root,
@@ -144,11 +145,15 @@ impl<'a> Run<'a> {
             tally,
             met: Met::none_of(&known),
             reader: &reader,
+            fresh: Fresh::default(),
             surroundings: self.surroundings,
         };
         ahead::counting(&self.options.from, self.surroundings.progress, || {
-            pipeline::run(source, &stages, &mut |arrival| writing.take(arrival))
+            pipeline::run(&mut source, &stages, &mut |arrival| writing.take(arrival))
         })?;
+        writing.volumes.flush()?;
+        writing.look_again()?;
+        pipeline::run(source.look_again(), &stages, &mut |arrival| writing.take(arrival))?;
         root.check()?;
         let Writing { volumes, tally, .. } = writing;
         let totals = Totals { mails: tally.exported, raw_bytes: tally.raw_bytes, skipped: tally.skipped.len() as u64 };
@@ -255,6 +260,7 @@ struct Writing<'a> {
     tally: Tally,
     met: Met<'a>,
     reader: &'a Reader<'a>,
+    fresh: Fresh,
     surroundings: &'a Surroundings<'a>,
 }
 
@@ -268,7 +274,7 @@ impl Writing<'_> {
                 if !is_met {
                     // As many of its kind as were exported have been met before it.
                     let reader = self.reader;
-                    return self.take(pipeline::prepare_now(&found, &|found| reader.prepare(found))?);
+                    return self.take(pipeline::prepare_now(found, &|found| reader.prepare(found))?);
                 }
                 self.known(&About::of(&found));
             }
@@ -285,10 +291,40 @@ impl Writing<'_> {
                 self.tally.skip(named, &about.location);
                 self.tell(&about.location);
             }
-            Arrival::Mail(prepared, about) => self.append(*prepared, &about)?,
+            Arrival::Mail(prepared, found, about) => {
+                let sha256 = prepared.metadata.sha256;
+                self.append(*prepared, &about)?;
+                let now = self.surroundings.clock.now();
+                if let Some(first) = self.fresh.push(found, sha256, now) {
+                    self.look_at(&first)?;
+                }
+            }
             Arrival::ScratchFailed(error) => return Err(self.target.scratch_failed(error)),
         }
         Ok(())
+    }
+
+    /// Looks at the files that were young when they were read.
+    fn look_again(&mut self) -> Result<()> {
+        while let Some(mail) = self.fresh.pop() {
+            self.look_at(&mail)?;
+        }
+        Ok(())
+    }
+
+    /// A mail of which more has come, or another one in its place, is exported as it is now, too.
+    fn look_at(&mut self, mail: &ReadMail) -> Result<()> {
+        let Some(found) = mail.rewritten() else { return Ok(()) };
+        let reader = self.reader;
+        let arrival = pipeline::prepare_now(found, &|found| reader.prepare(found))?;
+        // What cannot be read any more was exported.
+        let Arrival::Mail(prepared, _, about) = arrival else { return Ok(()) };
+        if mail.is_equal(&prepared.metadata.sha256) {
+            return Ok(());
+        }
+        let reason = "changed after it was read: exported as it was then, and as it is now".to_owned();
+        self.tally.changed.push(Named { source: about.key.clone(), reason });
+        self.append(*prepared, &about)
     }
 
     fn append(&mut self, prepared: Prepared, about: &About) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The volumes of an export, one after the other: what fits goes into the open one, then the next one is begun.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read};
+use std::io::{self, BufWriter, Read, Write as _};
 
 use volume::{Closing, ExportKeys, Finished, Metadata, Totals, VolumeStart, VolumeWriter, WriteError};
 
@@ -102,6 +102,14 @@ impl<'a> Volumes<'a> {
         }
         let name = self.target.volume(self.number());
         self.open()?.append(mail).map_err(|error| write_failed(self.target, &name, error))
+    }
+
+    /// Makes durable what the open volume has so far, so that little is left to do when it is finished.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        let target = self.target;
+        let Open { name, writer, .. } = self.open()?;
+        let out = writer.get_mut();
+        out.flush().and_then(|()| out.get_ref().sync_data()).map_err(|error| target.failed(name, error))
     }
 
     /// Finishes the last volume, up to its renaming: that is what makes the export whole. Returns its name too.

@@ -116,6 +116,43 @@ fn mails_that_come_into_an_mbox_meanwhile_cost_none_that_was_there() {
 }
 
 #[test]
+fn what_comes_when_the_last_mail_has_been_written_is_exported_too_or_named() {
+    let (place, options) = long_walk();
+    let options = ExportOptions { layout: Layout::Auto, ..options };
+    let (half, rest) = (small(1), b"and the rest\n".as_slice());
+    for name in ["a.eml", "b.eml", "c.eml", "d.eml"] {
+        place.put(&format!("z/{name}"), &half);
+    }
+    place.put("box.mbox", &[b"From a@b Mon Jan  2 10:00:00 2023\n".as_slice(), &half].concat());
+    let path = |name: &str| place.source().join(name);
+    let all = AHEAD + 5;
+    let at_the_end = Watch(|step: Step<'_>| {
+        if step.mails != all {
+            return;
+        }
+        for name in ["z/a.eml", "box.mbox"] {
+            fs::OpenOptions::new().append(true).open(path(name)).unwrap().write_all(rest).unwrap();
+        }
+        // The same bytes, another time; and what is of no mail any more.
+        fs::File::open(path("z/b.eml")).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        fs::remove_file(path("z/c.eml")).unwrap();
+        fs::write(path("z/d.eml"), "").unwrap();
+    });
+    let report = run_with(&options, &at_the_end).unwrap();
+    assert_closes(&report);
+    assert_eq!((report.in_source, report.exported), (all + 2, all + 1));
+    let skipped = skipped(&report);
+    assert!(skipped["box.mbox"].starts_with("its last mail was still being written"), "{skipped:?}");
+    let changed: Vec<_> = report.changed.iter().map(|named| named.source).collect();
+    assert!(changed.contains(&"z/a.eml".to_owned()) && !changed.iter().any(|source| source.contains("b.eml")));
+    let whole = [half.as_slice(), rest].concat();
+    let mails = place.mails(Secret::None);
+    let count = |raw: &[u8]| mails.iter().flatten().filter(|(_, _, found)| found == raw).count();
+    assert_eq!((count(&half), count(&whole)), (6, 1), "once in a/ as well");
+    place.verify(Secret::None);
+}
+
+#[test]
 fn a_source_that_is_another_one_in_mid_walk_stops_all_and_goes_on_when_it_is_back() {
     let (place, options) = long_walk();
     place.put("z/1.eml", &small(7));

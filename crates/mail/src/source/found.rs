@@ -70,6 +70,17 @@ impl Found {
         }
     }
 
+    /// The mail as it lies there now, if its file was written since it was found; none for a mail of a container, and where
+    /// nothing is left of it.
+    pub fn rewritten(&self) -> Option<Self> {
+        let now = self.look_again().ok()?;
+        let is_rewritten = match (&self.origin, &now.origin) {
+            (Origin::File(before), Origin::File(now)) => before.as_found != now.as_found,
+            _ => false,
+        };
+        is_rewritten.then_some(now)
+    }
+
     /// The mail as it lies there now, where a file is the mail; else as it was found.
     /// The error `empty` says that nothing is left of it.
     pub fn look_again(&self) -> io::Result<Self> {

@@ -5,6 +5,7 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 
+use super::content::{AsOpened, as_opened};
 use super::emlx::EmlxError;
 use super::file::{last_change, open_regular};
 use super::kind::{Kind, by_content, is_always_mail, is_emlx, is_mbox_name, is_zip_name};
@@ -17,7 +18,7 @@ use crate::FallbackDate;
 pub(super) struct Extent {
     pub(super) offset: u64,
     pub(super) size_bytes: u64,
-    pub(super) file_bytes: u64,
+    pub(super) as_found: AsOpened,
     pub(super) date: Option<FallbackDate>,
     pub(super) last_change: Option<i64>,
     pub(super) flags: Vec<Flag>,
@@ -120,7 +121,7 @@ fn whole(metadata: &Metadata) -> Extent {
     Extent {
         offset: 0,
         size_bytes: metadata.len(),
-        file_bytes: metadata.len(),
+        as_found: as_opened(metadata),
         date: file_date(metadata),
         last_change: last_change(metadata),
         flags: Vec::new(),

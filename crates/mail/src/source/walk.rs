@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -23,7 +24,7 @@ use super::{Content, FileContent, Found, Item, Layout, Mbox, Options, Place, Sou
 const TOO_DEEP: &str = "in a directory within cur/ or new/, where a Maildir has none";
 
 /// A source being walked: an iterator over its items, in byte order of their names.
-/// Holds the names of the directories between the root and the current file, and some that it looks at once more in the end.
+/// Holds the names of the directories between the root and the current file, and what [`Source::look_again`] is for.
 #[derive(Debug)]
 pub struct Source {
     layout: Layout,
@@ -123,6 +124,12 @@ impl Source {
             source.single = Some(Entry { path, place, role: Role::Tree, helper: None });
         }
         Ok(source)
+    }
+
+    /// Looks once more at the directories and mboxes of which all was met, the last 4,096 of them: for when all mails are
+    /// read, some time after the walk has found them. Says what came or went meanwhile; no mail is among it.
+    pub fn look_again(&mut self) -> impl Iterator<Item = Item> {
+        iter::from_fn(|| self.walked.look_again())
     }
 
     fn entry(&mut self, name: &OsStr, kind: EntryKind) -> Option<Item> {
@@ -316,7 +323,7 @@ impl Iterator for Source {
             } else if let Some(top) = self.open.last_mut() {
                 if let Some((name, kind)) = top.names.next() { self.entry(&name, kind) } else { self.leave() }
             } else {
-                return self.walked.look_again();
+                return None;
             };
             if item.is_some() {
                 return item;
@@ -346,7 +353,7 @@ fn stray(top: &Directory, role: Role, name: &OsStr) -> Option<&'static str> {
 
 fn found(entry: Entry, extent: Extent) -> Found {
     let location = entry.place.location();
-    let Extent { offset, file_bytes, last_change, .. } = extent;
+    let Extent { offset, as_found, last_change, .. } = extent;
     Found {
         key: entry.place.key,
         locations: vec![location],
@@ -354,7 +361,7 @@ fn found(entry: Entry, extent: Extent) -> Found {
         size_bytes: extent.size_bytes,
         fallback_date: extent.date,
         locator: None,
-        origin: Origin::File(WholeFile { path: entry.path, offset, file_bytes, last_change }),
+        origin: Origin::File(WholeFile { path: entry.path, offset, as_found, last_change }),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What was walked and may change before the whole walk ends.
+//! What was walked and may change before all of its mails are read.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -12,7 +12,7 @@ use super::{FileContent, Item, mbox};
 /// So many are remembered: paths may be long. When there are more, the first of them is looked at once more at once.
 const REMEMBERED: usize = 4_096;
 
-/// What is looked at once more when all has been walked: by then the rest of a half-written mail may have come, or mails
+/// What is looked at once more when all has been read: by then the rest of a half-written mail may have come, or mails
 /// may have gone from one directory, not yet read, to another that had been.
 #[derive(Debug, Default)]
 pub(super) struct Walked(VecDeque<Passed>);

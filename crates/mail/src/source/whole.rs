@@ -16,14 +16,14 @@ pub(super) struct WholeFile {
     pub(super) path: PathBuf,
     /// Where the mail begins.
     pub(super) offset: u64,
-    pub(super) file_bytes: u64,
+    pub(super) as_found: AsOpened,
     pub(super) last_change: Option<i64>,
 }
 
 impl WholeFile {
     pub(super) fn open(&self, size_bytes: u64) -> io::Result<MailFile> {
         let (mut file, metadata) = open_regular(&self.path)?;
-        if metadata.len() != self.file_bytes {
+        if metadata.len() != self.as_found.0 {
             return Err(changed());
         }
         if self.offset > 0 {
@@ -35,7 +35,7 @@ impl WholeFile {
     /// The mail with the size and time that its file has now, under the name that a Maildir gave it meanwhile. The counted
     /// bytes of an emlx stay.
     pub(super) fn look_again(&self, found: &Found) -> io::Result<Found> {
-        if self.offset != 0 || found.size_bytes != self.file_bytes {
+        if self.offset != 0 || found.size_bytes != self.as_found.0 {
             return Ok(found.clone());
         }
         let is_there = self.path.symlink_metadata().is_ok();
@@ -46,8 +46,8 @@ impl WholeFile {
         if metadata.len() == 0 {
             return Err(io::Error::other("empty"));
         }
-        let last_change = last_change(&metadata);
-        let origin = Origin::File(Self { path, offset: 0, file_bytes: metadata.len(), last_change });
+        let (as_found, last_change) = (as_opened(&metadata), last_change(&metadata));
+        let origin = Origin::File(Self { path, offset: 0, as_found, last_change });
         let (size_bytes, fallback_date) = (metadata.len(), file_date(&metadata));
         Ok(Found { flags, size_bytes, fallback_date, origin, ..found.clone() })
     }
