@@ -9,6 +9,9 @@ pub(crate) const DEFLATED: u16 = 8;
 pub(crate) struct Entry {
     pub(crate) name: Vec<u8>,
     pub(crate) local_name: Option<Vec<u8>>,
+    pub(crate) local_method: Option<u16>,
+    /// Unpacked.
+    pub(crate) local_size: Option<u32>,
     /// As it lies in the archive.
     pub(crate) packed: Vec<u8>,
     pub(crate) method: u16,
@@ -115,11 +118,13 @@ impl Archive {
 
 fn local(entry: &Entry, out: &mut Vec<u8>) {
     let name = entry.local_name.as_ref().unwrap_or(&entry.name);
+    let size = entry.local_size.unwrap_or(entry.size);
     let packed = u32::try_from(entry.packed.len()).unwrap();
     let flags = entry.flags | if entry.has_descriptor { 8 } else { 0 };
-    let [crc, before, after] = if entry.has_descriptor { [0; 3] } else { [entry.crc, packed, entry.size] };
+    let [crc, before, after] = if entry.has_descriptor { [0; 3] } else { [entry.crc, packed, size] };
     out.extend_from_slice(b"PK\x03\x04");
-    for word in [20, flags, entry.method, entry.time, entry.date] {
+    let method = entry.local_method.unwrap_or(entry.method);
+    for word in [20, flags, method, entry.time, entry.date] {
         out.extend_from_slice(&word.to_le_bytes());
     }
     for word in [crc, before, after] {

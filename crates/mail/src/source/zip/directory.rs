@@ -10,7 +10,7 @@ use rawzip::extra_fields::ExtraFieldId;
 use rawzip::{ZipArchive, ZipFileHeaderRecord};
 
 use super::ZipError;
-use super::name::RawName;
+use super::name::{RawName, name_sum};
 use super::time::modified;
 use crate::source::content::{Content, read_full_at};
 
@@ -59,6 +59,8 @@ pub(super) struct Extent {
     pub(super) size_bytes: u64,
     pub(super) crc: u32,
     pub(super) method: u16,
+    /// Of the name, as [`name_sum`] makes it.
+    pub(super) name_sum: u32,
 }
 
 /// A walk through the records of a central directory.
@@ -175,6 +177,7 @@ fn record(header: &ZipFileHeaderRecord<'_>) -> Record {
             size_bytes: header.uncompressed_size_hint(),
             crc: header.crc32(),
             method: header.compression_method().as_u16(),
+            name_sum: name_sum(header.file_path().as_bytes()),
         },
         kind: kind(header),
         is_encrypted: flags.is_encrypted(),

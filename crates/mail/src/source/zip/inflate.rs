@@ -8,6 +8,7 @@ use flate2::bufread::DeflateDecoder;
 use rawzip::{CompressionMethod, Crc32};
 
 use super::directory::Extent;
+use super::name::name_sum;
 use crate::source::content::{Content, ContentReader, read_full_at};
 
 /// A buffer for small reads of the packed bytes; a smaller entry has a smaller one.
@@ -28,7 +29,8 @@ pub(super) fn is_known(method: u16) -> bool {
     )
 }
 
-/// Where the packed bytes of an entry begin. The directory rules; of the local header only its length counts.
+/// Where the packed bytes of an entry begin, which the directory and its local header must say alike: otherwise one program
+/// finds another mail in it than the next.
 pub(super) fn data_offset(content: &dyn Content, prefix_bytes: u64, extent: &Extent) -> io::Result<u64> {
     let header_at = extent.local_offset.checked_add(prefix_bytes).ok_or_else(no_header)?;
     let mut header = [0; LOCAL_HEADER_BYTES];
@@ -36,14 +38,40 @@ pub(super) fn data_offset(content: &dyn Content, prefix_bytes: u64, extent: &Ext
     if read != header.len() || !header.starts_with(b"PK\x03\x04") {
         return Err(no_header());
     }
+    let name_at = header_at.checked_add(LOCAL_HEADER_BYTES as u64).ok_or_else(no_header)?;
     let [.., name_low, name_high, extra_low, extra_high] = header;
-    let variable =
-        u64::from(u16::from_le_bytes([name_low, name_high])) + u64::from(u16::from_le_bytes([extra_low, extra_high]));
-    let start = header_at.checked_add(LOCAL_HEADER_BYTES as u64 + variable).ok_or_else(no_header)?;
+    let mut name = vec![0; usize::from(u16::from_le_bytes([name_low, name_high]))];
+    let read = read_full_at(content, &mut name, name_at)?;
+    if read != name.len() {
+        return Err(no_header());
+    }
+    agree(&header, &name, extent)?;
+    let variable = name.len() as u64 + u64::from(u16::from_le_bytes([extra_low, extra_high]));
+    let start = name_at.checked_add(variable).ok_or_else(no_header)?;
     match start.checked_add(extent.packed_bytes) {
         Some(end) if end <= content.size_bytes() => Ok(start),
         _ => Err(damaged("it reaches beyond the end of the archive")),
     }
+}
+
+/// An error if a local header says another thing than the directory (APPNOTE 4.3.7). Sizes may be zero: they stand behind the
+/// data then; or be the sentinel of ZIP64.
+fn agree(header: &[u8; LOCAL_HEADER_BYTES], name: &[u8], extent: &Extent) -> io::Result<()> {
+    let [_, _, _, _, _, _, _, _, m0, m1, _, _, _, _, _, _, _, _, p0, p1, p2, p3, s0, s1, s2, s3, ..] = *header;
+    let may_be = |said: [u8; 4], size_bytes: u64| {
+        let said = u32::from_le_bytes(said);
+        matches!(said, 0 | u32::MAX) || u64::from(said) == size_bytes
+    };
+    let differs = if u16::from_le_bytes([m0, m1]) != extent.method {
+        "method"
+    } else if !may_be([p0, p1, p2, p3], extent.packed_bytes) || !may_be([s0, s1, s2, s3], extent.size_bytes) {
+        "size"
+    } else if name_sum(name) != extent.name_sum {
+        "name"
+    } else {
+        return Ok(());
+    };
+    Err(damaged(&format!("its own header says another {differs} than the directory")))
 }
 
 /// Opens an entry: exactly [`Extent::size_bytes`] with the right checksum, or an error at the end.

@@ -68,6 +68,14 @@ impl RawName {
     }
 }
 
+/// A sum of what an entry is called in its local header and in the directory alike. Writers are known that convert only one
+/// of both: to another character set, where a character that it has not becomes `?` or `_`, or to other separators.
+pub(super) fn name_sum(name: &[u8]) -> u32 {
+    let is_kept = |byte: &&u8| byte.is_ascii() && !matches!(byte, b'?' | b'_');
+    let kept: Vec<u8> = name.iter().filter(is_kept).map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect();
+    rawzip::crc32(&kept)
+}
+
 #[cfg(test)]
 mod tests {
     use super::RawName;
