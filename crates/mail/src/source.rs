@@ -51,7 +51,7 @@ use std::path::{Path, PathBuf};
 pub use container::{Container, ContainerError, ContainerKind, NO_ARCHIVE};
 pub use content::{Content, FileContent, read_full_at};
 pub use flag::Flag;
-pub use found::{Found, lasting_key};
+pub use found::Found;
 pub use layout::{Layout, UnknownLayout};
 pub use mbox::Mbox;
 pub use place::Place;

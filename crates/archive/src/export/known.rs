@@ -1,14 +1,14 @@
 //! Which mails of the source lie in a finished volume already.
 //!
-//! A name alone never tells: in an mbox that was compacted, or a folder whose files were numbered anew, other mails lie
-//! where those of before have been. So a mail is known by name, place and bytes, as often as it was exported, and of a
-//! name only the part counts that mail programs leave alone ([`lasting_key`]). A file that has not changed since before
-//! the export was begun need not be read for it.
+//! A name never tells: in an mbox that was compacted, or a folder whose files were numbered anew, other mails lie where
+//! those of before have been, and a mail program renames the file of a mail that was read. So a mail is known by its place
+//! and its bytes, as often as it was exported. A file that has not changed since before the export was begun, and lies
+//! under the key that it had, need not be read for it.
 
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use mail::source::{Found, lasting_key};
+use mail::source::Found;
 use sha2::{Digest, Sha256};
 use volume::Metadata;
 
@@ -32,7 +32,7 @@ pub(super) struct Exported {
 /// The mails of the finished volumes.
 pub(super) struct Known {
     by_key: Sorted<BY_KEY_BYTES>,
-    /// Name, place and bytes of each.
+    /// Place and bytes of each.
     marks: Sorted<16>,
     count: u64,
     /// Unix seconds.
@@ -65,7 +65,7 @@ impl Exported {
     pub(super) fn add(&mut self, mail: &Metadata) -> io::Result<()> {
         let Some(key) = mail.source_key.as_deref() else { return Ok(()) };
         let content = half(&mail.sha256);
-        let mark = mark(key, &mail.locations, &content);
+        let mark = mark(&mail.locations, &content);
         let mut record = [0; BY_KEY_BYTES];
         let bytes = half_of(key).into_iter().chain(mail.size_bytes.to_be_bytes()).chain(content).chain(mark);
         for (to, from) in record.iter_mut().zip(bytes) {
@@ -96,7 +96,7 @@ impl Known {
     /// Reads a mail, and gives the mark that it is known by. What cannot be read is not known.
     pub(super) fn recognise(&self, found: &Found) -> io::Result<Option<Half>> {
         let Ok(content) = content_of(found) else { return Ok(None) };
-        let mark = mark(&found.key, &found.locations, &content);
+        let mark = mark(&found.locations, &content);
         if self.marks.first(&mark)?.is_some() {
             return Ok(Some(mark));
         }
@@ -154,7 +154,7 @@ impl<'a> Met<'a> {
         match mail.source_key.as_deref() {
             Some(key) if self.left > 0 => {
                 let content = half(&mail.sha256);
-                if self.meet(&mark(key, &mail.locations, &content))? {
+                if self.meet(&mark(&mail.locations, &content))? {
                     return Ok(true);
                 }
                 let exported = self.known.of_key(key)?.filter(|exported| exported.content == content);
@@ -177,14 +177,13 @@ impl<'a> Met<'a> {
     }
 }
 
-/// Tells a mail apart by the lasting part of its key, by its places and by its bytes.
-fn mark(key: &str, locations: &[Vec<String>], content: &Half) -> Half {
+/// Tells a mail apart by its places and by its bytes.
+fn mark(locations: &[Vec<String>], content: &Half) -> Half {
     let mut hash = Sha256::new_with_prefix(content);
     let mut put = |text: &str| {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text);
     };
-    put(&lasting_key(key));
     for location in locations {
         put(&location.len().to_string());
         for segment in location {
@@ -239,7 +238,8 @@ mod tests {
         }
         assert!(met.meet_mail(&mail("x.mbox//1", 7)).unwrap(), "one of the others has this content, too");
         assert!(!met.meet_mail(&mail("x.mbox//1", 7)).unwrap());
-        assert!(!met.meet_mail(&mail("y.mbox//1", 8)).unwrap());
+        let elsewhere = Metadata { locations: vec![vec!["x".into()]], ..mail("y.mbox//1", 8) };
+        assert!(!met.meet_mail(&elsewhere).unwrap(), "in another place");
         for content in (0..200).filter(|content| *content != 7) {
             assert!(met.meet_mail(&mail("x.mbox//0", content)).unwrap(), "{content}");
         }
@@ -275,7 +275,7 @@ mod tests {
             places(&[&["a", "b", ""]]),
             places(&[&["a", "b"], &[]]),
         ]
-        .map(|places| mark("1", &places, &[0; 16]));
+        .map(|places| mark(&places, &[0; 16]));
         assert_eq!(std::collections::BTreeSet::from(marks).len(), marks.len());
     }
 }

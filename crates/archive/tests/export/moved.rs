@@ -89,17 +89,17 @@ fn equal_mails_of_one_mbox_are_counted_by_their_number() {
 }
 
 #[test]
-fn renumbered_files_lose_no_mail_and_double_none() {
+fn renamed_files_lose_no_mail_and_double_none() {
     // The second mail gets the name of the first one, or one that none had.
-    for name_of_second in [1, 99] {
+    for (name_of_second, ending) in [(1, ""), (99, ""), (1, ".eml"), (99, ".eml")] {
         let place = Place::new();
         for number in 1..=5 {
-            place.put(&format!("jane/Inbox/{number}"), &mail(number));
+            place.put(&format!("jane/Inbox/{number}{ending}"), &mail(number));
         }
         // In another folder it is another mail.
-        place.put("jane/Sent/2", &mail(2));
+        place.put(&format!("jane/Sent/2{ending}"), &mail(2));
         cut_off(&place.split());
-        let path = |number: u64| place.source().join(format!("jane/Inbox/{number}"));
+        let path = |number: u64| place.source().join(format!("jane/Inbox/{number}{ending}"));
         fs::remove_file(path(1)).unwrap();
         fs::rename(path(2), path(name_of_second)).unwrap();
         for number in 3..=5 {
@@ -111,7 +111,7 @@ fn renumbered_files_lose_no_mail_and_double_none() {
         // The first one is in the volumes and lies nowhere any more.
         assert_eq!((report.exported, report.vanished, report.changed.len()), (6, 1, 1));
         let named = report.changed.iter().next().unwrap();
-        assert_eq!(named.source, "jane/Inbox/2");
+        assert_eq!(named.source, format!("jane/Inbox/2{ending}"));
         assert!(named.reason.starts_with("another mail lies there"), "{}", named.reason);
     }
 }

@@ -192,8 +192,9 @@ fn a_source_that_changed_between_two_runs_is_told_truthfully() {
     place.put("jane/Inbox/6 empty.eml", &small(6));
     let report = run(&options).unwrap();
     assert_closes(&report);
-    // Ten mails before: one gone that is in a volume, one replaced, one new, one that can be read now.
-    assert_eq!((report.in_source, report.exported, report.vanished), (12, 12, 2));
+    // Ten mails before: one gone that is in a volume, one replaced, one new, one that can be read now. Of the one that is
+    // gone a copy that lies beside it was not yet in a volume, and is met in its place: there are two, as in the source.
+    assert_eq!((report.in_source, report.exported, report.vanished), (11, 11, 1));
     assert_eq!(report.changed.len(), 1);
     assert_eq!(report.changed.iter().next().unwrap().source, "jane/Inbox/1.eml");
     place.verify(Secret::None);
@@ -203,6 +204,7 @@ fn a_source_that_changed_between_two_runs_is_told_truthfully() {
         named.map(|(_, _, raw)| raw.clone()).collect()
     };
     assert!(raw("jane/Inbox/0.eml") == [noisy(0, 300_000)]);
+    assert_eq!(mails.iter().filter(|(_, _, raw)| *raw == noisy(0, 300_000)).count(), 2);
     assert!(raw("jane/Inbox/1.eml") == [noisy(1, 300_000), small(1)]);
     assert!(raw("jane/Inbox/0 new.eml") == [small(99)]);
 }

@@ -3,7 +3,6 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::Flag;
-use super::maildir;
 use super::whole::WholeFile;
 use crate::FallbackDate;
 
@@ -89,36 +88,4 @@ impl Found {
             Origin::Member(_) => Ok(self.clone()),
         }
     }
-}
-
-/// The part of a [`Found::key`] that stays while mail programs do what they do with a mail: a Maildir's moves it from
-/// `new` to `cur` and writes flags behind its name, an mbox that is compacted gives it another offset, a ZIP that is packed
-/// anew another number, a folder of MH whose files are numbered anew another name.
-///
-/// ```
-/// use mail::source::lasting_key;
-///
-/// assert_eq!(lasting_key("jane/new/1700000000.M1.host"), lasting_key("jane/cur/1700000000.M1.host:2,S"));
-/// assert_eq!(lasting_key("old.zip//7/jane/Inbox.mbox//4711"), lasting_key("old.zip//8/jane/Inbox.mbox//0"));
-/// assert_ne!(lasting_key("old.zip//7/jane/1.eml"), lasting_key("old.zip//7/jane/2.eml"));
-/// assert_eq!(lasting_key("jane/Inbox/4"), lasting_key("jane/Inbox/3"));
-/// assert_ne!(lasting_key("jane/Inbox/4"), lasting_key("jane/Sent/4"));
-/// assert_eq!(lasting_key("4"), lasting_key("3"));
-/// assert_eq!(lasting_key("jane/Inbox/4.eml"), "jane/Inbox/4.eml");
-/// ```
-pub fn lasting_key(key: &str) -> String {
-    let mut parts = key.split("//");
-    let mut lasting = maildir::lasting_path(parts.next().unwrap_or_default());
-    for member in parts {
-        lasting.push_str("//");
-        lasting.push_str(member.trim_start_matches(|char: char| char.is_ascii_digit()));
-    }
-    lasting.truncate(without_number(&lasting).len());
-    lasting
-}
-
-/// The path without a name that is nothing but a number, as MH gives it.
-fn without_number(path: &str) -> &str {
-    let without = path.trim_end_matches(|char: char| char.is_ascii_digit());
-    if without.is_empty() || without.ends_with('/') { without } else { path }
 }

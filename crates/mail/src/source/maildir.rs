@@ -143,17 +143,6 @@ fn base(name: &[u8]) -> &[u8] {
     mark.and_then(|at| name.get(..at)).unwrap_or(name)
 }
 
-/// The path of a mail in a Maildir as if it lay in `cur` and had no flags: a reader changes both. Any other path is itself.
-pub(super) fn lasting_path(path: &str) -> String {
-    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let (above, items) = directory.rsplit_once('/').unwrap_or(("", directory));
-    if !holds_items(OsStr::new(items)) {
-        return path.to_owned();
-    }
-    let base = name.get(..base(name.as_bytes()).len()).unwrap_or(name);
-    format!("{above}/cur/{base}")
-}
-
 pub(super) fn flags(name: &OsStr) -> Vec<Flag> {
     let letters = marked(name).unwrap_or_default();
     LETTERS.iter().filter(|(letter, _)| letters.contains(letter)).map(|(_, flag)| *flag).collect()
