@@ -67,7 +67,7 @@ fn a_query_is_saved_and_used_by_name() {
 
     assert_eq!(desk.query(&["delete", "annas"], 0), saved);
     let error = &desk.export("other", &["--where", "@annas"], 4)["error"];
-    assert_eq!((&error["kind"], &error["hint"]), (&json!("not_found"), &json!("there are bobs")));
+    assert_eq!((&error["kind"], &error["hint"]), (&json!("not_found"), &json!("saved are: bobs")));
 }
 
 #[test]

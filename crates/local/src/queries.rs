@@ -124,7 +124,7 @@ impl Queries {
             "none is saved yet: `postkahn query save NAME QUERY` saves one".to_owned()
         } else {
             let names: Vec<_> = names.iter().map(QueryName::as_str).collect();
-            format!("there are {}", names.join(", "))
+            format!("saved are: {}", names.join(", "))
         };
         Error::not_found(format!("no query is saved as {name} in {}", self.folder.display())).hint(hint)
     }
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(fs::read_to_string(data.join("queries/anna")).unwrap(), "from:anna size:>1MiB\n");
         assert_eq!(queries.delete(&anna).unwrap(), "from:anna size:>1MiB");
         let error = queries.delete(&anna).unwrap_err();
-        assert_eq!((error.kind(), error.advice()), (ErrorKind::NotFound, Some("there are bob")));
+        assert_eq!((error.kind(), error.advice()), (ErrorKind::NotFound, Some("saved are: bob")));
         assert!(!data.join("lock").exists() && !data.join("catalogue.sqlite").exists());
     }
 }

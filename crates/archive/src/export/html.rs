@@ -29,7 +29,7 @@ fn write_verdict(report: &ExportReport, out: &mut dyn Write) -> io::Result<()> {
     } else {
         let items = if report.skipped.len() == 1 { "item" } else { "items" };
         let text = format_args!(
-            "Not complete: {skipped} {items} could not be read (mails, or whole folders and archives). Each is named below; \
+            "Done, but {skipped} {items} could not be read (mails, or whole folders and archives). Each is named below; \
              every mail {which} that could be read is in the volumes."
         );
         html::verdict(out, false, &text)?;
@@ -77,7 +77,7 @@ fn write_facts(report: &ExportReport, out: &mut dyn Write) -> io::Result<()> {
         ("Certificate (SHA-256)", report.certificate_sha256.as_deref()),
         ("Made by", Some(report.generator.as_str())),
     ];
-    html::facts(out, "Where from, when, by whom", &facts)
+    html::facts(out, "Where from, when, and by which program", &facts)
 }
 
 fn write_volumes(report: &ExportReport, out: &mut dyn Write) -> io::Result<()> {

@@ -167,5 +167,5 @@ fn skipped_mails_stand_where_they_lie() {
     assert_eq!((inbox.counts.in_source, inbox.counts.skipped, inbox.counts.mails), (1, 1, 0));
     assert_eq!((bob.counts.in_source, bob.counts.exported, bob.counts.skipped), (3, 2, 1));
     let page = fs::read_to_string(place.target().join("out.report.html")).unwrap();
-    assert!(page.contains("Not complete: 2 items could not be read (mails, or whole folders and archives)."), "{page}");
+    assert!(page.contains("Done, but 2 items could not be read (mails, or whole folders and archives)."), "{page}");
 }
