@@ -7,6 +7,7 @@ mod window;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::Crc;
 
@@ -29,8 +30,10 @@ pub struct Mbox {
     splitter: Splitter,
     place: Place,
     stem: String,
-    /// What was seen of a content that can grow; none once that was compared.
+    /// What was seen of a content that can grow; none once something was said of that.
     seen: Option<Seen>,
+    /// Whether a reader found that its last mail was still being written.
+    is_cut: Arc<AtomicBool>,
 }
 
 /// Where a walk began, a sum over all mails that it has met, and the last one of them.
@@ -41,19 +44,20 @@ struct Seen {
     last: Option<Stretch>,
 }
 
-/// An mbox that was walked through while it did not grow.
+/// The end of an mbox that was walked through.
 #[derive(Debug)]
-pub(super) struct Walked {
+pub(super) struct Tail {
     place: Place,
     stem: String,
     last: Stretch,
+    is_cut: Arc<AtomicBool>,
 }
 
 impl Mbox {
     /// `place` is where the mbox lies; `stem` its name, which labels of Gmail replace.
     pub fn new(content: Arc<dyn Content>, place: Place, stem: String) -> Self {
         let seen = content.can_grow().then(|| Seen::new(0));
-        Self { splitter: Splitter::new(content), place, stem, seen }
+        Self { splitter: Splitter::new(content), place, stem, seen, is_cut: Arc::default() }
     }
 
     /// Where the next mail begins; none at the end.
@@ -74,7 +78,8 @@ impl Mbox {
 
     fn item(&self, span: &Span) -> Item {
         let key = self.place.member_key(span.at.from_at, "");
-        let mail = MboxMail { content: Arc::clone(self.splitter.content()), at: span.at };
+        let (content, is_cut) = (Arc::clone(self.splitter.content()), Arc::clone(&self.is_cut));
+        let mail = MboxMail { content, at: span.at, is_cut };
         if span.at.size_bytes() == 0 {
             let location = self.locations(&span.header).swap_remove(0);
             return Item::Skipped { source: key, location, reason: "empty".to_owned(), is_one_mail: true };
@@ -105,22 +110,19 @@ impl Mbox {
         self.unread(self.place.member_key(at, ""), reason)
     }
 
-    /// Mails that cannot be read, and lie here unless they have labels.
     fn unread(&self, key: String, reason: String) -> Item {
-        let segments = self.place.location().into_iter().chain([self.stem.clone()]).collect();
-        Place { key, segments, ..self.place.clone() }.skipped(reason)
+        unread(&self.place, &self.stem, key, reason)
     }
 }
 
 impl Mbox {
-    /// What is to be said at the end of an mbox that has grown since it was opened: whether all of its mails were met.
+    /// What is to be said at the end of an mbox that was written since it was opened: whether all of its mails were met.
     ///
     /// Walked through once more, it must be the same up to its old end. Whoever writes a mail behind it changes nothing
-    /// there; a program that writes it anew may have moved mails from behind the walk to before it. And its last mail
-    /// must end there still: it may have been read before the rest of it was written.
+    /// there; a program that writes it anew may have moved mails from behind the walk to before it.
     fn growth(&self) -> Option<Item> {
         // Otherwise each mail that is read from here on fails, if it is not the same.
-        let grown_to = self.splitter.content().grown_to().ok()??;
+        self.splitter.content().grown_to().ok()??;
         let seen = self.seen.as_ref()?;
         let mut again = Splitter::new(Arc::clone(self.splitter.content()));
         again.go_to(seen.began_at);
@@ -136,50 +138,47 @@ impl Mbox {
         if now.sum.sum() != seen.sum.sum() {
             return Some(self.unread(key, format!("{}: mails of it may be missing", changed())));
         }
-        self.last_mail(&seen.last?, grown_to)
+        None
     }
 
-    /// What is to be said of an mbox that has grown, whose last mail has the bytes that it had.
-    fn last_mail(&self, last: &Stretch, grown_to: u64) -> Option<Item> {
-        let content = Arc::clone(self.splitter.content());
-        let (source, size_bytes) = (self.place.key.clone(), content.size_bytes());
-        let ends = MboxMail { content, at: *last }.verify_end(grown_to);
-        if let Some(error) = ends.err().filter(|_| last.size_bytes() > 0) {
-            let reason =
-                format!("its last mail {error}: export it again, what there is of it may be its beginning alone");
-            return Some(self.unread(source, reason));
-        }
-        let reason =
-            format!("grew while it was read: what was added behind byte {size_bytes} is not among these mails");
-        (grown_to > size_bytes).then_some(Item::Noted { source, reason })
-    }
-
-    /// What must be known of it to look at it once more; none if that was done, or nothing can grow.
-    pub(super) fn walked(self) -> Option<Walked> {
+    /// What must be known of it to look at it once more; none if something was said of it, or nothing can grow.
+    pub(super) fn tail(self) -> Option<Tail> {
         let last = self.seen?.last?;
-        Some(Walked { place: self.place, stem: self.stem, last })
+        Some(Tail { place: self.place, stem: self.stem, last, is_cut: self.is_cut })
     }
 }
 
-impl Walked {
-    /// What is to be said of it some time after its mails were read.
+impl Tail {
+    /// What is to be said of the mbox when its mails were read. If it has grown, its last mail must end where it did: it
+    /// may have been read before the rest of it was written.
     pub(super) fn look_again(self, content: Arc<dyn Content>) -> Option<Item> {
-        let Self { place, stem, last } = self;
+        let Self { place, stem, last, is_cut } = self;
+        let (source, size_bytes) = (place.key.clone(), content.size_bytes());
+        let noted = |reason: String| Some(Item::Noted { source: source.clone(), reason });
         let grown_to = content.grown_to();
         if matches!(grown_to, Ok(None)) {
             return None;
         }
-        let is_same = MboxMail { content: Arc::clone(&content), at: last }.is_same();
-        let mbox = Mbox { splitter: Splitter::new(content), place, stem, seen: None };
-        let size_bytes = mbox.splitter.content().size_bytes();
-        if let (Ok(Some(grown_to)), Ok(true)) = (grown_to, is_same)
-            && grown_to > size_bytes
-        {
-            return mbox.last_mail(&last, grown_to);
+        let mail = MboxMail { content, at: last, is_cut };
+        let Some(grown_to) = grown_to.ok().flatten().filter(|to| *to > size_bytes && mail.is_same().unwrap_or(false))
+        else {
+            return noted("changed after it was read: its mails are those that it had before".to_owned());
+        };
+        // Whoever has read it since has named it.
+        let is_named = mail.is_cut.load(Ordering::Relaxed) || last.size_bytes() == 0;
+        if let Some(error) = mail.verify_end(grown_to).err().filter(|_| !is_named) {
+            let reason =
+                format!("its last mail {error}: export it again, what there is of it may be its beginning alone");
+            return Some(unread(&place, &stem, source, reason));
         }
-        let reason = "changed after it was read: its mails are those that it had before".to_owned();
-        Some(Item::Noted { source: mbox.place.key, reason })
+        noted(format!("grew while it was read: what was added behind byte {size_bytes} is not among these mails"))
     }
+}
+
+/// Mails that cannot be read, and lie here unless they have labels.
+fn unread(place: &Place, stem: &str, key: String, reason: String) -> Item {
+    let segments = place.location().into_iter().chain([stem.to_owned()]).collect();
+    Place { key, segments, ..place.clone() }.skipped(reason)
 }
 
 impl Seen {

@@ -288,8 +288,8 @@ impl Source {
     fn ended(&mut self, items: Items) -> Option<Item> {
         let (path, as_opened) = self.mbox.take()?;
         let Items::Mbox(mbox) = items else { return None };
-        let walked = mbox.walked()?;
-        self.walked.push(Passed::Mbox { path, as_opened, walked })
+        let tail = mbox.tail()?;
+        self.walked.push(Passed::Mbox { path, as_opened, tail })
     }
 
     /// Ends the reading of a directory.

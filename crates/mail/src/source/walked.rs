@@ -20,7 +20,7 @@ pub(super) struct Walked(VecDeque<Passed>);
 #[derive(Debug)]
 pub(super) enum Passed {
     Directory { path: PathBuf, key: String, changed_at: SystemTime },
-    Mbox { path: PathBuf, as_opened: AsOpened, walked: mbox::Walked },
+    Mbox { path: PathBuf, as_opened: AsOpened, tail: mbox::Tail },
 }
 
 impl Walked {
@@ -58,9 +58,9 @@ impl Passed {
                               or there twice";
                 is_changed.then(|| Item::Noted { source: key, reason: reason.to_owned() })
             }
-            Self::Mbox { path, as_opened, walked } => {
+            Self::Mbox { path, as_opened, tail } => {
                 let content = FileContent::reopen(&path, as_opened).ok()?;
-                walked.look_again(Arc::new(content))
+                tail.look_again(Arc::new(content))
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::lines::is_quoted;
 use super::split::{Splitter, Stretch};
@@ -16,6 +17,8 @@ const WINDOW_BYTES: u64 = 64 << 10;
 pub(super) struct MboxMail {
     pub(super) content: Arc<dyn Content>,
     pub(super) at: Stretch,
+    /// Set when a reader finds that it does not end yet.
+    pub(super) is_cut: Arc<AtomicBool>,
 }
 
 impl MboxMail {
@@ -51,7 +54,7 @@ impl Member for MboxMail {
         let mut window = Window::new(Arc::clone(&self.content), usize::try_from(length).unwrap_or(0));
         let mut sum = None;
         if let Some(grown_to) = grown_to {
-            self.verify_end(grown_to)?;
+            self.verify_end(grown_to).inspect_err(|_| self.is_cut.store(true, Ordering::Relaxed))?;
             sum = Some((next_at, seen.ok_or_else(changed)?));
             window.sum_from(from_at);
             window.sum_to(start)?;
