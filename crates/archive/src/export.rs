@@ -12,17 +12,19 @@
 //!    skipped stay named whatever becomes of the source;
 //! 5. the report is renamed, the readable one is written, the state file is deleted.
 //!
-//! A mail program may write the source meanwhile. So what was walked is looked at once more when all is read and durable,
-//! right before the last volume is sealed.
+//! A mail program may write the source meanwhile. So it is walked once more when all is read and durable, right before the last
+//! volume is sealed: what came or changed is exported too, and named.
 //!
 //! Mails that could not be read are counted in the seal of the last volume alone: a resumed export tries them again,
 //! and only the last walk through the source knows for good.
 
+mod again;
 mod ahead;
 mod budget;
 mod changes;
 mod contents;
 mod dry_run;
+mod files;
 mod filter;
 mod fresh;
 mod guarded;
@@ -41,6 +43,7 @@ mod samples;
 mod tally;
 mod target;
 mod volumes;
+mod writing;
 
 pub use filter::Filter;
 pub use mail::query::parse_size;

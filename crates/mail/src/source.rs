@@ -40,6 +40,7 @@ mod names;
 mod place;
 mod position;
 mod utf7;
+mod visit;
 mod walk;
 mod walked;
 mod whole;
@@ -56,6 +57,7 @@ pub use layout::{Layout, UnknownLayout};
 pub use mbox::Mbox;
 pub use place::Place;
 pub use position::Position;
+pub use visit::{Stamp, Visited};
 pub use walk::Source;
 pub use zip::{UnknownZipEncoding, ZipEncoding, ZipError, ZipItems};
 

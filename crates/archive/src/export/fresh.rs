@@ -6,40 +6,26 @@ use mail::source::Found;
 
 /// A file that nobody has written for so long is taken to be whole. Clocks of file servers differ by some of it.
 const SECONDS: i64 = 600;
-/// So many are remembered. When there are more, the first of them is looked at once more at once.
+/// So many are remembered, the last ones.
 const REMEMBERED: usize = 4_096;
 
-/// Mails of which a file is to be looked at once more when all are read.
+/// Mails of which a file is to be looked at right before the export ends.
 #[derive(Default)]
-pub(super) struct Fresh(VecDeque<ReadMail>);
-
-/// A mail as it was found, and the hash of what was read of it.
-pub(super) struct ReadMail {
-    found: Box<Found>,
-    sha256: [u8; 32],
-}
+pub(super) struct Fresh(VecDeque<Box<Found>>);
 
 impl Fresh {
-    /// Remembers a mail that was read at `now`, in Unix seconds, if its file is young; gives back the first one of too many.
-    pub(super) fn push(&mut self, found: Box<Found>, sha256: [u8; 32], now: i64) -> Option<ReadMail> {
+    /// Remembers a mail that was read at `now`, in Unix seconds, if its file is young.
+    pub(super) fn push(&mut self, found: Box<Found>, now: i64) {
         if found.last_change().is_some_and(|time| time > now.saturating_sub(SECONDS)) {
-            self.0.push_back(ReadMail { found, sha256 });
+            self.0.push_back(found);
         }
-        if self.0.len() > REMEMBERED { self.pop() } else { None }
+        if self.0.len() > REMEMBERED {
+            self.0.pop_front();
+        }
     }
 
-    pub(super) fn pop(&mut self) -> Option<ReadMail> {
-        self.0.pop_front()
-    }
-}
-
-impl ReadMail {
-    /// The mail as it lies there now, if its file was written since it was found.
-    pub(super) fn rewritten(&self) -> Option<Box<Found>> {
-        self.found.rewritten().map(Box::new)
-    }
-
-    pub(super) fn is_equal(&self, sha256: &[u8; 32]) -> bool {
-        self.sha256 == *sha256
+    /// Those whose files were written since they were found, as they are now.
+    pub(super) fn rewritten(self) -> impl Iterator<Item = Box<Found>> {
+        self.0.into_iter().filter_map(|found| found.rewritten().map(Box::new))
     }
 }

@@ -5,6 +5,7 @@
 //! and its bytes, as often as it was exported. A file that has not changed since before the export was begun, and lies
 //! under the key that it had, need not be read for it.
 
+use std::collections::HashSet;
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -103,6 +104,16 @@ impl Known {
         Ok(self.of_key(&found.key)?.filter(|exported| exported.content == content).map(|exported| exported.mark))
     }
 
+    /// Whether several mails of other bytes were exported under one key: it changed while the export ran.
+    pub(super) fn has_several(&self, key: &str) -> io::Result<bool> {
+        let Some((first, one)) = self.by_key.first(&half_of(key))? else { return Ok(false) };
+        let Some(other) = self.by_key.get(first + 1)?.filter(|other| other.starts_with(&half_of(key))) else {
+            return Ok(false);
+        };
+        let content = |record| OfKey::read(record).map(|mail| mail.content);
+        Ok(content(&one) != content(&other))
+    }
+
     /// The mail that was exported under a key.
     fn of_key(&self, key: &str) -> io::Result<Option<OfKey>> {
         let Some((_, record)) = self.by_key.first(&half_of(key))? else { return Ok(None) };
@@ -117,6 +128,42 @@ impl OfKey {
         let (content, rest) = rest.split_first_chunk()?;
         let mark = rest.first_chunk()?;
         Some(Self { size_bytes: u64::from_be_bytes(*size_bytes), content: *content, mark: *mark })
+    }
+}
+
+/// The mails that this run has written beside the known ones.
+pub(super) struct Written<'a> {
+    known: &'a Known,
+    marks: Records<16>,
+}
+
+impl<'a> Written<'a> {
+    pub(super) fn none_beside(known: &'a Known, folder: &Path) -> Self {
+        Self { known, marks: Records::new(folder) }
+    }
+
+    pub(super) fn add(&mut self, mail: &Metadata) -> io::Result<()> {
+        self.marks.push(mark_of(mail))
+    }
+
+    pub(super) fn sorted(self) -> io::Result<InVolumes<'a>> {
+        Ok(InVolumes { known: self.known, written: Sorted::of(self.marks)?, since: HashSet::new() })
+    }
+}
+
+/// All mails in the volumes, while few are added.
+pub(super) struct InVolumes<'a> {
+    known: &'a Known,
+    written: Sorted<16>,
+    since: HashSet<Half>,
+}
+
+impl InVolumes<'_> {
+    /// Whether a mail of the same place and bytes is in a volume; from now on it is.
+    pub(super) fn insert(&mut self, mail: &Metadata) -> io::Result<bool> {
+        let mark = mark_of(mail);
+        let is_there = self.known.marks.first(&mark)?.is_some() || self.written.first(&mark)?.is_some();
+        Ok(is_there || !self.since.insert(mark))
     }
 }
 
@@ -177,6 +224,10 @@ impl<'a> Met<'a> {
     }
 }
 
+fn mark_of(mail: &Metadata) -> Half {
+    mark(&mail.locations, &half(&mail.sha256))
+}
+
 /// Tells a mail apart by its places and by its bytes.
 fn mark(locations: &[Vec<String>], content: &Half) -> Half {
     let mut hash = Sha256::new_with_prefix(content);
@@ -205,7 +256,7 @@ fn content_of(found: &Found) -> io::Result<Half> {
     }
 }
 
-fn half_of(key: &str) -> Half {
+pub(super) fn half_of(key: &str) -> Half {
     half(&Sha256::digest(key).into())
 }
 

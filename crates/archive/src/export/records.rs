@@ -27,6 +27,10 @@ impl<const N: usize> Records<N> {
         Self { folder: folder.to_owned(), file: None, written: 0, pending: Vec::new() }
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub(super) fn len(&self) -> u64 {
         self.written + self.pending.len() as u64
     }

@@ -8,17 +8,19 @@ use mail::source::{Source, SourceError};
 use serde::{Deserialize, Serialize};
 use volume::{ExportKeys, ExportState, Protection, Totals, WriteError};
 
-use super::fresh::{Fresh, ReadMail};
-use super::known::Met;
-use super::named::Named;
+use super::again::Again;
+use super::files::Files;
+use super::fresh::Fresh;
+use super::known::{Met, Sight, Written};
 use super::options::ChosenOptions;
-use super::pipeline::{self, About, Arrival, Stages};
-use super::prepare::{Compressors, Prepared, Reader, Root};
+use super::pipeline::{self, Stages};
+use super::prepare::{Compressors, Reader, Root};
 use super::report::ExportReport;
 use super::resume::{Resumed, read_back};
 use super::tally::Tally;
 use super::target::{Held, Target};
-use super::volumes::{Appended, Chain, Volumes};
+use super::volumes::{Chain, Volumes};
+use super::writing::Writing;
 use super::{ExportOptions, Surroundings, ahead, html, report, rfc3339};
 use crate::rng::Rng;
 use crate::{Error, Result};
@@ -121,7 +123,8 @@ impl<'a> Run<'a> {
 
     /// Walks the source and leaves the last volume in place, with a durable report that is not yet named so.
     fn write_volumes(&self, tally: Tally, resumed: Resumed) -> Result<()> {
-        let mut source = open_source(self.options)?;
+        let files = Files::new(self.target.folder());
+        let mut source = files.remembering(open_source(self.options)?);
         let root = Root::new(&self.options.from);
         let reader = Reader {
             root: &root,
@@ -143,7 +146,9 @@ impl<'a> Run<'a> {
             target: self.target,
             volumes,
             tally,
+            known: &known,
             met: Met::none_of(&known),
+            written: Written::none_beside(&known, self.target.folder()),
             reader: &reader,
             fresh: Fresh::default(),
             surroundings: self.surroundings,
@@ -152,10 +157,14 @@ impl<'a> Run<'a> {
             pipeline::run(&mut source, &stages, &mut |arrival| writing.take(arrival))
         })?;
         writing.volumes.flush()?;
-        writing.look_again()?;
-        pipeline::run(source.look_again(), &stages, &mut |arrival| writing.take(arrival))?;
         root.check()?;
-        let Writing { volumes, tally, .. } = writing;
+        let changes = files.changes(open_source(self.options)?).map_err(failed)?;
+        let mut again = Again::after(writing)?;
+        let stages = Stages { sight: &|_| Ok(Sight::New), ..stages };
+        pipeline::run(changes, &stages, &mut |arrival| again.take(arrival))?;
+        pipeline::run(source.look_again(), &stages, &mut |arrival| again.say(arrival))?;
+        let Writing { volumes, tally, .. } = again.finish()?;
+        root.check()?;
         let totals = Totals { mails: tally.exported, raw_bytes: tally.raw_bytes, skipped: tally.skipped.len() as u64 };
         let (chain, last) = volumes.finish(totals)?;
         let report = self.report(tally, &chain)?;
@@ -251,113 +260,6 @@ fn unreadable(from: &Path, error: io::Error) -> Error {
         _ => Error::not_found(format!("{shown}: cannot be read")).hint("--from names a directory or a file"),
     };
     failure.caused_by(error)
-}
-
-/// The sink of the pipeline: seals mails in order and counts everything.
-struct Writing<'a> {
-    target: &'a Target<'a>,
-    volumes: Volumes<'a>,
-    tally: Tally,
-    met: Met<'a>,
-    reader: &'a Reader<'a>,
-    fresh: Fresh,
-    surroundings: &'a Surroundings<'a>,
-}
-
-impl Writing<'_> {
-    fn take(&mut self, arrival: Arrival) -> Result<()> {
-        match arrival {
-            Arrival::NotMail(named) => self.tally.not_mail.push(named),
-            Arrival::Noted(named) => self.tally.changed.push(named),
-            Arrival::Known(found, mark) => {
-                let is_met = self.met.meet(&mark).map_err(|error| self.target.scratch_failed(error))?;
-                if !is_met {
-                    // As many of its kind as were exported have been met before it.
-                    let reader = self.reader;
-                    return self.take(pipeline::prepare_now(found, &|found| reader.prepare(found))?);
-                }
-                self.known(&About::of(&found));
-            }
-            Arrival::Filtered(about) => {
-                self.tally.changed.extend(about.change());
-                self.tally.meet(about.size_bytes);
-                self.tally.filter(&about.location);
-                self.tell(&about.location);
-            }
-            Arrival::Skipped(named, about) => {
-                // If the whole source is gone, this is no mail's fault.
-                self.reader.root.check()?;
-                self.tally.meet(about.size_bytes);
-                self.tally.skip(named, &about.location);
-                self.tell(&about.location);
-            }
-            Arrival::Mail(prepared, found, about) => {
-                let sha256 = prepared.metadata.sha256;
-                self.append(*prepared, &about)?;
-                let now = self.surroundings.clock.now();
-                if let Some(first) = self.fresh.push(found, sha256, now) {
-                    self.look_at(&first)?;
-                }
-            }
-            Arrival::ScratchFailed(error) => return Err(self.target.scratch_failed(error)),
-        }
-        Ok(())
-    }
-
-    /// Looks at the files that were young when they were read.
-    fn look_again(&mut self) -> Result<()> {
-        while let Some(mail) = self.fresh.pop() {
-            self.look_at(&mail)?;
-        }
-        Ok(())
-    }
-
-    /// A mail of which more has come, or another one in its place, is exported as it is now, too.
-    fn look_at(&mut self, mail: &ReadMail) -> Result<()> {
-        let Some(found) = mail.rewritten() else { return Ok(()) };
-        let reader = self.reader;
-        let arrival = pipeline::prepare_now(found, &|found| reader.prepare(found))?;
-        // What cannot be read any more was exported.
-        let Arrival::Mail(prepared, _, about) = arrival else { return Ok(()) };
-        if mail.is_equal(&prepared.metadata.sha256) {
-            return Ok(());
-        }
-        let reason = "changed after it was read: exported as it was then, and as it is now".to_owned();
-        self.tally.changed.push(Named { source: about.key.clone(), reason });
-        self.append(*prepared, &about)
-    }
-
-    fn append(&mut self, prepared: Prepared, about: &About) -> Result<()> {
-        // It may have got another name, or have been read only on a second attempt.
-        if self.met.meet_mail(&prepared.metadata).map_err(|error| self.target.scratch_failed(error))? {
-            self.known(about);
-            return Ok(());
-        }
-        self.tally.changed.extend(about.change());
-        self.tally.meet(prepared.metadata.size_bytes);
-        match self.volumes.append(prepared)? {
-            Appended::Refused(reason) => {
-                self.tally.skip(Named { source: about.key.clone(), reason }, &about.location);
-            }
-            Appended::Written(metadata) => {
-                self.tally.exported(&metadata).map_err(|error| self.target.scratch_failed(error))?;
-            }
-        }
-        self.tell(&about.location);
-        Ok(())
-    }
-
-    /// A mail that lies in a finished volume.
-    fn known(&mut self, about: &About) {
-        self.tally.meet(about.size_bytes);
-        self.tally.known += 1;
-        self.tell(&about.location);
-    }
-
-    fn tell(&self, location: &[String]) {
-        let volume = self.volumes.number();
-        self.surroundings.progress.advance(self.tally.step(volume, location));
-    }
 }
 
 fn not_possible(error: WriteError) -> Error {

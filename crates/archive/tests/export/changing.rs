@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use archive::ErrorKind;
-use archive::export::{Effect, ExportOptions, ExportReport, Step, Surroundings, dry_run};
+use archive::export::{Effect, ExportOptions, ExportReport, Progress, Step, Surroundings, dry_run, export};
 use mail::source::Layout;
 use volume::Secret;
 
@@ -150,6 +150,74 @@ fn what_comes_when_the_last_mail_has_been_written_is_exported_too_or_named() {
     let count = |raw: &[u8]| mails.iter().flatten().filter(|(_, _, found)| found == raw).count();
     assert_eq!((count(&half), count(&whole)), (6, 1), "once in a/ as well");
     place.verify(Secret::None);
+}
+
+/// By a clock to which every file is old.
+fn long_after(options: &ExportOptions, progress: &dyn Progress) -> archive::Result<ExportReport> {
+    export(options, &Surroundings { clock: &At(4_000_000_000), random: &Counted, generator: "test 1", progress })
+}
+
+#[test]
+fn what_comes_to_files_of_any_age_is_exported_too_and_named() {
+    let (place, options) = long_walk();
+    let options = ExportOptions { layout: Layout::Auto, ..options };
+    for seed in 0..4 {
+        place.put(&format!("z/{seed}.eml"), &small(1_000 + seed));
+    }
+    let path = |name: &str| place.source().join(name);
+    let at_the_end = Watch(|step: Step<'_>| {
+        if step.mails == AHEAD + 4 {
+            fs::OpenOptions::new().append(true).open(path("a/0000.eml")).unwrap().write_all(b"and more\n").unwrap();
+            // To another folder, to another name in the same one, and from outside.
+            fs::rename(path("z/0.eml"), path("a/moved.eml")).unwrap();
+            fs::rename(path("z/1.eml"), path("z/renamed.eml")).unwrap();
+            fs::write(path("a/new.eml"), small(2_000)).unwrap();
+            fs::write(path("a/none.eml"), "").unwrap();
+        }
+    });
+    let report = long_after(&options, &at_the_end).unwrap();
+    assert_closes(&report);
+    let changed: BTreeMap<_, _> = report.changed.iter().map(|named| (named.source, named.reason)).collect();
+    assert_eq!(changed.keys().collect::<Vec<_>>(), ["a/0000.eml", "a/moved.eml", "a/new.eml", "a/none.eml"]);
+    assert!(changed["a/none.eml"].ends_with("not in the volumes as it is now: empty"), "{changed:?}");
+    assert_eq!((report.exported, report.skipped.len()), (AHEAD + 4 + 3, 0));
+    let mails = place.mails(Secret::None);
+    let count = |raw: &[u8]| mails.iter().flatten().filter(|(_, _, found)| found == raw).count();
+    let longer = [small(0).as_slice(), b"and more\n"].concat();
+    let counts = [small(0), longer, small(1_000), small(1_001), small(2_000)].map(|raw| count(&raw));
+    assert_eq!(counts, [1, 1, 2, 1, 1], "what was moved lies in both folders");
+    place.verify(Secret::None);
+}
+
+#[test]
+fn what_comes_to_a_mail_of_a_finished_volume_is_exported_too_and_named_on_each_resume() {
+    let place = three_volumes();
+    let options = place.split();
+    let cut_off = |name: &'static str| {
+        Hook(move |effect: &Effect| match effect {
+            Effect::Publish(published) if published == name => Err(io::Error::other("cut off")),
+            _ => Ok(()),
+        })
+    };
+    long_after(&options, &cut_off("out-0002.mszip")).unwrap_err();
+    let path = place.source().join("jane/Inbox/0.eml");
+    let rest = [noisy(0, 300_000), noisy(77, 300_000)].concat();
+    // While the resumed export runs, which has met it already.
+    let comes = Hook(|effect: &Effect| match effect {
+        Effect::Publish(published) if published == "out-0002.mszip" => fs::write(&path, &rest),
+        Effect::Publish(published) if published == "out-0004.mszip" => Err(io::Error::other("cut off")),
+        _ => Ok(()),
+    });
+    long_after(&options, &comes).unwrap_err();
+    for _ in 0..2 {
+        let report = long_after(&options, &()).unwrap();
+        assert_closes(&report);
+        let changed: Vec<_> = report.changed.iter().map(|named| named.source).collect();
+        assert_eq!(changed, ["jane/Inbox/0.eml"]);
+        place.verify(Secret::None);
+    }
+    let mails: Vec<_> = place.mails(Secret::None).into_iter().flatten().map(|(_, _, raw)| raw).collect();
+    assert!([noisy(0, 300_000), rest].iter().all(|raw| mails.contains(raw)));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a file is to a layout, and where in it its mail lies.
 
 use std::ffi::OsStr;
-use std::fs::{self, Metadata};
+use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 
@@ -34,8 +34,14 @@ pub(super) enum Seen {
 }
 
 /// Opens only what its name does not tell: a tree of `.eml` is walked without opening a file.
-pub(super) fn look_at(path: &Path, name: &OsStr, layout: Layout, role: Role, is_root: bool) -> io::Result<Seen> {
-    let metadata = fs::symlink_metadata(path)?;
+pub(super) fn look_at(
+    path: &Path,
+    metadata: &Metadata,
+    name: &OsStr,
+    layout: Layout,
+    role: Role,
+    is_root: bool,
+) -> io::Result<Seen> {
     if let Some(kind) = special(metadata.file_type().into()) {
         return Ok(Seen::Not(kind));
     }
@@ -54,7 +60,7 @@ pub(super) fn look_at(path: &Path, name: &OsStr, layout: Layout, role: Role, is_
     let seen = if is_emlx(name) {
         look_at_emlx(path)?
     } else if is_always_mail(name) {
-        Seen::Mail(whole(&metadata))
+        Seen::Mail(whole(metadata))
     } else {
         look_into(path, name, layout, role, is_root)?
     };

@@ -1,12 +1,12 @@
 //! The walk: depth first, names in byte order, so that two walks of one tree are equal.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use super::container::Items;
 use super::content::AsOpened;
@@ -16,7 +16,8 @@ use super::look::{Extent, Seen, look_at};
 use super::maildir;
 use super::name::{key_part, segment, stem, zip_stem};
 use super::names::{EntryKind, Names};
-use super::walked::{Passed, Walked, changed};
+use super::visit::{Stamp, Visited, Visitor, stamp};
+use super::walked::{Walked, WalkedMbox};
 use super::whole::WholeFile;
 use super::{Content, FileContent, Found, Item, Layout, Mbox, Options, Place, SourceError, ZipError, ZipItems};
 
@@ -38,6 +39,7 @@ pub struct Source {
     /// Where that lies if it is an mbox, and what the file was then.
     mbox: Option<(PathBuf, AsOpened)>,
     walked: Walked,
+    visitor: Option<Visitor>,
     options: Options,
 }
 
@@ -55,14 +57,9 @@ struct Directory {
     /// Why none of the files in here is a mail, though a Maildir within may have some.
     stray: Option<&'static str>,
     names: Names,
-    /// When it was changed last, before the names were read.
-    changed_at: Option<SystemTime>,
-    /// Of a Maildir: the names in `new`, which were read before those of `cur`, and when it was changed last.
-    new: Option<ReadNames>,
+    /// Of a Maildir: the names in `new`, which were read before those of `cur`.
+    new: Option<Names>,
 }
-
-/// Names, and when their directory was changed last before they were read.
-type ReadNames = (Names, Option<SystemTime>);
 
 /// A file or directory that the walk has come to.
 #[derive(Debug)]
@@ -96,10 +93,11 @@ impl Source {
             container: None,
             mbox: None,
             walked: Walked::default(),
+            visitor: None,
             options: options.clone(),
         };
         if metadata.is_dir() {
-            let (names, changed_at) = read_names(root).map_err(failed)?;
+            let names = Names::read(root).map_err(failed)?;
             let is_maildir = root_is_maildir(root, layout);
             let role = if is_maildir { Role::Maildir } else { Role::Tree };
             source.has_inbox = is_maildir || layout == Layout::Maildir;
@@ -115,7 +113,6 @@ impl Source {
                 helper: None,
                 stray: None,
                 names,
-                changed_at,
                 new: None,
             });
         } else {
@@ -126,8 +123,16 @@ impl Source {
         Ok(source)
     }
 
-    /// Looks once more at the directories and mboxes of which all was met, the last 4,096 of them: for when all mails are
-    /// read, some time after the walk has found them. Says what came or went meanwhile; no mail is among it.
+    /// Tells `visit` the key and the stamp of each file that may be mail, before anything is read of it, and passes over those
+    /// that are the same as in a walk before.
+    #[must_use]
+    pub fn visiting(mut self, visit: impl FnMut(&str, Stamp) -> Visited + Send + 'static) -> Self {
+        self.visitor = Some(Visitor(Box::new(visit)));
+        self
+    }
+
+    /// Looks once more at the mboxes of which all mails were met, the last 16,384 of them: for when all mails are read, some
+    /// time after the walk has found them. Says what came meanwhile; no mail is among it.
     pub fn look_again(&mut self) -> impl Iterator<Item = Item> {
         iter::from_fn(|| self.walked.look_again())
     }
@@ -152,8 +157,8 @@ impl Source {
         let read = self.names(&path, name);
         let top = self.open.last()?;
         let within = |segments: Vec<String>| top.folder.iter().cloned().chain(segments).collect::<Vec<_>>();
-        let (names, changed_at) = match read {
-            Ok(read) => read,
+        let names = match read {
+            Ok(names) => names,
             Err(error) => {
                 let segments = within(self.segments(top, Role::Tree, name));
                 return Some(Place { key, segments, ..top.place.clone() }.skipped(reason(&error)));
@@ -167,34 +172,34 @@ impl Source {
         let stray = stray(top, role, name);
         let is_in_maildir = top.is_in_maildir || role == Role::Maildir;
         let new = None;
-        let directory = Directory { path, place, folder, role, is_in_maildir, helper, stray, names, changed_at, new };
+        let directory = Directory { path, place, folder, role, is_in_maildir, helper, stray, names, new };
         self.open.push(directory);
         None
     }
 
-    /// The names in a directory, and when it was changed last.
+    /// The names in a directory.
     ///
     /// Readers move mails from `new` to `cur`, which is walked first. So the names in `new` are read before those in `cur`:
     /// each mail is in one of both then, and what has gone from `new` is looked for in `cur` by its name.
-    fn names(&mut self, path: &Path, name: &OsStr) -> io::Result<ReadNames> {
-        let Some(maildir) = self.open.last_mut().filter(|top| top.role != Role::Tree) else { return read_names(path) };
+    fn names(&mut self, path: &Path, name: &OsStr) -> io::Result<Names> {
+        let Some(maildir) = self.open.last_mut().filter(|top| top.role != Role::Tree) else { return Names::read(path) };
         if name == "new"
-            && let Some(read) = maildir.new.take()
+            && let Some(names) = maildir.new.take()
         {
-            return Ok(read);
+            return Ok(names);
         }
         let new = maildir.path.join("new");
         if name == "cur" && maildir::is_real_directory(&new) {
-            maildir.new = read_names(&new).ok();
+            maildir.new = Names::read(&new).ok();
         }
-        let mut read = read_names(path)?;
+        let mut names = Names::read(path)?;
         if name == "cur" {
-            maildir::mark_renamed(&mut read.0);
-            if let Some((new, _)) = &mut maildir.new {
-                maildir::mark_moved(new, &read.0);
+            maildir::mark_renamed(&mut names);
+            if let Some(new) = &mut maildir.new {
+                maildir::mark_moved(new, &names);
             }
         }
-        Ok(read)
+        Ok(names)
     }
 
     fn role(&self, top: &Directory, path: &Path, name: &OsStr) -> Role {
@@ -238,20 +243,36 @@ impl Source {
             return not_mail(what, key);
         }
         let is_root = self.open.is_empty();
-        let mut seen = look_at(&entry.path, name, self.layout, entry.role, is_root);
-        if seen.as_ref().is_err_and(is_gone) && entry.role == Role::Items {
+        let mut facts = fs::symlink_metadata(&entry.path);
+        let mut name = Cow::Borrowed(name);
+        if facts.as_ref().is_err_and(is_gone) && entry.role == Role::Items {
             if kind == EntryKind::Twin {
                 // Its other name was read as well.
                 return None;
             }
             if let Some(moved) = maildir::renamed(&entry.path) {
-                let name = moved.file_name().unwrap_or(name);
-                seen = look_at(&moved, name, self.layout, entry.role, is_root);
-                entry.path.clone_from(&moved);
+                facts = fs::symlink_metadata(&moved);
+                name = Cow::Owned(moved.file_name().unwrap_or(&name).to_owned());
+                entry.path = moved;
             }
         }
-        match seen {
+        let facts = match facts {
+            Ok(facts) => facts,
+            Err(error) => return Some(entry.place.skipped(reason(&error))),
+        };
+        let visited = self.visitor.as_mut().map_or(Visited::New, |visitor| visitor.0(&key, stamp(&facts)));
+        if visited == Visited::Same {
+            return None;
+        }
+        let name = &*name;
+        match look_at(&entry.path, &facts, name, self.layout, entry.role, is_root) {
             Ok(Seen::Mail(extent)) => Some(Item::Mail(found(entry, extent))),
+            // What is to be said of it, the walk before says when it looks again.
+            Ok(Seen::Mbox(_)) if visited == Visited::Changed => None,
+            Ok(Seen::Zip(_)) if visited == Visited::Changed => {
+                let reason = "changed after it was read: its mails are those that it had before".to_owned();
+                Some(Item::Noted { source: key, reason })
+            }
             Ok(Seen::Mbox(content)) => {
                 self.mbox = Some((entry.path, content.as_opened()));
                 let content: Arc<dyn Content> = Arc::new(content);
@@ -289,20 +310,13 @@ impl Source {
         let (path, as_opened) = self.mbox.take()?;
         let Items::Mbox(mbox) = items else { return None };
         let tail = mbox.tail()?;
-        self.walked.push(Passed::Mbox { path, as_opened, tail })
+        self.walked.push(WalkedMbox { path, as_opened, tail })
     }
 
     /// Ends the reading of a directory.
     fn leave(&mut self) -> Option<Item> {
         let directory = self.open.pop()?;
-        if directory.names.broken.is_some() {
-            return directory.broken();
-        }
-        if directory.helper.is_some() || directory.stray == Some(maildir::UNFINISHED) {
-            return None;
-        }
-        let passed = Passed::directory(&directory.path, &directory.place.key, directory.changed_at)?;
-        self.walked.push(passed)
+        directory.broken()
     }
 }
 
@@ -381,11 +395,6 @@ pub(super) fn special(kind: EntryKind) -> Option<&'static str> {
         EntryKind::Special => Some("a pipe, socket or device"),
         EntryKind::File | EntryKind::Twin | EntryKind::Directory => None,
     }
-}
-
-fn read_names(path: &Path) -> io::Result<ReadNames> {
-    let changed_at = changed(path);
-    Ok((Names::read(path)?, changed_at))
 }
 
 fn is_gone(error: &io::Error) -> bool {
