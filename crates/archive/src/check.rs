@@ -133,6 +133,8 @@ struct Findings {
     packs: BTreeMap<PackId, PackUse>,
     /// Objects that something points to.
     expected: BTreeSet<String>,
+    /// Reports of which restructure has placed all mails, and said so by an object.
+    placed: Vec<Report>,
     remedies: Vec<(String, Remedy)>,
 }
 
@@ -235,6 +237,8 @@ impl Archive {
                 findings.error(format!("catalogue: {fault}"));
             }
             comparison = Some(self.compare(findings).await?);
+        } else {
+            self.check_told(findings).await?;
         }
         self.find_orphans(findings, comparison.as_ref()).await?;
         if let Err(error) = self.own_certificate().await {

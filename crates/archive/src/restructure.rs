@@ -15,7 +15,7 @@ use serde_json::json;
 
 pub(crate) use place::folder_path;
 pub use preview::{MailboxPreview, Preview};
-pub(crate) use told::{PLACEMENTS, Stage, Told};
+pub(crate) use told::{PLACEMENTS, Stage, Told, placed_by_name};
 use turn::{Run, Turn};
 
 use crate::{

@@ -69,6 +69,12 @@ impl Told {
     }
 }
 
+/// The id of the import of which this object says, by its name alone, that all of its mails were placed.
+pub(crate) fn placed_by_name(key: &ObjectKey) -> Option<&str> {
+    let name = key.as_str().strip_prefix(PLACEMENTS)?.strip_suffix("-done.json")?;
+    name.rsplit_once('-').map(|(import, _)| import)
+}
+
 impl Archive {
     /// Writes the object of a stage; one that is there says the same.
     pub(super) async fn tell(&self, told: &Told, stage: Stage) -> Result<()> {
