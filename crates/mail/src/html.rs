@@ -316,6 +316,18 @@ mod tests {
     }
 
     #[test]
+    fn words_with_much_to_escape_stay_as_they_are() {
+        let words = "a & b\u{A0}c «d» ".repeat(1_000);
+        let escaped = words.replace('&', "&amp;").replace('\u{A0}', "&nbsp;");
+        for words in [&words, &escaped, &words.replace('b', "<!-- -->b<x-y>")] {
+            assert_eq!(made_safe(words), escaped);
+            let table = |words| format!("<table><tbody><tr><td>{words}</td></tr></tbody></table>");
+            assert_eq!(made_safe(&table(words)), table(&escaped));
+        }
+        assert_eq!(made_safe(&format!("<p title=\"{words}\">x</p>")), "<p>x</p>");
+    }
+
+    #[test]
     fn words_are_read_in_lines() {
         let html = made_safe(
             "<html><head><title>no</title></head><body><h1>A&amp;B</h1><table><tr><td>1<td>2</tr></table>x<br>y&nbsp;z &lt;tag&gt;",

@@ -167,6 +167,30 @@ fn html_that_is_quadratic() {
     }
 }
 
+/// At each comment, character to escape or piece of words all the rest, or all siblings, were looked through again: the first
+/// ones took half a minute.
+#[test]
+fn html_whose_rest_is_searched_again_and_again() {
+    let bytes = Limits::default().html_bytes;
+    let filled = |piece: &str| piece.repeat(bytes / piece.len());
+    let pages = [
+        filled("<!-- -->"),
+        filled("<!--x--!>"),
+        filled("&"),
+        filled("\u{A0}"),
+        filled("&<!-- -->"),
+        filled("&<tr>"),
+        format!("<p title=\"{}\">", "&".repeat(bytes - 100)),
+        format!("<table>{}", filled("&")),
+        format!("{}<table>{}", "<br>".repeat(bytes / 16), filled("&")),
+        format!("{}<table>x{}", "<br>".repeat(bytes / 16), filled("\n")),
+    ];
+    for html in pages {
+        let view = seen(format!("Content-Type: text/html; charset=utf-8\n\nword{html}").as_bytes());
+        assert!(view.text.unwrap().contains("word"));
+    }
+}
+
 #[test]
 fn large_bodies_are_read_in_part() {
     let line = "A".repeat(76) + "\n";

@@ -8,17 +8,25 @@ use super::blocked::Blocked;
 use super::tokens::{Tag, Token, Tokens};
 use super::weight::Weight;
 
+/// Characters that are escaped in one run of words or one attribute: at each of them `html5ever` looks through all the
+/// rest of it.
+const ESCAPED_LIMIT: usize = 1_000;
+/// Parts a run of words in two, and leaves no trace: it holds nothing, is not shown, and may stand wherever words may.
+const PARTING: &str = "param";
+
 /// A page in canonical form.
 pub(super) struct Canonical {
     pub(super) html: String,
     pub(super) blocked: Blocked,
     pub(super) weight: Weight,
+    /// Characters that are escaped, of the words so far.
+    escaped: usize,
 }
 
 /// Writes `html` with the elements `shown` alone; the words of all others stay, but for scripts, styles and titles.
 pub(super) fn canonical(html: &str, shown: &HashSet<&str>) -> Canonical {
     let (blocked, weight) = (Blocked::default(), Weight::default());
-    let mut page = Canonical { html: String::with_capacity(html.len()), blocked, weight };
+    let mut page = Canonical { html: String::with_capacity(html.len()), blocked, weight, escaped: 0 };
     for token in Tokens::of(html) {
         match token {
             Token::Text(text) => page.text(text),
@@ -40,7 +48,19 @@ impl Canonical {
     /// References stay as they are: they can begin no tag.
     fn text(&mut self, text: &str) {
         self.weight.text(text);
-        push_replaced(&mut self.html, text, '<', "&lt;");
+        for char in text.chars() {
+            if is_escaped(char) {
+                self.escaped += 1;
+                if self.escaped.is_multiple_of(ESCAPED_LIMIT) {
+                    self.weight.tag(PARTING, false);
+                    self.html.extend(["<", PARTING, ">"]);
+                }
+            }
+            match char {
+                '<' => self.html.push_str("&lt;"),
+                char => self.html.push(char),
+            }
+        }
     }
 
     fn tag(&mut self, tag: &Tag) {
@@ -56,22 +76,16 @@ impl Canonical {
     }
 
     fn attribute(&mut self, name: &str, value: &str) {
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') {
-            return;
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        if is_name && value.matches(is_escaped).count() <= ESCAPED_LIMIT {
+            self.html.extend([" ", name, "=\"", &value.replace('"', "&quot;"), "\""]);
         }
-        self.html.extend([" ", name, "=\""]);
-        push_replaced(&mut self.html, value, '"', "&quot;");
-        self.html.push('"');
     }
 }
 
-fn push_replaced(to: &mut String, text: &str, char: char, by: &str) {
-    for (number, piece) in text.split(char).enumerate() {
-        if number > 0 {
-            to.push_str(by);
-        }
-        to.push_str(piece);
-    }
+/// True for what begins a reference, and for the characters whose UTF-8 begins as that of a no-break space does.
+fn is_escaped(char: char) -> bool {
+    matches!(char, '&' | '\u{80}'..='\u{BF}')
 }
 
 #[cfg(test)]

@@ -155,9 +155,13 @@ fn comment_length(html: &str) -> usize {
             return length;
         }
     }
-    let close = |mark: &str| comment.find(mark).map(|at| at.saturating_add("<!--".len()).saturating_add(mark.len()));
-    let ends = [close("-->"), close("--!>")];
-    ends.into_iter().flatten().min().unwrap_or(html.len())
+    // Not a search for each of both ends: one that is nowhere would be looked for in all the page at each comment.
+    let closes = |(at, _): &(usize, &str)| {
+        let before = comment.get(..*at).unwrap_or_default();
+        before.ends_with("--") || before.ends_with("--!")
+    };
+    let end = comment.match_indices('>').find(closes);
+    end.map_or(html.len(), |(at, mark)| "<!--".len().saturating_add(at).saturating_add(mark.len()))
 }
 
 fn is_space(char: char) -> bool {
@@ -192,6 +196,7 @@ mod tests {
             ("<img\nsrc=a\tonerror=b>", &["img(src=a onerror=b)"]),
             ("1 < 2 <3 </ 4> </>5", &["1 ", "<", " 2 ", "<", "3 ", " ", "5"]),
             ("a<!-- <b> -->c<!-->d<!--->e<!--x--!>f<!DOCTYPE g>h<?i>j", &["a", "c", "d", "e", "f", "h", "j"]),
+            ("a<!-- - > -- > --->b<!-->--!>c<!-- --!> -->d", &["a", "b", "--!>c", " -->d"]),
             ("a<!-- open <b>", &["a"]),
             ("a<b c", &["a"]),
             ("a<b c=\"d> <e>", &["a"]),

@@ -45,7 +45,9 @@ pub(super) struct Weight {
 impl Weight {
     pub(super) fn text(&mut self, text: &str) {
         if !text.trim_ascii().is_empty() {
-            self.place();
+            // A parser takes each of these characters, and what follows it, by itself.
+            let pieces = text.bytes().filter(|byte| b"&\0\r\n".contains(byte)).count();
+            self.place(pieces.saturating_add(1));
         }
     }
 
@@ -71,14 +73,16 @@ impl Weight {
             || self.tags.saturating_mul(self.moved) > MOVING_WORK
     }
 
-    /// Something stands here: not in its place, if a table is open and no cell in it.
-    fn place(&mut self) {
-        self.moved += usize::from(self.tables.last() == Some(&false));
+    /// Something stands here, in so many pieces: not in its place, if a table is open and no cell in it.
+    fn place(&mut self, pieces: usize) {
+        if self.tables.last() == Some(&false) {
+            self.moved = self.moved.saturating_add(pieces);
+        }
     }
 
     fn table(&mut self, name: &str, is_end: bool) {
         if !TABLE.contains(&name) && !CELL.contains(&name) {
-            return self.place();
+            return self.place(1);
         }
         match (name, is_end) {
             ("table", true) => {
@@ -177,6 +181,7 @@ mod tests {
             format!("{}{}", "<b>".repeat(1_000), "<p>x".repeat(10_000)),
             format!("<table>{}", "<div></div>x".repeat(10_000)),
             format!("<table><tr><td>x</td>{}", "x<tr>".repeat(20_000)),
+            format!("{}<table>{}", "<br>".repeat(10_000), "&".repeat(20_000)),
             "<b><p></b></p>".repeat(10_000),
             format!("{}{}", "<div>".repeat(1_900), "</p></b></i>".repeat(100_000)),
         ];
