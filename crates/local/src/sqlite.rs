@@ -130,6 +130,10 @@ impl Catalog for Sqlite {
         self.db.faults().await
     }
 
+    async fn unlisted(&self, limit: usize) -> Result<Vec<MailHash>> {
+        self.db.read(move |tx| placements::unlisted(tx, limit)).await
+    }
+
     async fn placed(&self, scope: &Scope, keys: &[PlacementKey]) -> Result<Vec<Option<PlacementKey>>> {
         let (scope, keys) = (scope.clone(), keys.to_vec());
         self.db.read(move |tx| placements::placed(tx, &scope, &keys)).await

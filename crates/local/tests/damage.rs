@@ -96,3 +96,23 @@ async fn a_changed_byte_is_never_an_error_of_ours() {
     }
     assert!(told > 100, "{told}");
 }
+
+#[tokio::test]
+async fn a_mail_that_the_list_of_all_does_not_hold_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("catalogue.sqlite");
+    // It places them in a folder only.
+    fill(&path).await;
+    let catalog = open(&path).unwrap();
+    let mut rows: Vec<_> = (0..MAILS).map(row).collect();
+    rows[1].message_date = None;
+    rows[1].hash = MailHash::of(b"without a date");
+    catalog.record(&rows[1..2]).await.unwrap();
+    assert_eq!(catalog.unlisted(100).await.unwrap().len(), rows.len() + 1);
+    assert_eq!(catalog.unlisted(5).await.unwrap().len(), 5);
+    let key = |row: &MessageRow| PlacementKey { date: row.message_date, hash: row.hash, flags: row.flags };
+    let mut keys: Vec<_> = rows.iter().map(key).collect();
+    keys.sort();
+    catalog.place("run", &Scope::All, &keys).await.unwrap();
+    assert_eq!(catalog.unlisted(100).await.unwrap(), [row(1).hash]);
+}

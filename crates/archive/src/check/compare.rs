@@ -153,6 +153,7 @@ impl Archive {
 
     async fn compare_imports(&self, comparison: &Comparison, findings: &mut Findings) -> Result<()> {
         let inventory = &comparison.inventory;
+        let live = self.live_imports().await?;
         for (id, ended) in &inventory.imports {
             let report = self.find::<Report>(&id.0).await?.map(|stored| stored.value);
             if !ended.is_proven && report.as_ref().is_some_and(|row| row.sha256 != ended.report.sha256) {
@@ -161,12 +162,16 @@ impl Archive {
             }
             if let Some(told) = &ended.row {
                 let row = self.find::<Import>(&id.0).await?.map(|stored| stored.value);
-                // What closes the import writes its report first.
-                let is_closing = row.as_ref().is_some_and(|row| row.finished.is_none());
+                // What closes the import writes its report first; whoever does is known until the import has ended.
+                let is_closing = live.contains(id) && row.as_ref().is_some_and(|row| row.finished.is_none());
                 let agrees = row.as_ref().is_some_and(|row| is_told_by(row, told));
                 if !is_closing && !agrees {
                     let what = if row.is_some() { "its row differs from its report" } else { "it has no row" };
                     findings.differ(format!("import {id}: {what}"), Remedy::of(told));
+                }
+                if self.listed_not_mail(told).await? != ended.not_mail {
+                    let text = format!("import {id}: its rows of what is no mail are not what its report says");
+                    findings.differ(text, Remedy::Rebuild);
                 }
             }
             let told = &ended.report;

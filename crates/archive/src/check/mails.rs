@@ -10,9 +10,13 @@ use crate::{
 };
 
 impl Archive {
-    /// Every mail has the row and the places that the objects say, and no list holds more.
+    /// Every mail has the row and the places that the objects say, and neither rows nor lists hold more.
     pub(super) async fn compare_mails(&self, comparison: &mut Comparison, findings: &mut Findings) -> Result<()> {
         let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
+        let mut unlisted = BTreeSet::new();
+        if comparison.settled {
+            unlisted.extend(self.catalog.unlisted(MAX_ROWS_PER_CALL).await?);
+        }
         for part in 0..comparison.inventory.facts.parts() {
             let mails = comparison.inventory.mails(part)?;
             let mut misdated = BTreeSet::new();
@@ -21,6 +25,7 @@ impl Archive {
             }
             let mut lists: BTreeMap<u32, Vec<PlacementKey>> = BTreeMap::new();
             for mail in &mails {
+                unlisted.remove(&mail.hash);
                 for (place, flags) in &mail.places {
                     *counts.entry(*place).or_default() += 1;
                     if matches!(mail.known, Known::Lost(_)) {
@@ -34,6 +39,9 @@ impl Archive {
             for (place, keys) in lists {
                 self.compare_places(comparison, place, keys, &misdated, findings).await?;
             }
+        }
+        for hash in unlisted {
+            findings.differ(format!("mail {hash}: no object tells of it"), Remedy::Rebuild);
         }
         if comparison.settled {
             self.find_extra_places(comparison, &counts, findings).await?;
@@ -113,6 +121,7 @@ fn differences(row: &MessageRow, told: &MessageRow, exact: bool, settled: bool) 
         (row.place() == told.place() || !exact && row.pack != told.pack, "it lies elsewhere"),
         (texts(row) == texts(told), "it has other texts than its header"),
         (row.defects & told.defects == told.defects, "it lacks a defect"),
+        (row.defects | told.defects == told.defects, "it has a defect too many"),
         (!settled || row.locations.is_subset(&told.locations), "it has a location too many"),
         (!settled || !lacks(told.flags, row.flags), "it has a flag too many"),
     ];

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::gallery;
 use crate::{
-    Depth, Flags, MailboxAddress, PlacementKey,
+    Depth, Flags, MailHash, MailboxAddress, MessageRow, PlacementKey,
     access::{Grantee, NewUser},
-    import::{REPORTS, tests::world},
+    import::{Import, ImportState, REPORTS, tests::world},
     inventory::SLICES,
     job, kept,
     ports::{Catalog as _, Objects as _, PutMode, Scope},
@@ -86,4 +86,35 @@ async fn an_object_that_a_row_speaks_of_is_missed_by_any_check() {
         }
     }
     assert_eq!(world.archive.check(false).await.unwrap().errors, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_row_that_says_more_than_the_objects_is_found() {
+    let world = gallery::sound().await;
+    let (catalog, known, unknown) = (&world.memory.catalog, Sample::new(4, "").hash(), MailHash([0; 32]));
+    let copied = catalog.locate(&[known]).await.unwrap().remove(0).unwrap();
+    catalog.change_message(known, |row| row.as_mut().unwrap().defects = u64::MAX);
+    catalog.change_message(unknown, |row| *row = Some(MessageRow { hash: unknown, ..copied }));
+    let mut errors = world.archive.check(true).await.unwrap().errors;
+    errors.sort();
+    let told = [format!("mail {unknown}: no object tells of it"), format!("mail {known}: it has a defect too many")];
+    assert_eq!(errors.len(), told.len(), "{errors:?}");
+    for (error, told) in errors.iter().zip(told) {
+        assert!(error.starts_with(&told) && error.ends_with("`postkahn rebuild`"), "{error}");
+    }
+}
+
+/// Nobody is left who would end it.
+#[tokio::test]
+async fn an_import_that_has_not_ended_although_its_report_is_filed_is_found() {
+    for state in [ImportState::Running, ImportState::Failed] {
+        let world = gallery::sound().await;
+        let ended = world.archive.all::<Import>(None).await.unwrap().pop().unwrap();
+        world.archive.put(Import { state, finished: None, ..ended.clone() }).await.unwrap();
+        let repaired = world.archive.check_to(Depth { read_data: true, repair: true }).await.unwrap();
+        let told = format!("import {}: its row differs from its report", ended.id);
+        assert_eq!((repaired.repaired, repaired.errors), (vec![told], Vec::new()));
+        let row = world.archive.need::<Import>(&ended.id.0).await.unwrap().value;
+        assert_eq!((row.state, row.finished), (ended.state, ended.finished));
+    }
 }

@@ -1,5 +1,7 @@
 //! Claims: of a file into a mailbox one import at a time, and of an upload one reader.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -126,6 +128,11 @@ impl Archive {
             }
         }
         Err(Error::conflict(format!("upload {key} changes all the time")).hint("try again soon"))
+    }
+
+    /// The imports that have begun, until nothing is left to do for them.
+    pub(crate) async fn live_imports(&self) -> Result<BTreeSet<ImportId>> {
+        Ok(self.all::<Live>(None).await?.into_iter().map(|live| live.import).collect())
     }
 
     /// Who reads the upload. It goes into one mailbox at a time: the end of its import deletes it.

@@ -71,7 +71,7 @@ impl Archive {
 
     /// What is listed, in the order of the walk. Of rows that overlap, because a step was repeated and ended elsewhere, those
     /// count that follow one another.
-    pub(super) async fn listed_not_mail(&self, import: &Import) -> Result<Vec<NotMail>> {
+    pub(crate) async fn listed_not_mail(&self, import: &Import) -> Result<Vec<NotMail>> {
         if !import.is_foreign() {
             return Ok(Vec::new());
         }

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Import, ImportState, claim::Live};
+use super::{Import, ImportState};
 use crate::{
     Archive, ErrorKind, ImportId, Result,
     process::Severity,
@@ -86,9 +86,7 @@ impl Archive {
 
     /// Whoever is called asks like everybody else.
     async fn call_next(&self, inside: &BTreeSet<ImportId>) -> Result<()> {
-        let mut waiting: Vec<_> = self.all::<Live>(None).await?.into_iter().map(|live| live.import).collect();
-        waiting.sort();
-        for id in waiting.into_iter().filter(|id| !inside.contains(id)) {
+        for id in self.live_imports().await?.difference(inside) {
             let import = self.find::<Import>(&id.0).await?.map(|stored| stored.value);
             if let Some(import) = import.filter(|import| import.state == ImportState::Waiting) {
                 return self.send_shards(&import).await;

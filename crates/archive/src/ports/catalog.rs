@@ -132,6 +132,11 @@ pub trait Catalog: Send + Sync {
     /// What the adapter finds wrong with its own storage, in words; empty if it is sound.
     async fn faults(&self) -> Result<Vec<String>>;
 
+    /// Mails that have a row and do not lie in [`Scope::All`], at most `limit`; the adapter need not look where that costs much.
+    async fn unlisted(&self, _limit: usize) -> Result<Vec<MailHash>> {
+        Ok(Vec::new())
+    }
+
     /// Which of these keys lie in the scope, in the same order, with the placement's flags; their own do not count.
     async fn placed(&self, scope: &Scope, keys: &[PlacementKey]) -> Result<Vec<Option<PlacementKey>>>;
 }

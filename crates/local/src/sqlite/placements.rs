@@ -111,6 +111,19 @@ pub(super) fn folders(tx: &Transaction<'_>, mailbox: &MailboxAddress) -> Work<Ve
     Ok(folders)
 }
 
+/// Mails that have a row and do not lie in the list of all.
+pub(super) fn unlisted(tx: &Transaction<'_>, limit: usize) -> Work<Vec<MailHash>> {
+    let mut select = tx.prepare_cached(
+        "SELECT hash FROM message WHERE NOT EXISTS
+             (SELECT 1 FROM placement
+              WHERE scope = ?1 AND rank = coalesce(~message.message_date, ?2) AND hash = message.hash)
+         LIMIT ?3",
+    )?;
+    let bounds = params![find(tx, &Scope::All)?, rank(None), sql_limit(limit)];
+    let hashes = select.query_map(bounds, |row| Ok(MailHash(row.get(0)?)))?.collect::<Result<_, _>>()?;
+    Ok(hashes)
+}
+
 /// The placements of these mails in the scope.
 pub(super) fn placed(tx: &Transaction<'_>, scope: &Scope, keys: &[PlacementKey]) -> Work<Vec<Option<PlacementKey>>> {
     let Some(id) = find(tx, scope)? else { return Ok(vec![None; keys.len()]) };

@@ -185,6 +185,25 @@ async fn a_file_of_the_operator_is_kept_and_its_time_is_a_date() {
 }
 
 #[tokio::test]
+async fn rows_of_what_is_no_mail_that_were_changed_or_deleted_are_found() {
+    let world = world(None);
+    let view = world.upload_and_import("old.zip", mixed()).await;
+    let id = view.id.unwrap();
+    let told = format!("import {id}: its rows of what is no mail are not what its report says");
+    let is_found = async || {
+        let errors = world.archive.check(true).await.unwrap().errors;
+        assert!(errors.len() == 1 && errors[0].starts_with(&told), "{errors:?}");
+    };
+    world.archive.put_not_mail(&id, 0, &view.not_mail[1..]).await.unwrap();
+    is_found().await;
+    world.archive.put_not_mail(&id, 0, &view.not_mail).await.unwrap();
+    world.is_sound().await;
+    let row = "00000000000";
+    assert!(world.archive.drop_record::<not_mail::NotMailRow>(Some(&id.0), row).await.unwrap());
+    is_found().await;
+}
+
+#[tokio::test]
 async fn what_was_there_is_not_doubled() {
     let world = world(None);
     world.upload_and_import("a.zip", mixed()).await;

@@ -59,6 +59,9 @@ impl Catalog for Faulty<dyn Catalog> {
     async fn faults(&self) -> Result<Vec<String>> {
         self.faults.call(self.port.faults()).await
     }
+    async fn unlisted(&self, limit: usize) -> Result<Vec<MailHash>> {
+        self.faults.call(self.port.unlisted(limit)).await
+    }
     async fn placed(&self, scope: &Scope, keys: &[PlacementKey]) -> Result<Vec<Option<PlacementKey>>> {
         self.faults.call(self.port.placed(scope, keys)).await
     }

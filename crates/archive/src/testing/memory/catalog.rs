@@ -223,6 +223,13 @@ impl Catalog for MemoryCatalog {
         Ok(Vec::new())
     }
 
+    async fn unlisted(&self, limit: usize) -> Result<Vec<MailHash>> {
+        let tables = locked(&self.tables);
+        let all = tables.scopes.get(&Scope::All);
+        let is_unlisted = |hash: &&MailHash| all.is_none_or(|placements| !placements.by_hash.contains_key(*hash));
+        Ok(tables.messages.keys().filter(is_unlisted).take(limit).copied().collect())
+    }
+
     async fn placed(&self, scope: &Scope, keys: &[PlacementKey]) -> Result<Vec<Option<PlacementKey>>> {
         let tables = locked(&self.tables);
         let placements = tables.scopes.get(scope);
