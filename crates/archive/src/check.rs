@@ -104,6 +104,8 @@ enum Remedy {
         body: Value,
     },
     Queue(Report),
+    /// The report object is written anew: the import's row is the only copy of what only it says.
+    File(Report),
     Record(Box<MessageRow>),
     Folder(MailboxAddress, FolderPath),
     Place(Scope, PlacementKey),
@@ -116,6 +118,9 @@ impl Remedy {
             Self::Import => "`postkahn rebuild`, then import its volume again",
             Self::Rebuild => "`postkahn rebuild`",
             Self::Keep { .. } => "`postkahn check --repair`, which keeps what its row says",
+            Self::File(_) => {
+                "`postkahn check --repair`, which writes it anew from its import's row; failing that, `postkahn rebuild`"
+            }
             _ => "`postkahn check --repair`",
         }
     }

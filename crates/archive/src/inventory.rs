@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use facts::Facts;
 use facts::{Claim, Fact};
 use imports::readable;
-pub(crate) use imports::{Ended, SLICES, open_imports};
+pub(crate) use imports::{Ended, SLICES, counted_slices, open_imports};
 pub(crate) use mails::{Known, Mail};
 pub(crate) use packs::{FoundPack, scan_pack};
 pub(crate) use scopes::Scopes;

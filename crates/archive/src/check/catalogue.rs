@@ -95,8 +95,7 @@ impl Archive {
         findings.expected.insert(report.key.to_string());
         let contents = match self.report_contents(report).await {
             Err(e) if e.kind() == ErrorKind::Corrupt => {
-                findings.error(e.to_string());
-                return Ok(());
+                return self.differ_report(report, e.to_string(), findings).await;
             }
             contents => contents?,
         };
@@ -111,6 +110,22 @@ impl Archive {
             findings.placed.push(report.clone());
         }
         Ok(())
+    }
+
+    /// A report object that is lost can be written anew; of one that is whole, its row is wrong.
+    async fn differ_report(&self, report: &Report, text: String, findings: &mut Findings) -> Result<()> {
+        match self.lone_report(&report.key).await {
+            Err(e) if e.kind() == ErrorKind::Corrupt => {
+                findings.differ(text.clone(), Remedy::File(report.clone()));
+                // Whoever reads all reports says it again.
+                findings.said.insert(text);
+                Ok(())
+            }
+            lone => {
+                findings.error(text);
+                lone.map(drop)
+            }
+        }
     }
 
     /// What people have decided and what restructure has done is told by objects. Whether they tell it right, only reading them

@@ -191,7 +191,8 @@ impl Archive {
         }
         let rows = self.all::<Import>(None).await?;
         for import in rows.iter().filter(|row| row.state == ImportState::Finished && row.finished.is_some()) {
-            if !inventory.imports.contains_key(&import.id) {
+            // Where its row is, it was said already that its object is lost.
+            if !inventory.imports.contains_key(&import.id) && self.find::<Report>(&import.id.0).await?.is_none() {
                 findings.differ(format!("import {}: no report tells of it", import.id), Remedy::Rebuild);
             }
         }

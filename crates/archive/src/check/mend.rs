@@ -1,11 +1,13 @@
 //! Repair: what the objects say is written into the catalogue where it can only gain by it, and what is left over of
 //! workers that died is removed where nothing is lost by it.
 
+use std::collections::BTreeSet;
+
 use super::{Comparison, Findings, Remedy};
 use crate::{
     Archive, ErrorKind, MailHash, PackId, Result,
-    import::Import,
-    inventory::{SLICES, scan_pack},
+    import::{Import, Report, user_archives},
+    inventory::{SLICES, counted_slices, scan_pack},
     kept::Kept,
     ports::{Expect, MAX_ROWS_PER_CALL, ObjectKey, Scope},
     records::Stored,
@@ -52,6 +54,7 @@ impl Archive {
                 self.catalog.save(&partition, &id, &body, Expect::Anything, None).await?;
             }
             Remedy::Queue(report) => self.queue_as(report).await?,
+            Remedy::File(report) => return self.file_again(report).await,
             Remedy::Record(row) => drop(self.catalog.record(&[*row]).await?),
             Remedy::Folder(mailbox, path) => drop(self.catalog.create_folders(&mailbox, &[path]).await?),
             Remedy::Place(scope, key) => {
@@ -63,6 +66,19 @@ impl Archive {
             }
         }
         Ok(true)
+    }
+
+    /// False if the import's slices do not say what its row says.
+    async fn file_again(&self, lost: Report) -> Result<bool> {
+        let import = self.find::<Import>(&lost.import.0).await?.map(|stored| stored.value);
+        let Some(import) = import.filter(|import| import.finished.is_some()) else { return Ok(false) };
+        let Some(slices) = counted_slices(self, &import).await? else { return Ok(false) };
+        let mut archives = BTreeSet::new();
+        for slice in &slices {
+            archives.extend(user_archives(&self.slice(slice).await?));
+        }
+        let written = self.write_report(&import, slices, archives).await?;
+        self.put(Report { done: lost.done, ..written }).await.map(|_| true)
     }
 
     /// Packs of workers that died before they were kept: given up first, so that nobody can keep them any more.

@@ -118,3 +118,30 @@ async fn an_import_that_has_not_ended_although_its_report_is_filed_is_found() {
         assert_eq!((row.state, row.finished), (ended.state, ended.finished));
     }
 }
+
+/// A rebuild would take its import for one that was cut off.
+#[tokio::test]
+async fn a_report_that_is_lost_is_written_anew_as_it_was() {
+    let world = gallery::sound().await;
+    let repair = Depth { read_data: true, repair: true };
+    let (objects, keys) = (&world.memory.objects, world.archive.keys_below(REPORTS).await.unwrap());
+    for key in &keys {
+        let written = world.bytes(key).await;
+        world.memory.clock.advance(Duration::from_hours(1));
+        assert!(objects.delete(key, None).await.unwrap());
+        let missed = world.archive.check(false).await.unwrap().errors;
+        let told = format!("{key} is missing");
+        let advised = format!("{told}; to put it right: `postkahn check --repair`");
+        assert!(missed.len() == 1 && missed[0].starts_with(&advised), "{missed:?}");
+        let repaired = world.archive.check_to(repair).await.unwrap();
+        assert_eq!((repaired.repaired, repaired.errors), (vec![told], Vec::new()));
+        assert_eq!(world.bytes(key).await, written);
+    }
+    // Not where the slices count something else than the row.
+    let mut import = world.archive.all::<Import>(None).await.unwrap().remove(0);
+    import.tally.imported += 1;
+    world.archive.put(import).await.unwrap();
+    assert!(objects.delete(&keys[0], None).await.unwrap());
+    world.archive.check_to(repair).await.unwrap();
+    assert!(objects.head(&keys[0]).await.unwrap().is_none());
+}

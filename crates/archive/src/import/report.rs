@@ -130,14 +130,14 @@ impl Archive {
         Ok(filed)
     }
 
-    /// Writes the report object of an import that ends now, and answers what its row is to say.
+    /// Writes the report object of an import that ends now, or has ended, and answers what its row is to say.
     pub(crate) async fn write_report(
         &self,
         import: &Import,
         slices: Vec<SliceRef>,
         user_archives: BTreeSet<String>,
     ) -> Result<Report> {
-        let filed = self.clock.now();
+        let filed = import.finished.unwrap_or_else(|| self.clock.now());
         let row = Import { wrapped_key: None, finished: Some(filed), ..import.clone() };
         let not_mail = self.listed_not_mail(import).await?;
         let json = proven(&Paper::of(&row, &slices, &user_archives, &not_mail))

@@ -166,6 +166,19 @@ pub(crate) async fn open_imports(archive: &Archive, faults: &mut Vec<String>) ->
     Ok(open.into_values().map(Open::close).collect())
 }
 
+/// The slices of one import, as [`open_imports`] has them; none if they do not count what its row says.
+pub(crate) async fn counted_slices(archive: &Archive, row: &Import) -> Result<Option<Vec<SliceRef>>> {
+    let mut open = Open::new(row.clone());
+    for key in archive.keys_below(&format!("{SLICES}{}/", row.id)).await? {
+        match archive.lone_slice(&key).await {
+            Ok((slice, file)) => open.add(file.shard, file.fence, slice, tally_of(&file.entries)),
+            Err(error) => drop(readable(error)?),
+        }
+    }
+    let (counted, slices) = open.close();
+    Ok((counted == *row).then_some(slices))
+}
+
 type Tally = crate::import::Tally;
 
 fn tally_of(entries: &[crate::import::SliceEntry]) -> Tally {
