@@ -58,7 +58,7 @@ impl Files {
     }
 }
 
-/// What could be read of no directory has been said by the first walk; `looked_at` is the file that came or changed.
+/// Directories that cannot be read were named by the first walk; `looked_at` is the file that came or changed.
 fn told(item: Item, looked_at: &str) -> Option<Item> {
     match item {
         Item::NotMail { .. } => None,
