@@ -1,12 +1,14 @@
-//! Claims: of a volume into a mailbox one import at a time, and of an upload one reader.
+//! Claims: of a file into a mailbox one import at a time, and of an upload one reader.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{Import, Source};
 use crate::{
     Archive, Error, ErrorKind, ImportId, MailboxAddress, Result,
+    hash::to_hex,
     records::Record,
     uploads::{Upload, UploadState},
 };
@@ -14,23 +16,29 @@ use crate::{
 /// So often a record may change while it is being claimed.
 const MAX_TRIES: usize = 50;
 
-/// Only one import of a volume, or of a foreign file, into a mailbox runs at a time: this row names it.
+/// Only one import of a file into a mailbox runs at a time: this row names it. Of a volume that lies there twice each file
+/// has its own: what is damaged in one may be whole in the other.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Live {
-    seal: String,
+    /// Hex SHA-256 of its seal and of where it lies.
+    #[serde(alias = "seal")]
+    file: String,
     mailbox: MailboxAddress,
     pub(super) import: ImportId,
+}
+
+impl Live {
+    pub(super) fn of(import: &Import) -> Self {
+        let file = to_hex(&Sha256::digest(serde_json::json!((&import.seal, &import.source)).to_string()));
+        Self { file, mailbox: import.mailbox.clone(), import: import.id.clone() }
+    }
 }
 
 impl Record for Live {
     const KIND: &'static str = "live";
     fn id(&self) -> String {
-        live_id(&self.seal, &self.mailbox)
+        format!("{} {}", self.file, self.mailbox.folded())
     }
-}
-
-pub(super) fn live_id(seal: &str, mailbox: &MailboxAddress) -> String {
-    format!("{seal} {}", mailbox.folded())
 }
 
 /// Whether an import is new, or one that was cut off.
@@ -48,7 +56,7 @@ impl Claimed {
 }
 
 impl Archive {
-    /// Stores the new import, unless one of this volume into this mailbox has not ended, and notes on the upload which of
+    /// Stores the new import, unless one of this file into this mailbox has not ended, and notes on the upload which of
     /// them reads it: before there is such an import, so that none is left by a crash whose upload anybody may replace,
     /// and again after that, so that it shows if somebody took the upload away in between.
     pub(super) async fn claim(&self, new: &Import) -> Result<Claimed> {
@@ -67,7 +75,7 @@ impl Archive {
     }
 
     async fn claim_row(&self, new: &Import) -> Result<Claimed> {
-        let live = Live { seal: new.seal.clone(), mailbox: new.mailbox.clone(), import: new.id.clone() };
+        let live = Live::of(new);
         for _ in 0..MAX_TRIES {
             let row = match self.add(&live).await {
                 Ok(added) => added,
@@ -96,7 +104,7 @@ impl Archive {
                 saved => return saved.map(|_| Claimed::New(import)),
             }
         }
-        Err(Error::conflict("imports of this volume begin and end all the time").hint("try again soon"))
+        Err(Error::conflict("imports of this file begin and end all the time").hint("try again soon"))
     }
 
     /// Notes that this import reads the upload, so that it is neither changed nor deleted meanwhile; refused if another one

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Import, ImportState, Source, Tally, claim::Live, claim::live_id, target::Closing};
+use super::{Import, ImportState, Source, Tally, claim::Live, target::Closing};
 use crate::{
     Archive, Error, ErrorKind, ImportId, ProcessId, Result,
     job::Job,
@@ -138,7 +138,7 @@ impl Archive {
     }
 
     /// The import does not read the upload any more.
-    pub(super) async fn free_upload(&self, key: &ObjectKey, id: &ImportId) -> Result<()> {
+    async fn free_upload(&self, key: &ObjectKey, id: &ImportId) -> Result<()> {
         let free = |upload: &mut Upload| {
             upload.import = upload.import.take().filter(|reader| reader != id);
             Ok(())
@@ -208,9 +208,9 @@ impl Archive {
         self.update::<Import>(&closed.id.0, end).await.map(drop)
     }
 
-    /// The next import of this volume into this mailbox is a new one; if it has begun, the row is its own.
+    /// The next import of this file into this mailbox is a new one; if it has begun, the row is its own.
     pub(super) async fn forget_live(&self, closed: &Import) -> Result<()> {
-        let id = live_id(&closed.seal, &closed.mailbox);
+        let id = Live::of(closed).id();
         let Some(live) = self.find::<Live>(&id).await?.filter(|live| live.value.import == closed.id) else {
             return Ok(());
         };

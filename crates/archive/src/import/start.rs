@@ -78,7 +78,7 @@ pub(super) enum Opened {
 }
 
 impl Archive {
-    /// Checks file, certificate and password of every source, then queues their imports. An import of the same volume
+    /// Checks file, certificate and password of every source, then queues their imports. An import of the same file
     /// into the same mailbox that was cut off goes on under its id. `Unavailable` while the catalogue is being made anew.
     pub async fn start_imports(&self, start: StartImports) -> Result<Started> {
         self.need_whole_catalogue().await?;
@@ -304,7 +304,7 @@ impl Archive {
         }
     }
 
-    /// Lets an import that was cut off go on, with the new process, source and key.
+    /// Lets an import that was cut off go on, with the new process and key, and the file as it is now.
     async fn take_over(&self, old: Import, new: &Import, opened: &Opened) -> Result<Import> {
         let wrapped = self.wrap_opened(opened, &context(&old.id.0)).await?;
         let go_on = |import: &mut Import| {
@@ -313,19 +313,12 @@ impl Archive {
             }
             import.touched = new.touched;
             import.start_in(&new.process);
-            import.source = new.source.clone();
-            import.file.clone_from(&new.file);
             import.etag = new.etag.clone();
             import.wrapped_key.clone_from(&wrapped);
             Ok(())
         };
         let import = self.update::<Import>(&old.id.0, go_on).await?.value;
         self.say(&new.process, Severity::Info, format!("{} goes on where it was cut off", import.file)).await?;
-        if let Source::Upload(key) = old.source
-            && Source::Upload(key.clone()) != import.source
-        {
-            self.free_upload(&key, &import.id).await?;
-        }
         if old.process != new.process {
             self.end_if_all_ended(&old.process).await?;
         }
@@ -360,7 +353,7 @@ impl Archive {
 }
 
 impl Import {
-    /// Goes on in another process; a volume that is named twice in one call takes over from itself.
+    /// Goes on in another process; a file that is named twice in one call takes over from itself.
     fn start_in(&mut self, process: &ProcessId) {
         if self.process != *process {
             self.earlier.push(std::mem::replace(&mut self.process, process.clone()));
