@@ -44,7 +44,7 @@ impl Verify {
         let found = Found::look(&self.volumes)?;
         let certificate = match &self.certificate {
             Some(path) => Certificate::parse(&certificate_bytes(path)?),
-            None => found.certificate()?.cloned().ok_or(volume::Error::CertificateNeeded),
+            None => found.certificate()?.cloned().ok_or_else(|| found.without_certificate()),
         };
         let password = password::given(self.password_file.as_deref(), config)?;
         let secret = password.as_deref().map_or(Secret::None, Secret::Password);

@@ -158,4 +158,7 @@ fn a_folder_without_volumes_or_without_the_certificate() {
     fs::remove_file(story.certificate()).unwrap();
     let found = json(&["verify", &story.path("volumes")], 3);
     assert_eq!(found["volumes"][0]["reason"], "certificate_needed");
+    fs::write(story.certificate(), "half a certificate").unwrap();
+    let found = json(&["verify", &story.path("volumes")], 3);
+    assert_eq!(found["volumes"][0]["reason"], "wrong_certificate");
 }

@@ -20,6 +20,8 @@ pub(super) struct Found {
     pub(super) volumes: Vec<PathBuf>,
     /// The certificates beside them in the folders, each once.
     certificates: BTreeMap<[u8; 32], (PathBuf, Certificate)>,
+    /// Why the first file that is called a certificate is none.
+    damaged: Option<volume::Error>,
 }
 
 impl Found {
@@ -61,12 +63,23 @@ impl Found {
         Ok(())
     }
 
-    /// What is no certificate is none of ours, whatever its name.
+    /// What is no certificate matters only where no other file is one.
     fn keep_certificate(&mut self, path: PathBuf) {
-        let parsed = certificate_bytes(&path).ok().and_then(|bytes| Certificate::parse(&bytes).ok());
-        if let Some(certificate) = parsed {
-            self.certificates.entry(*certificate.sha256()).or_insert((path, certificate));
+        let Ok(bytes) = certificate_bytes(&path) else { return };
+        match Certificate::parse(&bytes) {
+            Ok(certificate) => {
+                self.certificates.entry(*certificate.sha256()).or_insert((path, certificate));
+            }
+            Err(error) => {
+                self.damaged.get_or_insert(error);
+            }
         }
+    }
+
+    /// Why there is no certificate: the one in the folders cannot be read, or none is there.
+    pub(super) fn without_certificate(&self) -> volume::Error {
+        let damaged = self.damaged.clone().filter(|_| self.certificates.is_empty());
+        damaged.unwrap_or(volume::Error::CertificateNeeded)
     }
 
     /// The certificate that goes with the volumes, where none was named: of those in the folders the only one that a
