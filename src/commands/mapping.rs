@@ -46,7 +46,10 @@ fn changed(row: Value) -> Outcome {
     let becomes =
         if row["address"].is_null() { "nothing without a domain".into() } else { text::cell(&row["address"]) };
     let conflict = if row["conflict"] == true { format!("; conflict: {}", rivals(&row)) } else { String::new() };
-    let text = format!("{} becomes {becomes}{conflict}\n", text::cell(&row["archive"]));
+    // Right before an import, a slip of the pen after it.
+    let is_unknown = row["mailbox"].is_null() && row["mails_waiting"] == 0;
+    let unknown = if is_unknown { "; no mail of such an archive is here yet (`postkahn mapping list`)" } else { "" };
+    let text = format!("{} becomes {becomes}{conflict}{unknown}\n", text::cell(&row["archive"]));
     Outcome::done(row, text)
 }
 

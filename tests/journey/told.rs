@@ -1,4 +1,4 @@
-//! What an export says to people.
+//! What the program says to people.
 
 use std::fs;
 
@@ -72,4 +72,23 @@ fn a_dry_run_stays_as_wide_as_a_screen() {
         "{told}"
     );
     assert!(told.contains("  begin xx") && told.contains("x end "), "{told}");
+}
+
+#[test]
+fn an_address_for_an_archive_that_nobody_knows_is_kept_and_told() {
+    let story = Story::new(6, 500);
+    story.export(&[]);
+    story.import(&story.volumes(), &[], 0);
+    let data = story.data();
+    let data = data.to_str().unwrap();
+    let told = |archive: &str| {
+        let ended = end(command(&["--data", data, "mapping", "set", archive, "a@example.org"]));
+        assert_eq!(ended.exit, 0, "{}", ended.stderr);
+        String::from_utf8(ended.stdout).unwrap()
+    };
+    let listed = end(command(&["--data", data, "--json", "mapping", "list"])).json();
+    let known = told(listed[0]["archive"].as_str().unwrap());
+    assert!(!known.contains("is here yet"), "{known}");
+    let unknown = told("jana.meyer");
+    assert!(unknown.contains("no mail of such an archive is here yet"), "{unknown}");
 }
