@@ -63,10 +63,49 @@ impl Archive {
         crate::hash::to_hex(&bytes)
     }
 
-    /// An id that sorts by the time it was made: ten hex digits of Unix seconds, then randomness.
+    /// An id that sorts by the time it was made: ten hex digits of Unix seconds, three of milliseconds, then randomness.
     pub(crate) fn sortable_id(&self) -> String {
-        let mut bytes = [0; 8];
+        let (millis, mut bytes) = (self.clock.now_millis(), [0; 8]);
         self.random.fill(&mut bytes);
-        format!("{:010x}{}", self.clock.now(), crate::hash::to_hex(&bytes))
+        let random = u64::from_be_bytes(bytes) >> 12;
+        format!("{:010x}{:03x}{random:013x}", millis.div_euclid(1000), millis.rem_euclid(1000))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicI64, Ordering},
+        },
+        time::Duration,
+    };
+
+    use crate::{Archive, ImportId, ports::Clock, testing::Memory};
+
+    /// Each look is a millisecond later.
+    struct Millis(AtomicI64);
+
+    impl Clock for Millis {
+        fn now(&self) -> i64 {
+            self.0.load(Ordering::Relaxed).div_euclid(1000)
+        }
+        fn now_millis(&self) -> i64 {
+            self.0.fetch_add(1, Ordering::Relaxed)
+        }
+        fn boot(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    #[test]
+    fn ids_sort_by_the_millisecond_and_tell_the_second() {
+        let clock = Arc::new(Millis(AtomicI64::new(1_767_225_600_998)));
+        let archive = Archive { clock, ..Memory::new(1).archive() };
+        let ids: Vec<_> = (0..50).map(|_| archive.sortable_id()).collect();
+        assert!(ids.is_sorted() && ids.iter().all(|id| id.len() == 26), "{ids:?}");
+        let begun = |id: &String| ImportId(id.clone()).begun();
+        assert_eq!((begun(&ids[0]), begun(&ids[2])), (Some(1_767_225_600), Some(1_767_225_601)));
     }
 }

@@ -30,7 +30,11 @@ fn since_epoch() -> Result<Duration, Duration> {
 
 impl Clock for SystemClock {
     fn now(&self) -> i64 {
-        let signed = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        self.now_millis().div_euclid(1000)
+    }
+
+    fn now_millis(&self) -> i64 {
+        let signed = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         since_epoch().map_or_else(|before| -signed(before), signed)
     }
 

@@ -16,9 +16,13 @@ const BOOT: ClockId = ClockId::Monotonic;
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock; all others get this port")]
     fn now(&self) -> i64 {
-        let signed = |d: Duration| i64::try_from(d.as_secs()).unwrap_or(i64::MAX);
+        self.now_millis().div_euclid(1000)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock; all others get this port")]
+    fn now_millis(&self) -> i64 {
+        let signed = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
         SystemTime::now().duration_since(UNIX_EPOCH).map_or_else(|before| -signed(before.duration()), signed)
     }
 
