@@ -107,11 +107,15 @@ impl Known {
     /// Whether several mails of other bytes were exported under one key: it changed while the export ran.
     pub(super) fn has_several(&self, key: &str) -> io::Result<bool> {
         let Some((first, one)) = self.by_key.first(&half_of(key))? else { return Ok(false) };
-        let Some(other) = self.by_key.get(first + 1)?.filter(|other| other.starts_with(&half_of(key))) else {
-            return Ok(false);
-        };
-        let content = |record| OfKey::read(record).map(|mail| mail.content);
-        Ok(content(&one) != content(&other))
+        let one = OfKey::read(&one).map(|mail| mail.content);
+        for index in first + 1.. {
+            let next = self.by_key.get(index)?.filter(|next| next.starts_with(&half_of(key)));
+            let Some(next) = next.as_ref().and_then(OfKey::read) else { break };
+            if one != Some(next.content) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The mail that was exported under a key.
@@ -312,6 +316,18 @@ mod tests {
         assert!(met.meet_mail(&elsewhere("jane/cur/a", 7)).unwrap());
         assert!(!met.meet_mail(&elsewhere("jane/cur/a", 7)).unwrap());
         assert_eq!(met.left, 1);
+    }
+
+    #[test]
+    fn another_mail_of_a_key_is_seen_behind_equal_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut exported = Exported::new(folder.path());
+        for (key, content) in [("a", 7), ("a", 7), ("a", 8), ("b", 7), ("b", 7), ("c", 9)] {
+            exported.add(&mail(key, content)).unwrap();
+        }
+        let known = exported.sorted(0).unwrap();
+        let several = ["a", "b", "c", "d"].map(|key| known.has_several(key).unwrap());
+        assert_eq!(several, [true, false, false, false]);
     }
 
     #[test]
