@@ -51,7 +51,8 @@ pub fn looks_like_mail(prefix: &[u8]) -> bool {
 /// assert!(mail::looks_like_mbox(&[&one[..], b"From a@b Mon Jan  2 10:00:00 2023\nSubj"].concat()), "cut off");
 /// ```
 pub fn looks_like_mbox(prefix: &[u8]) -> bool {
-    from_line_at(prefix).and_then(|at| prefix.get(at..)).is_some_and(holds_separator)
+    let mails = from_line_at(prefix).and_then(|at| prefix.get(at..));
+    mails.is_some_and(|mails| holds_separator(mails, is_cr_only(mails)))
 }
 
 /// Where the `From ` line begins that is the first line but for a byte-order mark and blank ones.
@@ -66,13 +67,15 @@ pub(crate) fn from_line_at(prefix: &[u8]) -> Option<usize> {
 pub(crate) const SEPARATOR_BYTES: usize = 4 << 10;
 
 /// True if `bytes` hold a blank line, a `From ` line with a time, and the beginning of a header, which may be cut off.
-pub(crate) fn holds_separator(bytes: &[u8]) -> bool {
-    memchr::memmem::find_iter(bytes, b"\nFrom ").any(|at| {
+pub(crate) fn holds_separator(bytes: &[u8], cr_only: bool) -> bool {
+    let from_line: &[u8] = if cr_only { b"\rFrom " } else { b"\nFrom " };
+    memchr::memmem::find_iter(bytes, from_line).any(|at| {
         let before = bytes.get(..at).unwrap_or_default();
-        let after_blank = before.ends_with(b"\n") || before.ends_with(b"\n\r");
+        let after_blank =
+            if cr_only { before.ends_with(b"\r") } else { before.ends_with(b"\n") || before.ends_with(b"\n\r") };
         let rest = bytes.get(at.saturating_add(1)..).unwrap_or_default();
-        let is_cut = || rest.len() < SEPARATOR_BYTES && is_cut_separator(rest);
-        after_blank && (is_separator(rest.get(..SEPARATOR_BYTES).unwrap_or(rest)) || is_cut())
+        let is_cut = || rest.len() < SEPARATOR_BYTES && is_cut_separator(rest, cr_only);
+        after_blank && (is_separator(rest.get(..SEPARATOR_BYTES).unwrap_or(rest), cr_only) || is_cut())
     })
 }
 
@@ -80,11 +83,11 @@ pub(crate) fn holds_separator(bytes: &[u8]) -> bool {
 ///
 /// A byte-order mark or the line of Exchange may stand before the header, and its first name may have bytes beyond ASCII: then
 /// the line needs more than a time, a date. Any other banner looks as prose does in the body of a mail.
-pub(crate) fn is_separator(rest: &[u8]) -> bool {
-    let Some(line) = Lines::new(rest, 0, false).next() else { return false };
+pub(crate) fn is_separator(rest: &[u8], cr_only: bool) -> bool {
+    let Some(line) = Lines::new(rest, 0, cr_only).next() else { return false };
     let behind = rest.get(line.next..).unwrap_or_default();
     let header = behind.strip_prefix(UTF8_BOM).unwrap_or(behind);
-    let Some(first) = Lines::new(header, 0, false).next() else { return false };
+    let Some(first) = Lines::new(header, 0, cr_only).next() else { return false };
     let (line, first) = (line.text(rest), first.text(header));
     if is_plain_field(first) || is_from_line(first) {
         return has_time(line);
@@ -96,8 +99,8 @@ pub(crate) fn is_separator(rest: &[u8]) -> bool {
 
 /// True if nothing follows a line with a date but the beginning of a field's name: where a content ends so, a mail was begun.
 /// The line is known to begin with `From `.
-pub(crate) fn is_cut_separator(rest: &[u8]) -> bool {
-    let Some(line) = Lines::new(rest, 0, false).next() else { return false };
+pub(crate) fn is_cut_separator(rest: &[u8], cr_only: bool) -> bool {
+    let Some(line) = Lines::new(rest, 0, cr_only).next() else { return false };
     let mut name = rest.get(line.next..).unwrap_or_default().iter();
     name.all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') && from_line::date(line.text(rest)).is_some()
 }

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::{self, Read};
 
 use super::name::extension;
+use crate::line::is_cr_only;
 use crate::looks_like_mail;
 use crate::sniff::{SEPARATOR_BYTES, SNIFF_BYTES, from_line_at, holds_separator};
 
@@ -156,10 +157,11 @@ fn is_packed(prefix: &[u8]) -> bool {
 
 /// Looks through the rest of the file; what lies across the edge of two reads is seen too.
 fn holds_second_from_line(prefix: &[u8], rest: &mut impl Read) -> io::Result<bool> {
+    let cr_only = is_cr_only(prefix);
     let mut window = prefix.to_vec();
     let mut buffer = vec![0; SNIFF_BYTES];
     loop {
-        if holds_separator(&window) {
+        if holds_separator(&window, cr_only) {
             return Ok(true);
         }
         let count = match rest.read(&mut buffer) {

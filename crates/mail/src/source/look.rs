@@ -24,6 +24,8 @@ pub(super) struct Extent {
     pub(super) flags: Vec<Flag>,
 }
 
+const HELPER: &str = "a helper file of a mail server";
+
 pub(super) enum Seen {
     Mail(Extent),
     Mbox(FileContent),
@@ -45,14 +47,14 @@ pub(super) fn look_at(
     if let Some(kind) = special(metadata.file_type().into()) {
         return Ok(Seen::Not(kind));
     }
-    if role != Role::Items && (role == Role::Maildir || layout == Layout::Maildir) && maildir::is_server_file(name) {
-        return Ok(Seen::Not("a helper file of a mail server"));
-    }
+    let in_maildir = role == Role::Maildir || layout == Layout::Maildir;
+    let is_helper = role != Role::Items && in_maildir && maildir::is_server_file(name);
     if role != Role::Items && layout == Layout::Maildir {
-        return Ok(Seen::Not("in neither cur/ nor new/ of a Maildir"));
+        let what = if is_helper { HELPER } else { "in neither cur/ nor new/ of a Maildir" };
+        return Ok(Seen::Not(what));
     }
     if metadata.len() == 0 {
-        return Ok(Seen::Empty);
+        return Ok(if is_helper { Seen::Not(HELPER) } else { Seen::Empty });
     }
     if matches!(layout, Layout::Mbox | Layout::Zip) && is_always_mail(name) {
         return Ok(Seen::Not("a single mail, which this layout does not read"));
@@ -68,6 +70,8 @@ pub(super) fn look_at(
         Seen::Mail(extent) if role == Role::Items => {
             Seen::Mail(Extent { flags: either(extent.flags, maildir::flags(name)), ..extent })
         }
+        // A name alone makes no helper of a mail: `subscriptions.eml`, an mbox `dovecot`.
+        Seen::Not(_) if is_helper => Seen::Not(HELPER),
         other => other,
     })
 }

@@ -52,6 +52,7 @@ pub(super) fn has_all_places(path: &Path) -> bool {
 /// Tells a Maildir by its content. It has `cur`, `new` and `tmp`, of which empty ones get lost on the way. Folders of
 /// those names occur among other files too, so the names of the files decide: in a Maildir they are no `.eml`, no `.mbox`
 /// and no number as MH has it, and read ones end in `:2,FLAGS`. Where all three are there, they may be numbers, or empty.
+/// Thunderbird has no `new`, and calls a mail `TIME.eml`.
 pub(super) fn is_maildir(path: &Path) -> bool {
     let directories: Vec<_> =
         ["cur", "new", "tmp"].iter().map(|name| path.join(name)).filter(|path| is_real_directory(path)).collect();
@@ -67,7 +68,7 @@ pub(super) fn is_maildir(path: &Path) -> bool {
 /// `places` is how many of the three directories there are.
 fn is_item(directory: &Path, name: &OsStr, places: usize) -> bool {
     if says_its_kind(name) {
-        return false;
+        return places == 2 && is_of_thunderbird(name);
     }
     if marked(name).is_some() {
         return true;
@@ -84,12 +85,14 @@ fn entries(path: &Path) -> impl Iterator<Item = (OsString, FileType)> {
     entries.filter_map(|entry| Some((entry.file_name(), entry.file_type().ok()?)))
 }
 
-/// True if folders of Maildir++ lie in a directory: then it is a Maildir whose own `cur` and `new` were lost.
+/// True if folders of Maildir++ lie in a directory, and no Maildir of another name: then it is a Maildir whose own `cur` and
+/// `new` were lost. Maildirs of users may lie beside a `.Trash`.
 pub(super) fn holds_folders(path: &Path, is_folder: impl Fn(&Path) -> bool) -> bool {
     let names = Names::read(path).unwrap_or_default();
-    names
-        .filter(|(name, kind)| *kind == EntryKind::Directory && name.as_encoded_bytes().starts_with(b"."))
-        .any(|(name, _)| is_folder(&path.join(name)))
+    let directories = names.filter(|(_, kind)| *kind == EntryKind::Directory).map(|(name, _)| name);
+    let (dotted, others): (Vec<_>, Vec<_>) = directories.partition(|name| name.as_encoded_bytes().starts_with(b"."));
+    let any_folder = |names: &[OsString]| names.iter().any(|name| is_folder(&path.join(name)));
+    any_folder(&dotted) && !any_folder(&others)
 }
 
 /// The path segments that a directory within a Maildir stands for.
@@ -158,6 +161,12 @@ fn marked(name: &OsStr) -> Option<&[u8]> {
     let bytes = name.as_encoded_bytes();
     let behind = |mark: &&[u8]| memchr::memmem::rfind(bytes, mark).map(|at| at.saturating_add(mark.len()));
     bytes.get(MARKS.iter().filter_map(behind).max()?..)
+}
+
+/// Microseconds or milliseconds and `.eml`.
+fn is_of_thunderbird(name: &OsStr) -> bool {
+    let time = name.as_encoded_bytes().strip_suffix(b".eml").unwrap_or_default();
+    time.len() >= 13 && time.iter().all(u8::is_ascii_digit)
 }
 
 /// A name as delivery makes it: seconds, a dot, something unique, a dot, the host.

@@ -34,6 +34,8 @@ pub struct Mbox {
     seen: Option<Seen>,
     /// Whether a reader found that its last mail was still being written.
     is_cut: Arc<AtomicBool>,
+    /// What is to be said of the mail before.
+    told: Option<Box<Item>>,
 }
 
 /// Where a walk began, a sum over all mails that it has met, and the last one of them.
@@ -57,7 +59,7 @@ impl Mbox {
     /// `place` is where the mbox lies; `stem` its name, which labels of Gmail replace.
     pub fn new(content: Arc<dyn Content>, place: Place, stem: String) -> Self {
         let seen = content.can_grow().then(|| Seen::new(0));
-        Self { splitter: Splitter::new(content), place, stem, seen, is_cut: Arc::default() }
+        Self { splitter: Splitter::new(content), place, stem, seen, is_cut: Arc::default(), told: None }
     }
 
     /// Where the next mail begins; none at the end.
@@ -76,17 +78,23 @@ impl Mbox {
         self.seen = None;
     }
 
-    fn item(&self, span: &Span) -> Item {
+    fn item(&mut self, span: &Span) -> Item {
         let key = self.place.member_key(span.at.from_at, "");
+        let labels = Labels::read(&span.header);
+        if labels.is_cut {
+            let reason = format!("it has too many labels: the first {} of them are its places", labels.paths.len());
+            self.told = Some(Box::new(Item::Noted { source: key.clone(), reason }));
+        }
+        let mut locations = self.locations(labels.paths);
         let (content, is_cut) = (Arc::clone(self.splitter.content()), Arc::clone(&self.is_cut));
         let mail = MboxMail { content, at: span.at, is_cut };
         if span.at.size_bytes() == 0 {
-            let location = self.locations(&span.header).swap_remove(0);
+            let location = locations.swap_remove(0);
             return Item::Skipped { source: key, location, reason: "empty".to_owned(), is_one_mail: true };
         }
         Item::Mail(Found {
             key,
-            locations: self.locations(&span.header),
+            locations,
             flags: flags(&span.header),
             size_bytes: span.at.size_bytes(),
             fallback_date: from_line::date(&span.from_line).map(FallbackDate::FromLine),
@@ -95,8 +103,8 @@ impl Mbox {
         })
     }
 
-    fn locations(&self, header: &HeaderScan) -> Vec<Vec<String>> {
-        let mut paths = Labels::read(header).paths;
+    /// One at least: without labels a mail lies where the mbox does.
+    fn locations(&self, mut paths: Vec<Vec<String>>) -> Vec<Vec<String>> {
         if paths.is_empty() {
             paths.push(vec![self.stem.clone()]);
         }
@@ -198,6 +206,9 @@ impl Iterator for Mbox {
     type Item = Item;
 
     fn next(&mut self) -> Option<Item> {
+        if let Some(told) = self.told.take() {
+            return Some(*told);
+        }
         let Some(at) = self.splitter.position() else {
             let told = self.growth();
             self.seen = self.seen.take().filter(|_| told.is_none());

@@ -134,3 +134,60 @@ fn an_emlx_says_how_much_of_it_is_there() {
     let cut_off = "! a/1.emlx: emlx that was cut off: says 999 bytes, has 13";
     assert_eq!(outcomes(root.path(), Layout::Auto), [cut_off, "! a/2.emlx: emlx without a length line"]);
 }
+
+#[test]
+fn an_mbox_of_carriage_returns_alone_is_one_under_any_name() {
+    let two = ONE.repeat(2).replace('\n', "\r");
+    let root = tree(&[("u/Box.mbox", &two), ("u/Sent", &two), ("u/one", &ONE.replace('\n', "\r"))]);
+    let at = two.rfind("From ").unwrap();
+    let expected = [
+        "u/Box.mbox//0".into(),
+        format!("u/Box.mbox//{at}"),
+        "u/Sent//0".into(),
+        format!("u/Sent//{at}"),
+        "u/one".into(),
+    ];
+    assert_eq!(outcomes(root.path(), Layout::Auto), expected);
+}
+
+#[test]
+fn a_name_alone_makes_no_helper_file_of_a_mail() {
+    let two = ONE.repeat(2);
+    let root = tree(&[
+        ("anna/cur/1672653000.M1P1.h:2,S", MAIL),
+        ("anna/courier-users", &two),
+        ("anna/dovecot-uidlist", "3 V1 N3 Gab\n1 :1204680122.M1.host\n"),
+        ("anna/dovecot.mbox", ONE),
+        ("anna/subscriptions", ""),
+        ("anna/subscriptions-2020.eml", MAIL),
+    ]);
+    let found = outcomes(root.path(), Layout::Auto);
+    let mails = found.iter().filter(|outcome| !outcome.starts_with("- ")).count();
+    assert_eq!(mails, 5, "{found:?}");
+    for name in ["dovecot-uidlist", "subscriptions"] {
+        assert!(found.contains(&format!("- anna/{name}: a helper file of a mail server")), "{found:?}");
+    }
+}
+
+#[test]
+fn users_may_lie_beside_a_maildir_whose_name_has_a_dot() {
+    let files = [("anna/cur/1672653000.M1P1.h:2,S", MAIL), ("bob/new/1672653000.M2P1.h", MAIL)];
+    let trash = (".Trash/cur/1672653000.M3P1.h:2,S", MAIL);
+    let root = tree(&[files[0], files[1], trash]);
+    let found = places(root.path(), Layout::Auto);
+    for (file, place) in [(files[0].0, "anna"), (files[1].0, "bob"), (trash.0, ".Trash")] {
+        assert!(found.contains(&format!("{file} = {place}")), "{found:?}");
+    }
+    let alone = places(tree(&[trash]).path(), Layout::Auto);
+    assert_eq!(alone, [format!("{} = USER > Trash", trash.0)]);
+}
+
+#[test]
+fn labels_that_are_left_out_are_told() {
+    let labels: Vec<_> = (0..2_001).map(|number| format!("L{number}")).collect();
+    let mail = format!("From a@b Mon Jan  2 10:00:00 2023\nX-Gmail-Labels: {}\nSubject: x\n\n", labels.join(","));
+    let root = tree(&[("a.mbox", &mail)]);
+    assert_eq!(mails(root.path(), Layout::Auto)[0].locations.len(), 2_000);
+    let told = outcomes(root.path(), Layout::Auto).swap_remove(1);
+    assert_eq!(told, "= a.mbox//0: it has too many labels: the first 2000 of them are its places");
+}

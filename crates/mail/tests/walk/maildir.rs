@@ -237,6 +237,28 @@ fn tmp_is_a_folder_where_no_maildir_is() {
 }
 
 #[test]
+fn thunderbird_has_maildirs_too() {
+    let files: Files = &[
+        ("u/Inbox/cur/1520000000000.eml", MAIL),
+        ("u/Inbox/tmp/1520000000001.eml", "Subj"),
+        ("u/Inbox.sbd/Work/cur/1520000000002000.eml", MAIL),
+        ("u/Inbox.sbd/Work/tmp/x", ""),
+        ("u/plain/cur/1.eml", MAIL),
+        ("u/plain/tmp/2.eml", MAIL),
+    ];
+    let mut found = places(tree(files).path(), Layout::Auto);
+    found.retain(|outcome| !outcome.starts_with("- "));
+    found.sort();
+    let expected = [
+        "u/Inbox.sbd/Work/cur/1520000000002000.eml = u > Inbox.sbd > Work",
+        "u/Inbox/cur/1520000000000.eml = u > Inbox",
+        "u/plain/cur/1.eml = u > plain > cur",
+        "u/plain/tmp/2.eml = u > plain > tmp",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn what_says_its_kind_is_read_wherever_it_lies_and_makes_no_maildir() {
     let root = tree(&[
         ("anna/cur/1.eml", MAIL),

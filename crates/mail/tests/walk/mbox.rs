@@ -65,7 +65,14 @@ const FROM: &str = "From a@b Mon Jan  2 10:00:00 2023\n";
 #[test]
 fn mails_end_where_they_end() {
     let crlf = "From a@b Mon Jan  2 10:00:00 2023\r\n";
-    let table: [(&str, String, &[&str]); 26] = [
+    let cr = "From a@b Mon Jan  2 10:00:00 2023\r";
+    let table: [(&str, String, &[&str]); 28] = [
+        (
+            "carriage returns alone",
+            format!("{cr}A: 1\r\rx\r\r{cr}A: 2\r\r>From y\r\rFrom here\r\r{cr}A: 3\r"),
+            &["A: 1\r\rx\r", "A: 2\r\rFrom y\r\rFrom here\r", "A: 3\r"],
+        ),
+        ("one with carriage returns alone", format!("{cr}A: 1\r\rx\n\ny\r"), &["A: 1\r\rx\n\ny\r"]),
         ("mark", format!("\u{feff}{FROM}A: 1\n\nx\n\n{FROM}A: 2\n"), &["A: 1\n\nx\n", "A: 2\n"]),
         ("blank lines before", format!("\n\n\n\n{FROM}A: 1\n\n{FROM}A: 2\n"), &["A: 1\n", "A: 2\n"]),
         ("both", format!("\u{feff}\r\n{crlf}A: 1\r\n\r\n{crlf}A: 2\r\n"), &["A: 1\r\n", "A: 2\r\n"]),

@@ -6,12 +6,12 @@ use super::window::Window;
 
 const QUOTED: &[u8] = b"From ";
 
-/// Where the line that holds `at` ends: behind its LF, or at the end of the content.
-pub(super) fn line_end(window: &mut Window, at: u64) -> io::Result<u64> {
+/// Where the line that holds `at` ends: behind `mark`, a LF or a CR, or at the end of the content.
+pub(super) fn line_end(window: &mut Window, at: u64, mark: u8) -> io::Result<u64> {
     let mut at = at;
     loop {
         let bytes = window.at(at, 1)?;
-        if let Some(found) = memchr::memchr(b'\n', bytes) {
+        if let Some(found) = memchr::memchr(mark, bytes) {
             return Ok(at.saturating_add(found as u64).saturating_add(1));
         }
         if bytes.is_empty() {

@@ -49,7 +49,7 @@ impl MboxMail {
 impl Member for MboxMail {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         let grown_to = self.content.grown_to()?;
-        let Stretch { from_at, start, end, quoted, next_at, sum: seen } = self.at;
+        let Stretch { from_at, start, end, quoted, next_at, sum: seen, mark } = self.at;
         let length = end.saturating_sub(start).min(WINDOW_BYTES);
         let mut window = Window::new(Arc::clone(&self.content), usize::try_from(length).unwrap_or(0));
         let mut sum = None;
@@ -59,7 +59,7 @@ impl Member for MboxMail {
             window.sum_from(from_at);
             window.sum_to(start)?;
         }
-        Ok(Box::new(MailReader { window, at: start, end, quoted, begins_line: true, sum }))
+        Ok(Box::new(MailReader { window, at: start, end, quoted, begins_line: true, mark, sum }))
     }
 }
 
@@ -70,6 +70,8 @@ struct MailReader {
     /// How many lines still lose a `>`.
     quoted: u64,
     begins_line: bool,
+    /// What ends a line.
+    mark: u8,
     /// Up to where the bytes must have which sum, in a content that has grown.
     sum: Option<(u64, u32)>,
 }
@@ -102,7 +104,7 @@ impl Read for MailReader {
             }
             let bytes = self.window.at(self.at, 1)?;
             let bytes = bytes.get(..left.min(room.len())).unwrap_or(bytes);
-            let line = memchr::memchr(b'\n', bytes).filter(|_| self.quoted > 0);
+            let line = memchr::memchr(self.mark, bytes).filter(|_| self.quoted > 0);
             let count = line.map_or(bytes.len(), |at| at.saturating_add(1));
             let piece = bytes.get(..count).unwrap_or(bytes);
             room.get_mut(..count).unwrap_or_default().copy_from_slice(piece);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::lines::{is_quoted, line_end};
 use super::window::Window;
+use crate::line::is_cr_only;
 use crate::sniff::{SEPARATOR_BYTES, SNIFF_BYTES, from_line_at, is_cut_separator, is_separator};
 use crate::source::content::Content;
 use crate::{HEADER_LIMIT_BYTES, HeaderScan, scan_headers};
@@ -43,6 +44,8 @@ pub(super) struct Stretch {
     pub(super) next_at: u64,
     /// CRC-32 of all from `from_at` to `next_at`; only where the content can grow.
     pub(super) sum: Option<u32>,
+    /// What ends a line: LF, or CR in an mbox that has nothing else (Eudora, Entourage).
+    pub(super) mark: u8,
 }
 
 /// Goes through an mbox from its first `From ` line, before which a byte-order mark and blank lines may stand that belong
@@ -52,6 +55,8 @@ pub(super) struct Splitter {
     window: Window,
     /// Where the next `From ` line begins.
     next: Option<u64>,
+    /// What ends a line, once it is known.
+    mark: Option<u8>,
 }
 
 /// What the lines of the current mail were so far.
@@ -80,7 +85,7 @@ impl Stretch {
 impl Splitter {
     pub(super) fn new(content: Arc<dyn Content>) -> Self {
         let next = (content.size_bytes() > 0).then_some(0);
-        Self { window: Window::new(content, WINDOW_BYTES), next }
+        Self { window: Window::new(content, WINDOW_BYTES), next, mark: None }
     }
 
     pub(super) fn content(&self) -> &Arc<dyn Content> {
@@ -107,7 +112,8 @@ impl Splitter {
         if self.content().can_grow() {
             self.window.sum_from(from_at);
         }
-        let start = line_end(&mut self.window, from_at)?;
+        let mark = self.mark()?;
+        let start = line_end(&mut self.window, from_at, mark)?;
         let from_line = self.bytes(from_at, start, SEPARATOR_BYTES)?;
         let head = Vec::new();
         let mut mail = Reading { at: start, blank_at: None, quoted: 0, head, header: None };
@@ -121,7 +127,19 @@ impl Splitter {
         let sum = self.window.sum_to(next_at)?;
         let Reading { quoted, head, header, .. } = mail;
         let header = header.unwrap_or_else(|| scan_headers(&head, false));
-        Ok(Some(Span { at: Stretch { from_at, start, end: end.end, quoted, next_at, sum }, from_line, header }))
+        Ok(Some(Span { at: Stretch { from_at, start, end: end.end, quoted, next_at, sum, mark }, from_line, header }))
+    }
+
+    /// What ends a line, as the first mail shows it.
+    fn mark(&mut self) -> io::Result<u8> {
+        if let Some(mark) = self.mark {
+            return Ok(mark);
+        }
+        let bytes = self.window.peek(0, SNIFF_BYTES)?;
+        let mails = bytes.get(from_line_at(&bytes).unwrap_or(0)..).unwrap_or_default();
+        let mark = if is_cr_only(mails) { b'\r' } else { b'\n' };
+        self.mark = Some(mark);
+        Ok(mark)
     }
 
     /// Where the first mail begins.
@@ -132,11 +150,12 @@ impl Splitter {
 
     /// Steps over one line, or says that the mail ends before it.
     fn line(&mut self, mail: &mut Reading) -> io::Result<Option<End>> {
-        let at = mail.at;
+        let (at, mark) = (mail.at, self.mark()?);
+        let cr_only = mark == b'\r';
         let ahead = self.window.at(at, SEPARATOR_BYTES)?;
         let is_cut = ahead.len() < SEPARATOR_BYTES;
         let ahead = ahead.get(..SEPARATOR_BYTES).unwrap_or(ahead);
-        let separates = || is_separator(ahead) || is_cut && is_cut_separator(ahead);
+        let separates = || is_separator(ahead, cr_only) || is_cut && is_cut_separator(ahead, cr_only);
         if ahead.is_empty() {
             if mail.header.is_none() {
                 mail.header = Some(scan_headers(&mail.head, true));
@@ -146,9 +165,9 @@ impl Splitter {
         if let Some(blank_at) = mail.blank_at.filter(|_| ahead.starts_with(FROM) && separates()) {
             return Ok(Some(End { end: blank_at, next: Some(at) }));
         }
-        let is_blank = ahead.starts_with(b"\n") || ahead.starts_with(b"\r\n");
+        let is_blank = ahead.starts_with(b"\n") || ahead.starts_with(b"\r\n") || cr_only && ahead.starts_with(b"\r");
         mail.quoted = mail.quoted.saturating_add(u64::from(is_quoted(&mut self.window, at)?));
-        let next = line_end(&mut self.window, at)?;
+        let next = line_end(&mut self.window, at, mark)?;
         mail.at = next;
         mail.blank_at = is_blank.then_some(at);
         if mail.header.is_some() {
@@ -161,7 +180,7 @@ impl Splitter {
             return Ok(None);
         }
         let header = scan_headers(&mail.head, is_blank);
-        let end = if is_blank { self.by_length(&header, next)? } else { None };
+        let end = if is_blank && !cr_only { self.by_length(&header, next)? } else { None };
         mail.quoted = if end.is_some() { 0 } else { mail.quoted };
         mail.head = Vec::new();
         mail.header = Some(header);
@@ -191,7 +210,7 @@ impl Splitter {
         let before = self.window.peek(end.saturating_sub(3), 3)?;
         let blank = if before.ends_with(b"\n\r\n") { 2 } else { u64::from(before.ends_with(b"\n\n")) };
         let left_out = || -> io::Result<bool> {
-            Ok(before.ends_with(b"\n") && is_separator(&self.window.peek(end, SEPARATOR_BYTES)?))
+            Ok(before.ends_with(b"\n") && is_separator(&self.window.peek(end, SEPARATOR_BYTES)?, false))
         };
         let goes_on = behind.starts_with(FROM) && (blank > 0 || left_out()?);
         Ok(goes_on.then_some(End { end: end.saturating_sub(blank), next: Some(end) }))
