@@ -161,6 +161,34 @@ async fn an_import_that_was_under_way_loses_nothing() {
     panic!("it never ends");
 }
 
+/// Killed between its rows and its slice, an import never goes on; another one has found the mails there, and counts on
+/// their pack.
+#[tokio::test]
+async fn a_pack_that_only_another_import_speaks_of_is_kept() {
+    for at in 0..200 {
+        let world = world(None);
+        world.upload("v.mszip", world.exported.volumes[0].clone()).await;
+        world.upload("copy.mszip", world.exported.volumes[0].clone()).await;
+        let faults = Faults::at(at, false);
+        let killed = faults.before(&world.archive);
+        let _ = killed.start_imports(world.start(&["v.mszip"], None)).await;
+        let _ = world.memory.work(&killed).await;
+        world.archive.start_imports(world.start(&["copy.mszip"], None)).await.unwrap();
+        world.memory.work(&world.archive).await.unwrap();
+        world.restructure().await;
+        let before = visible_state(&world.archive).await;
+        let (_, archive) = rebuilt(&world.memory, &world.archive);
+        assert_eq!(archive.rebuild().await.unwrap(), [""; 0], "effect {at}");
+        let checked = archive.check(true).await.unwrap();
+        assert!(checked.errors.is_empty(), "effect {at}: {checked:?}");
+        assert_eq!(visible_state(&archive).await, before, "effect {at}");
+        if !faults.struck() {
+            return;
+        }
+    }
+    panic!("it never ends");
+}
+
 #[tokio::test]
 async fn a_long_result_is_found_again() {
     let world = world(None);
