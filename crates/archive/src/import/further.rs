@@ -222,7 +222,7 @@ impl Archive {
         let id = marked.import.0.clone();
         let import = self.new_import(&start, Some(&certificate), &checked, (id, file), &marked.process).await?;
         self.ensure_mailbox(&choice.mailbox, Origin::Import, None).await?;
-        match self.claim(&import).await? {
+        match self.claim(&import, None).await? {
             Claimed::New(import) => self.begin_further(import, marked).await,
             // Another worker with the same event.
             Claimed::Old(old) if old.id == import.id => self.begin_further(old, marked).await,
@@ -278,7 +278,8 @@ impl Archive {
 
     /// Counts a volume that was imported. With the last one missing, the choice and its key go.
     pub(super) async fn note_imported(&self, import: &Import) -> Result<()> {
-        if import.state != ImportState::Finished || import.is_foreign() {
+        // One with failed mails may come again, whole.
+        if import.state != ImportState::Finished || import.is_foreign() || import.tally.failed > 0 {
             return Ok(());
         }
         let note = |choice: &mut Further| {

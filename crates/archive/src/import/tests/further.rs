@@ -142,6 +142,27 @@ async fn a_volume_of_another_export_under_the_same_name_is_refused_and_stays() {
     assert_eq!(world.imported().await, [1, 2, 3]);
 }
 
+/// Of an export whose last volume came damaged, the whole one is still to come.
+#[tokio::test]
+async fn a_whole_copy_of_a_damaged_volume_starts_by_itself() {
+    let world = world_of_three();
+    let mut damaged = world.exported.volumes[2].to_vec();
+    let name = b"mail/00000000011";
+    let at = damaged.windows(name.len()).position(|window| window == name).unwrap() + name.len() + 20;
+    damaged[at] ^= 1;
+    world.upload("damaged.mszip", damaged.into()).await;
+    for at in 0..2 {
+        world.upload_volume(at).await;
+    }
+    world.choose(0).await;
+    assert_eq!((world.imported().await, world.choices().await), (vec![1, 2, 3], 1));
+    world.upload_volume(2).await;
+    assert_eq!((world.imported().await, world.choices().await), (vec![1, 2, 3, 3], 0));
+    assert!(world.archive.check(true).await.unwrap().balanced);
+    let left = world.archive.uploads().await.unwrap();
+    assert_eq!((left.len(), left[0].name()), (1, "damaged.mszip"));
+}
+
 #[tokio::test]
 async fn after_a_cancel_no_further_volume_starts() {
     let world = world_of_three();
