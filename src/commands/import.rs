@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 use std::{
+    collections::{BTreeMap, HashMap},
     fs,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     time::Duration,
 };
 
@@ -25,6 +26,8 @@ use crate::{
 const MAX_CERTIFICATE_BYTES: u64 = 64 * 1024;
 /// How long a block of an upload is.
 const BLOCK_BYTES: usize = 256 * 1024;
+/// Between two looks at what a server works on.
+const PAUSE: Duration = Duration::from_millis(250);
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Import {
@@ -54,11 +57,38 @@ pub(crate) async fn run(args: &Import, client: &Client, config: &Config) -> Resu
         let hint = "name the files in it, such as FOLDER/*.mszip";
         return Err(Error::invalid(format!("{} is a folder", folder.display())).hint(hint).into());
     }
-    let mut start = args.with.start(config)?;
-    let sources = if client.is_here() { local(&args.files)? } else { upload(&args.files, client).await? };
-    start[sources.kind] = json!(sources.ready);
-    let begun = if sources.ready.is_empty() { Vec::new() } else { import(start, client).await? };
-    Ok(outcome(&sources.in_order(begun)))
+    let start = args.with.start(config)?;
+    let all: Vec<_> = (0..args.files.len()).collect();
+    let turns = if client.is_here() { vec![all] } else { by_names(&args.files) };
+    let mut ends = BTreeMap::new();
+    for turn in turns {
+        let files: Vec<_> = turn.iter().filter_map(|at| args.files.get(*at)).cloned().collect();
+        let sources = if client.is_here() { local(&files)? } else { upload(&files, client).await? };
+        let mut start = start.clone();
+        start[sources.kind] = json!(sources.ready);
+        let begun = if sources.ready.is_empty() { Vec::new() } else { import(start, client).await? };
+        ends.extend(turn.into_iter().zip(sources.in_order(begun)));
+    }
+    let ends: Vec<_> = ends.into_values().collect();
+    Ok(outcome(&ends))
+}
+
+/// Files of one name would be one upload: each has a turn of its own.
+fn by_names(files: &[PathBuf]) -> Vec<Vec<usize>> {
+    let (mut turns, mut seen) = (BTreeMap::<usize, Vec<usize>>::new(), HashMap::new());
+    for (at, file) in files.iter().enumerate() {
+        let turn = seen.entry(plain_name(file)).or_insert(0);
+        turns.entry(*turn).or_default().push(at);
+        *turn += 1;
+    }
+    turns.into_values().collect()
+}
+
+/// The name that an upload of the file has: the prefix of a state is none of it.
+fn plain_name(path: &Path) -> String {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let plain = ["(Pending) ", "(Rejected) "].iter().find_map(|prefix| name.strip_prefix(prefix));
+    plain.map_or_else(|| name.clone(), str::to_owned)
 }
 
 impl With {
@@ -88,7 +118,15 @@ pub(super) async fn import(mut start: Value, client: &Client) -> Result<Vec<Valu
         start["password"] = json!(password);
         started = client.post("/imports", &start).await?;
     }
-    Ok(list(&client.result(&started).await?).to_vec())
+    let mut imports = list(&client.result(&started).await?).to_vec();
+    for import in &mut imports {
+        // Somebody else has started it, too, and it goes on in that process.
+        while matches!(import["state"].as_str(), Some("waiting" | "running")) {
+            tokio::time::sleep(PAUSE).await;
+            *import = client.get(&format!("/imports/{}", escaped(&text::cell(&import["id"])))).await?;
+        }
+    }
+    Ok(imports)
 }
 
 fn list(document: &Value) -> &[Value] {
@@ -116,6 +154,7 @@ impl Sources {
 fn local(files: &[PathBuf]) -> Result<Sources> {
     let absolute = |file: &PathBuf| {
         let path = std::path::absolute(file).map_err(|e| Error::invalid(file.display().to_string()).caused_by(e))?;
+        let path = without_parents(&path);
         let wrong = || Error::invalid(format!("{}: the path is not UTF-8", path.display()));
         path.to_str().map(str::to_owned).ok_or_else(wrong)
     };
@@ -123,16 +162,50 @@ fn local(files: &[PathBuf]) -> Result<Sources> {
     Ok(Sources { kind: "files", ready, refused: vec![None; files.len()] })
 }
 
+/// A key has no `..`: the folder by its own name, where there is such a folder. The file keeps its name.
+fn without_parents(path: &Path) -> PathBuf {
+    match (path.parent().map(fs::canonicalize), path.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        // There is nothing to be read, which is said of the file alone.
+        _ => path.components().filter(|part| *part != Component::ParentDir).collect(),
+    }
+}
+
 /// Sends the files to the server; what is refused there or cannot be read here is an import that never began.
 async fn upload(files: &[PathBuf], client: &Client) -> Result<Sources> {
     let mut sources = Sources { kind: "uploads", ready: Vec::new(), refused: Vec::new() };
     for path in files {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let sent = send(path, &name, client).await?;
+        let sent = match in_the_way(path, client).await? {
+            Some(refused) => Err(refused),
+            None => send(path, &name, client).await?,
+        };
         sources.refused.push(sent.as_ref().err().map(|upload| refused_import(&name, upload)));
         sources.ready.extend(sent);
     }
     Ok(sources)
+}
+
+/// An upload of the user under the same name is replaced only if it may be this very file, sent before by a command that was
+/// cut off.
+async fn in_the_way(path: &Path, client: &Client) -> Result<Option<Value>> {
+    let Ok(size_bytes) = fs::metadata(path).map(|facts| facts.len()) else { return Ok(None) };
+    let (name, user) = (plain_name(path), client.get("/session").await?["user"].clone());
+    let uploads = client.get("/uploads").await?;
+    let is_other = |upload: &&Value| {
+        upload["user"] == user
+            && upload["name"] == name
+            && upload["state"] == "ready"
+            && upload["size_bytes"] != size_bytes
+    };
+    Ok(uploads.as_array().into_iter().flatten().find(is_other).map(|upload| {
+        let id = text::cell(&upload["id"]);
+        let reason = format!(
+            "another file of this name waits as upload {id}: import it with `postkahn imports start {id}`, or delete it with \
+             `postkahn uploads delete {id}`"
+        );
+        json!({ "code": "conflict", "reason": reason, "kind": "unknown" })
+    }))
 }
 
 /// Sends one file and waits until it was looked at: its id, or the reason why it cannot be imported.
@@ -148,7 +221,7 @@ async fn send(path: &Path, name: &str, client: &Client) -> Result<Result<String,
     let mut upload = client.upload(&format!("/uploads/{}", escaped(name)), body).await?;
     let id = upload["id"].as_str().ok_or_else(|| Error::internal("the answer names no upload"))?.to_owned();
     while upload["state"] == "pending" {
-        tokio::time::sleep(Duration::from_millis(250)).await;
+        tokio::time::sleep(PAUSE).await;
         upload = client.get(&format!("/uploads/{}", escaped(&id))).await?;
     }
     Ok(if upload["state"] == "ready" { Ok(id) } else { Err(upload) })
@@ -229,6 +302,12 @@ mod tests {
 
     fn import(state: &str, code: Option<&str>, failed: usize) -> Value {
         json!({ "state": state, "code": code, "failed": vec![json!({}); failed] })
+    }
+
+    #[test]
+    fn files_of_one_name_are_sent_in_turns() {
+        let files = ["a/x.eml", "a/y.eml", "b/x.eml", "(Pending) y.eml", "c/x.eml"].map(PathBuf::from);
+        assert_eq!(by_names(&files), [vec![0, 1], vec![2, 3], vec![4]]);
     }
 
     #[test]

@@ -226,6 +226,39 @@ fn uploads_are_started_together_and_tried_again() {
     server.stop();
 }
 
+/// Two uploads cannot have one name; no file takes another one's place.
+#[test]
+fn files_of_one_name_are_imported_each() {
+    let story = Story::new(0, 500);
+    let files = ["a/x.eml", "b/x.eml"].map(|name| story.path(name));
+    for (file, text) in files.iter().zip(["one", "the other"]) {
+        fs::create_dir_all(Path::new(file).parent().unwrap()).unwrap();
+        fs::write(file, format!("Subject: {text}\r\n\r\n{text}\r\n")).unwrap();
+    }
+    let (server, sftp) = (Server::start(&story), Sftp::new(&story));
+    let half = Machine { story: &story, server: &server, sftp: &sftp };
+    let admin = half.first_login();
+    let import = |file: &str| ["import".to_owned(), file.to_owned(), "--mailbox".to_owned(), MAILBOX.to_owned()];
+    let both = half.json(&admin, &["import", &files[0], &files[1], "--mailbox", MAILBOX]);
+    let (one, other) = (&both["imports"][0], &both["imports"][1]);
+    assert_ne!(one["id"], other["id"]);
+    assert_eq!((&one["imported"], &other["imported"]), (&json!(1), &json!(1)), "{both}");
+
+    let waiting = b"Subject: a third one\r\n\r\nand its text\r\n";
+    arrival::request(&server.http, "PUT", "/uploads/x.eml", &admin, waiting).unwrap();
+    let upload = half.looked_at(&admin, "x.eml");
+    let arguments = import(&files[0]);
+    let refused = half.seen_by(&admin).json(&arguments.each_ref().map(String::as_str), 5);
+    assert_eq!(refused["imports"][0]["code"], "conflict", "{refused}");
+    assert_eq!(half.json(&admin, &["uploads", "list"])[0]["id"], upload["id"]);
+    server.stop();
+
+    let data = story.data();
+    let arguments = import(&story.path("a/../b/x.eml"));
+    let again = Data(&data).json(&arguments.each_ref().map(String::as_str), 0);
+    assert_eq!(again["imports"][0]["already_there"], 1, "{again}");
+}
+
 #[test]
 fn the_command_line_goes_through_a_server() {
     let story = Story::new(10, 1_000);
