@@ -44,7 +44,8 @@ impl Workers {
         let mut loops = JoinSet::new();
         for number in 0..count {
             let (mut archive, jobs) = (place.archive.clone(), place.local.queue.clone());
-            archive.worker.number = number;
+            // The archive itself is nobody's loop: what a request does is done beside them all.
+            archive.worker.number = number + 1;
             let worker = Worker { archive, jobs, trouble: say.clone() };
             loops.spawn(worker.run(stopped.clone()));
         }

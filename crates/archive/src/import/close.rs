@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Import, ImportState, Source, Tally, claim::Live, target::Closing};
+use super::{Import, ImportState, Source, Tally, target::Closing};
 use crate::{
     Archive, Error, ErrorKind, ImportId, ProcessId, Result,
     job::Job,
     lease::Lease,
-    ports::{Expect, ObjectKey},
+    ports::ObjectKey,
     process::{Failure, Part, Process, ProcessState, RefusedPart, Severity},
-    records::Record as _,
     uploads::Upload,
 };
 
@@ -138,7 +137,7 @@ impl Archive {
     }
 
     /// The import does not read the upload any more.
-    async fn free_upload(&self, key: &ObjectKey, id: &ImportId) -> Result<()> {
+    pub(super) async fn free_upload(&self, key: &ObjectKey, id: &ImportId) -> Result<()> {
         let free = |upload: &mut Upload| {
             upload.import = upload.import.take().filter(|reader| reader != id);
             Ok(())
@@ -206,18 +205,6 @@ impl Archive {
             Ok(())
         };
         self.update::<Import>(&closed.id.0, end).await.map(drop)
-    }
-
-    /// The next import of this file into this mailbox is a new one; if it has begun, the row is its own.
-    pub(super) async fn forget_live(&self, closed: &Import) -> Result<()> {
-        let id = Live::of(closed).id();
-        let Some(live) = self.find::<Live>(&id).await?.filter(|live| live.value.import == closed.id) else {
-            return Ok(());
-        };
-        match self.catalog.remove(Live::KIND, &id, Expect::Version(live.version)).await {
-            Err(e) if e.kind() != ErrorKind::Conflict => Err(e),
-            _ => Ok(()),
-        }
     }
 
     /// Notes what the process works on, in the order asked for; ends it if nothing is left to do.

@@ -149,7 +149,7 @@ impl Archive {
     }
 
     /// Ends the import early for a reason that lies in no single mail; what was imported so far stays and is placed.
-    async fn fail_import(&self, id: &ImportId, error: &Error, stop: Duration) -> Result<()> {
+    pub(super) async fn fail_import(&self, id: &ImportId, error: &Error, stop: Duration) -> Result<()> {
         let now = self.clock.now();
         let fail = |import: &mut Import| {
             import.touched = now;

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Foreign, Import, ImportState, ImportView, Source, Tally,
-    claim::Claimed,
+    claim::{Claimed, Live},
     open::{Located, file_name, refused},
     unlock::context,
 };
@@ -177,6 +177,7 @@ impl Archive {
         if checked.iter().any(|(looked, _)| looked.outcome.is_ok()) {
             self.ensure_mailbox(&start.mailbox, Origin::Import, None).await?;
         }
+        let begun = self.begun_imports().await?;
         // Lists of imports, and those that wait for room, are in the order in which they were named.
         let mut ids: Vec<_> = checked.iter().map(|_| self.sortable_id()).collect();
         ids.sort();
@@ -185,7 +186,8 @@ impl Archive {
             let outcome = match outcome {
                 Ok(checked) => {
                     let opened = checked.opened.clone();
-                    match self.claim_source(start, certificate, checked, (id, name.clone()), process).await {
+                    let import = self.new_import(start, certificate, &checked, (id, name.clone()), process).await?;
+                    match self.claim_source(&import, &opened, &begun).await {
                         // It is the catalogue that fails: no file is to blame.
                         Err(error) if passes(&error) => return Err(error),
                         import => import.map(|import| (import, opened)),
@@ -216,27 +218,26 @@ impl Archive {
         Ok(views)
     }
 
-    async fn claim_source(
-        &self,
-        start: &StartImports,
-        certificate: Option<&Certificate>,
-        checked: Checked,
-        named: (String, String),
-        process: &ProcessId,
-    ) -> Result<Import> {
-        let import = self.new_import(start, certificate, &checked, named, process).await?;
-        match self.claim_anew(&import).await? {
-            Claimed::New(import) => Ok(import),
-            Claimed::Old(old) => self.take_over(old, &import, &checked.opened).await,
+    async fn claim_source(&self, new: &Import, opened: &Opened, begun: &[Live]) -> Result<Import> {
+        let left = self.left_behind(new, begun).await?;
+        let import = match self.claim_anew(new, left.as_ref()).await? {
+            Claimed::New(import) => import,
+            Claimed::Old(old) => self.take_over(old, new, opened).await?,
+        };
+        for replaced in self.replaced_by(new, begun).await? {
+            let text = format!("{} was changed after its import was started", replaced.file);
+            let error = Error::conflict(text).code(super::SOURCE_CHANGED);
+            self.fail_import(&replaced.id, &error, self.clock.boot() + CLOSING).await?;
         }
+        Ok(import)
     }
 
     /// As [`Self::claim`]; an import that was cut off while it was ending is ended first.
-    async fn claim_anew(&self, new: &Import) -> Result<Claimed> {
-        match self.claim(new).await? {
+    async fn claim_anew(&self, new: &Import, left: Option<&ImportId>) -> Result<Claimed> {
+        match self.claim(new, left).await? {
             Claimed::Old(old) if old.state.ended() => {
                 self.close_unless_held(old, 0, self.clock.boot() + CLOSING).await?;
-                self.claim(new).await
+                self.claim(new, None).await
             }
             claimed => Ok(claimed),
         }
@@ -304,7 +305,7 @@ impl Archive {
         }
     }
 
-    /// Lets an import that was cut off go on, with the new process and key, and the file as it is now.
+    /// Lets an import that was cut off go on, with the new process, source and key.
     async fn take_over(&self, old: Import, new: &Import, opened: &Opened) -> Result<Import> {
         let wrapped = self.wrap_opened(opened, &context(&old.id.0)).await?;
         let go_on = |import: &mut Import| {
@@ -313,12 +314,20 @@ impl Archive {
             }
             import.touched = new.touched;
             import.start_in(&new.process);
+            import.source = new.source.clone();
+            import.file.clone_from(&new.file);
             import.etag = new.etag.clone();
             import.wrapped_key.clone_from(&wrapped);
             Ok(())
         };
         let import = self.update::<Import>(&old.id.0, go_on).await?.value;
         self.say(&new.process, Severity::Info, format!("{} goes on where it was cut off", import.file)).await?;
+        if old.source != import.source {
+            if let Source::Upload(key) = &old.source {
+                self.free_upload(key, &import.id).await?;
+            }
+            self.forget_live(&old).await?;
+        }
         if old.process != new.process {
             self.end_if_all_ended(&old.process).await?;
         }
@@ -348,6 +357,12 @@ impl Archive {
         let import = self.update::<Import>(&id.0, cancel).await?.value;
         // The closing runs in a worker: over what is done, as for any other end.
         self.send(&Job::Import { import: id.clone(), shard: 0 }).await?;
+        // Where there may be none for long, it is done at once if nobody has a part of it in hand.
+        if self.worker.alone
+            && let Err(error) = self.close_unless_held(import.clone(), 0, self.clock.boot() + CLOSING).await
+        {
+            tracing::warn!(import = %id, "a cancelled import is not closed yet: {error}");
+        }
         self.view_import(import).await
     }
 }

@@ -7,6 +7,7 @@ mod events;
 mod foreign;
 mod further;
 mod given_up;
+mod moved;
 mod room;
 mod shards;
 mod shown;
@@ -418,8 +419,8 @@ async fn a_cancelled_import_is_closed_once_nobody_writes_to_it() {
     let import = world.archive.need::<Import>(&id.0).await.unwrap().value;
     let shard = world.archive.shard(&import, 0).await.unwrap();
     let lease = crate::lease::Lease::take(&world.archive, shard).await.unwrap().unwrap();
-    world.archive.cancel_import(&id).await.unwrap();
     let other = another(&world.archive);
+    other.cancel_import(&id).await.unwrap();
     world.memory.work(&other).await.unwrap();
     let open = world.archive.need::<Import>(&id.0).await.unwrap().value;
     assert_eq!(open.finished, None, "a worker has a step in hand");

@@ -14,6 +14,8 @@ impl Archive {
             let Some(import) = self.find::<Import>(&live.import.0).await?.map(|stored| stored.value) else { continue };
             if import.finished.is_some() {
                 self.tidy_up(&import.id).await?;
+                // Another file of it had the row before, or it is of old.
+                self.forget_row(&live).await?;
             } else if self.last_news(&import).await? + LOST_SECONDS <= self.clock.now() {
                 self.wake(&import).await?;
             }

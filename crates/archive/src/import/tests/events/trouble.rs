@@ -129,13 +129,14 @@ async fn ports_in_trouble_change_nothing_in_the_end() {
     let (expected, calm) = journey(0, 0).await;
     assert!(calm.ends_with("calls: "), "{calm}");
     assert_eq!((expected.imports.len(), expected.servers.len(), expected.files), (VOLUMES, 0, 0));
-    let mut all = String::new();
-    for seed in 1..=15 {
-        let (seen, suffered) = journey(seed, PERCENT).await;
-        assert_eq!(seen, expected, "seed {seed}: {suffered}");
+    let (mut all, mut seed) = (String::new(), 0);
+    let kinds = ["timed out", "answer lost", "throttled", "overlooked", "stale list"];
+    // Some kinds are rare, as few calls can suffer them.
+    while seed < 15 || !kinds.iter().all(|kind| all.contains(kind)) {
+        seed += 1;
+        assert!(seed < 100, "not all of {kinds:?}: {all}");
+        let (end, suffered) = journey(seed, PERCENT).await;
+        assert_eq!(end, expected, "seed {seed}: {suffered}");
         all += &suffered;
-    }
-    for kind in ["timed out", "answer lost", "throttled", "overlooked", "stale list"] {
-        assert!(all.contains(kind), "none {kind}: {all}");
     }
 }
