@@ -4,7 +4,7 @@ mod stack;
 
 use std::time::Duration;
 
-use archive::{Error, Result};
+use archive::{Error, ErrorKind, Result};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
 };
@@ -28,6 +28,25 @@ pub async fn create_table(clients: &Clients, name: &str) -> Result<()> {
         request = request.attribute_definitions(definition.map_err(wrong)?).key_schema(key.map_err(wrong)?);
     }
     request.send().await.map_err(|e| from_sdk(format!("table {name}"), &e))?;
+    until_active(clients, name).await
+}
+
+/// Deletes the table, and waits until it is gone: before that none of its name can be made.
+pub async fn delete_table(clients: &Clients, name: &str) -> Result<()> {
+    let failed = |e| from_sdk(format!("table {name}"), &e);
+    clients.dynamodb().delete_table().table_name(name).send().await.map_err(failed)?;
+    for _ in 0..READY_TRIES {
+        let asked = clients.dynamodb().describe_table().table_name(name).send().await;
+        match asked.map_err(|e| from_sdk(format!("table {name}"), &e)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            asked => drop(asked?),
+        }
+        tokio::time::sleep(READY_PAUSE).await;
+    }
+    Err(Error::unavailable(format!("table {name} does not go")))
+}
+
+async fn until_active(clients: &Clients, name: &str) -> Result<()> {
     for _ in 0..READY_TRIES {
         let asked = clients.dynamodb().describe_table().table_name(name).send().await;
         let table = asked.map_err(|e| from_sdk(format!("table {name}"), &e))?.table;

@@ -157,8 +157,7 @@ impl Stack {
     /// Deletes every row of the catalogue, and its table for a moment.
     pub async fn lose_catalogue(&self) -> Result<()> {
         let name = &self.settings.table;
-        let deleted = self.clients.dynamodb().delete_table().table_name(name).send().await;
-        deleted.map_err(|e| from_sdk(format!("table {name}"), &e))?;
+        super::delete_table(&self.clients, name).await?;
         super::create_table(&self.clients, name).await
     }
 
