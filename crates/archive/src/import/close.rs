@@ -246,18 +246,23 @@ impl Archive {
 
     pub(super) async fn end_if_all_ended(&self, id: &ProcessId) -> Result<()> {
         // A volume that is to start by itself is claimed before its process begins.
-        let Some(process) = self.find::<Process>(&id.0).await? else { return Ok(()) };
+        let Some(process) = self.find::<Process>(&id.0).await?.map(|stored| stored.value) else { return Ok(()) };
+        // From the end: parts end in their order, and of thousands each one that ends asks.
+        for part in process.parts.iter().rev() {
+            if let Part::Import(import) = part
+                && self.is_open(id, import).await?
+            {
+                return Ok(());
+            }
+        }
         let mut imports = Vec::new();
-        for part in process.value.parts {
+        for part in process.parts {
             imports.push(match part {
                 Part::Refused(number) => {
                     let refused = self.find_in::<RefusedPart>(&id.0, &RefusedPart::id_of(number)).await?;
                     refused.map_or(serde_json::Value::Null, |refused| refused.value.view)
                 }
-                Part::Import(import) => match self.ended_import(id, &import).await? {
-                    Some(view) => view,
-                    None => return Ok(()),
-                },
+                Part::Import(import) => self.view_part(&import).await?,
             });
         }
         if imports.is_empty() {
@@ -268,15 +273,17 @@ impl Archive {
         self.end_process(id, state, Ok(json!({ "imports": imports }))).await
     }
 
-    /// The import, once it has nothing more to do with this process: it has ended, or goes on in another one.
-    /// One that is not there was withdrawn by its start.
-    async fn ended_import(&self, process: &ProcessId, id: &ImportId) -> Result<Option<serde_json::Value>> {
-        let Some(import) = self.find::<Import>(&id.0).await?.map(|stored| stored.value) else {
-            return Ok(Some(serde_json::Value::Null));
-        };
-        if import.finished.is_none() && import.process == *process {
-            return Ok(None);
+    /// Whether the import still has something to do with this process: it has not ended, and does not go on in another one.
+    async fn is_open(&self, process: &ProcessId, id: &ImportId) -> Result<bool> {
+        let import = self.find::<Import>(&id.0).await?.map(|stored| stored.value);
+        Ok(import.is_some_and(|import| import.finished.is_none() && import.process == *process))
+    }
+
+    /// An import that is not there was withdrawn by its start.
+    async fn view_part(&self, id: &ImportId) -> Result<serde_json::Value> {
+        match self.find::<Import>(&id.0).await? {
+            Some(import) => Ok(json!(self.view_import(import.value).await?)),
+            None => Ok(serde_json::Value::Null),
         }
-        Ok(Some(json!(self.view_import(import).await?)))
     }
 }

@@ -183,7 +183,9 @@ impl Archive {
         }
         if !running.is_empty() {
             let text = format!("imports into mailbox {mailbox} are under way: {}", listed(&running));
-            return Err(Error::conflict(text).code("import_running").hint("try again when they have ended"));
+            return Err(Error::conflict(text)
+                .code("import_running")
+                .hint("try again when they have ended, or cancel them: `postkahn imports list` shows them"));
         }
         if missing.is_empty() { Ok(()) } else { Err(self.placements_missing(mailbox, &missing).await?) }
     }
