@@ -68,7 +68,7 @@ pub(super) fn is_maildir(path: &Path) -> bool {
 /// `places` is how many of the three directories there are.
 fn is_item(directory: &Path, name: &OsStr, places: usize) -> bool {
     if says_its_kind(name) {
-        return places == 2 && is_of_thunderbird(name);
+        return places == 2 && is_of_thunderbird(directory, name);
     }
     if marked(name).is_some() {
         return true;
@@ -163,10 +163,13 @@ fn marked(name: &OsStr) -> Option<&[u8]> {
     bytes.get(MARKS.iter().filter_map(behind).max()?..)
 }
 
-/// Microseconds or milliseconds and `.eml`.
-fn is_of_thunderbird(name: &OsStr) -> bool {
+/// Microseconds or milliseconds of some year since 2001, in a `cur` beside `tmp`. A date of the last century in digits begins
+/// with larger numbers.
+fn is_of_thunderbird(directory: &Path, name: &OsStr) -> bool {
     let time = name.as_encoded_bytes().strip_suffix(b".eml").unwrap_or_default();
-    time.len() >= 13 && time.iter().all(u8::is_ascii_digit)
+    let is_time = matches!(time.len(), 13 | 16) && time.iter().all(u8::is_ascii_digit) && time.starts_with(b"1");
+    let beside = || directory.parent().is_some_and(|folder| is_real_directory(&folder.join("tmp")));
+    is_time && time < &b"195"[..] && directory.file_name().is_some_and(|name| name == "cur") && beside()
 }
 
 /// A name as delivery makes it: seconds, a dot, something unique, a dot, the host.

@@ -245,6 +245,10 @@ fn thunderbird_has_maildirs_too() {
         ("u/Inbox.sbd/Work/tmp/x", ""),
         ("u/plain/cur/1.eml", MAIL),
         ("u/plain/tmp/2.eml", MAIL),
+        ("u/dated/cur/2018030214133700.eml", MAIL),
+        ("u/dated/tmp/1999030214133700.eml", MAIL),
+        ("u/proj/new/1520000000000.eml", MAIL),
+        ("u/proj/tmp/1520000000001.eml", MAIL),
     ];
     let mut found = places(tree(files).path(), Layout::Auto);
     found.retain(|outcome| !outcome.starts_with("- "));
@@ -252,8 +256,12 @@ fn thunderbird_has_maildirs_too() {
     let expected = [
         "u/Inbox.sbd/Work/cur/1520000000002000.eml = u > Inbox.sbd > Work",
         "u/Inbox/cur/1520000000000.eml = u > Inbox",
+        "u/dated/cur/2018030214133700.eml = u > dated > cur",
+        "u/dated/tmp/1999030214133700.eml = u > dated > tmp",
         "u/plain/cur/1.eml = u > plain > cur",
         "u/plain/tmp/2.eml = u > plain > tmp",
+        "u/proj/new/1520000000000.eml = u > proj > new",
+        "u/proj/tmp/1520000000001.eml = u > proj > tmp",
     ];
     assert_eq!(found, expected);
 }

@@ -65,14 +65,7 @@ const FROM: &str = "From a@b Mon Jan  2 10:00:00 2023\n";
 #[test]
 fn mails_end_where_they_end() {
     let crlf = "From a@b Mon Jan  2 10:00:00 2023\r\n";
-    let cr = "From a@b Mon Jan  2 10:00:00 2023\r";
-    let table: [(&str, String, &[&str]); 28] = [
-        (
-            "carriage returns alone",
-            format!("{cr}A: 1\r\rx\r\r{cr}A: 2\r\r>From y\r\rFrom here\r\r{cr}A: 3\r"),
-            &["A: 1\r\rx\r", "A: 2\r\rFrom y\r\rFrom here\r", "A: 3\r"],
-        ),
-        ("one with carriage returns alone", format!("{cr}A: 1\r\rx\n\ny\r"), &["A: 1\r\rx\n\ny\r"]),
+    let table: [(&str, String, &[&str]); 26] = [
         ("mark", format!("\u{feff}{FROM}A: 1\n\nx\n\n{FROM}A: 2\n"), &["A: 1\n\nx\n", "A: 2\n"]),
         ("blank lines before", format!("\n\n\n\n{FROM}A: 1\n\n{FROM}A: 2\n"), &["A: 1\n", "A: 2\n"]),
         ("both", format!("\u{feff}\r\n{crlf}A: 1\r\n\r\n{crlf}A: 2\r\n"), &["A: 1\r\n", "A: 2\r\n"]),
@@ -139,6 +132,38 @@ fn mails_end_where_they_end() {
             format!("{FROM}Content-Length: 8\n\n>From yy\n\n{FROM}A: 2\n"),
             &["Content-Length: 8\n\nFrom yy\n", "A: 2\n"],
         ),
+    ];
+    for (what, bytes, meant) in table {
+        assert_eq!(split(bytes.as_bytes()), meant, "{what}");
+    }
+}
+
+#[test]
+fn mails_of_other_line_ends_may_follow() {
+    let crlf = "From a@b Mon Jan  2 10:00:00 2023\r\n";
+    let cr = "From a@b Mon Jan  2 10:00:00 2023\r";
+    let table: [(&str, String, &[&str]); 5] = [
+        (
+            "carriage returns alone",
+            format!("{cr}A: 1\r\rx\r\r{cr}A: 2\r\r>From y\r\rFrom here\r\r{cr}A: 3\r"),
+            &["A: 1\r\rx\r", "A: 2\r\rFrom y\r\rFrom here\r", "A: 3\r"],
+        ),
+        (
+            "line feeds behind carriage returns",
+            format!("{cr}A: 1\r\rx\r\r{FROM}A: 2\n\ny\n\n{crlf}A: 3\r\n\r\nz\r\n\r\n{FROM}A: 4\n"),
+            &["A: 1\r\rx\r", "A: 2\n\ny\n", "A: 3\r\n\r\nz\r\n", "A: 4\n"],
+        ),
+        (
+            "carriage returns behind line feeds",
+            format!("{FROM}A: 1\n\nx\n\n{cr}A: 2\r\ry\r\r{cr}A: 3\r\r{FROM}A: 4\n"),
+            &["A: 1\n\nx\n", "A: 2\r\ry\r", "A: 3\r", "A: 4\n"],
+        ),
+        (
+            "a line feed in a header behind carriage returns",
+            format!("{cr}A: 1\r\rx\r\r{cr}A: 2\nB: 3\r\ry\r\r{cr}A: 4\r"),
+            &["A: 1\r\rx\r", "A: 2\nB: 3\r\ry\r", "A: 4\r"],
+        ),
+        ("one with carriage returns alone", format!("{cr}A: 1\r\rx\n\ny\r"), &["A: 1\r\rx\n\ny\r"]),
     ];
     for (what, bytes, meant) in table {
         assert_eq!(split(bytes.as_bytes()), meant, "{what}");

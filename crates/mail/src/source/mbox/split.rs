@@ -55,8 +55,8 @@ pub(super) struct Splitter {
     window: Window,
     /// Where the next `From ` line begins.
     next: Option<u64>,
-    /// What ends a line, once it is known.
-    mark: Option<u8>,
+    /// What ends a line of the current mail.
+    mark: u8,
 }
 
 /// What the lines of the current mail were so far.
@@ -85,7 +85,7 @@ impl Stretch {
 impl Splitter {
     pub(super) fn new(content: Arc<dyn Content>) -> Self {
         let next = (content.size_bytes() > 0).then_some(0);
-        Self { window: Window::new(content, WINDOW_BYTES), next, mark: None }
+        Self { window: Window::new(content, WINDOW_BYTES), next, mark: b'\n' }
     }
 
     pub(super) fn content(&self) -> &Arc<dyn Content> {
@@ -112,7 +112,7 @@ impl Splitter {
         if self.content().can_grow() {
             self.window.sum_from(from_at);
         }
-        let mark = self.mark()?;
+        let mark = self.find_mark(from_at)?;
         let start = line_end(&mut self.window, from_at, mark)?;
         let from_line = self.bytes(from_at, start, SEPARATOR_BYTES)?;
         let head = Vec::new();
@@ -130,16 +130,16 @@ impl Splitter {
         Ok(Some(Span { at: Stretch { from_at, start, end: end.end, quoted, next_at, sum, mark }, from_line, header }))
     }
 
-    /// What ends a line, as the first mail shows it.
-    fn mark(&mut self) -> io::Result<u8> {
-        if let Some(mark) = self.mark {
-            return Ok(mark);
-        }
-        let bytes = self.window.peek(0, SNIFF_BYTES)?;
-        let mails = bytes.get(from_line_at(&bytes).unwrap_or(0)..).unwrap_or_default();
-        let mark = if is_cr_only(mails) { b'\r' } else { b'\n' };
-        self.mark = Some(mark);
-        Ok(mark)
+    /// What ends a line of the mail whose `From ` line begins at `from_at`: mails of other programs may have been appended.
+    fn find_mark(&mut self, from_at: u64) -> io::Result<u8> {
+        let mail = self.window.at(from_at, SEPARATOR_BYTES)?;
+        let mail = mail.get(..SEPARATOR_BYTES).unwrap_or(mail);
+        // A stray LF in the header of a further mail changes nothing: then the `From ` line alone shows it.
+        let line =
+            memchr::memchr2(b'\r', b'\n', mail).and_then(|end| mail.get(..end.saturating_add(2))).unwrap_or(mail);
+        let goes_on = self.mark == b'\r' && is_cr_only(line);
+        self.mark = if goes_on || is_cr_only(mail) { b'\r' } else { b'\n' };
+        Ok(self.mark)
     }
 
     /// Where the first mail begins.
@@ -150,12 +150,16 @@ impl Splitter {
 
     /// Steps over one line, or says that the mail ends before it.
     fn line(&mut self, mail: &mut Reading) -> io::Result<Option<End>> {
-        let (at, mark) = (mail.at, self.mark()?);
+        let (at, mark) = (mail.at, self.mark);
         let cr_only = mark == b'\r';
         let ahead = self.window.at(at, SEPARATOR_BYTES)?;
         let is_cut = ahead.len() < SEPARATOR_BYTES;
         let ahead = ahead.get(..SEPARATOR_BYTES).unwrap_or(ahead);
-        let separates = || is_separator(ahead, cr_only) || is_cut && is_cut_separator(ahead, cr_only);
+        // The mail behind it may have other line ends.
+        let separates = || {
+            let cr_only = cr_only || is_cr_only(ahead);
+            is_separator(ahead, cr_only) || is_cut && is_cut_separator(ahead, cr_only)
+        };
         if ahead.is_empty() {
             if mail.header.is_none() {
                 mail.header = Some(scan_headers(&mail.head, true));
