@@ -28,6 +28,8 @@ const MAX_CERTIFICATE_BYTES: u64 = 64 * 1024;
 const BLOCK_BYTES: usize = 256 * 1024;
 /// Between two looks at what a server works on.
 const PAUSE: Duration = Duration::from_millis(250);
+/// So often an upload is looked at that is still being checked.
+const LOOKS: u32 = 120;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Import {
@@ -164,6 +166,9 @@ fn local(files: &[PathBuf]) -> Result<Sources> {
 
 /// A key has no `..`: the folder by its own name, where there is such a folder. The file keeps its name.
 fn without_parents(path: &Path) -> PathBuf {
+    if !path.components().any(|part| part == Component::ParentDir) {
+        return path.to_owned();
+    }
     match (path.parent().map(fs::canonicalize), path.file_name()) {
         (Some(Ok(folder)), Some(name)) => folder.join(name),
         // There is nothing to be read, which is said of the file alone.
@@ -173,10 +178,11 @@ fn without_parents(path: &Path) -> PathBuf {
 
 /// Sends the files to the server; what is refused there or cannot be read here is an import that never began.
 async fn upload(files: &[PathBuf], client: &Client) -> Result<Sources> {
+    let user = text::cell(&client.get("/session").await?["user"]);
     let mut sources = Sources { kind: "uploads", ready: Vec::new(), refused: Vec::new() };
     for path in files {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let sent = match in_the_way(path, client).await? {
+        let sent = match in_the_way(path, &user, client).await? {
             Some(refused) => Err(refused),
             None => send(path, &name, client).await?,
         };
@@ -188,24 +194,28 @@ async fn upload(files: &[PathBuf], client: &Client) -> Result<Sources> {
 
 /// An upload of the user under the same name is replaced only if it may be this very file, sent before by a command that was
 /// cut off.
-async fn in_the_way(path: &Path, client: &Client) -> Result<Option<Value>> {
+async fn in_the_way(path: &Path, user: &str, client: &Client) -> Result<Option<Value>> {
     let Ok(size_bytes) = fs::metadata(path).map(|facts| facts.len()) else { return Ok(None) };
-    let (name, user) = (plain_name(path), client.get("/session").await?["user"].clone());
-    let uploads = client.get("/uploads").await?;
-    let is_other = |upload: &&Value| {
-        upload["user"] == user
-            && upload["name"] == name
-            && upload["state"] == "ready"
-            && upload["size_bytes"] != size_bytes
-    };
-    Ok(uploads.as_array().into_iter().flatten().find(is_other).map(|upload| {
-        let id = text::cell(&upload["id"]);
-        let reason = format!(
-            "another file of this name waits as upload {id}: import it with `postkahn imports start {id}`, or delete it with \
-             `postkahn uploads delete {id}`"
-        );
-        json!({ "code": "conflict", "reason": reason, "kind": "unknown" })
-    }))
+    let id = format!("{user}/{}", plain_name(path));
+    for _ in 0..LOOKS {
+        let upload = match client.get(&format!("/uploads/{}", escaped(&id))).await {
+            Err(failure) if failure.kind == ErrorKind::NotFound => return Ok(None),
+            upload => upload?,
+        };
+        match upload["state"].as_str() {
+            Some("pending") => tokio::time::sleep(PAUSE).await,
+            Some("ready") if upload["size_bytes"] != size_bytes => {
+                let reason = format!(
+                    "another file of this name waits as upload {id}: import it with `postkahn imports start {id}`, or delete \
+                     it with `postkahn uploads delete {id}`"
+                );
+                return Ok(Some(json!({ "code": "conflict", "reason": reason, "kind": "unknown" })));
+            }
+            _ => return Ok(None),
+        }
+    }
+    // Whoever was sending it has been cut off.
+    Ok(None)
 }
 
 /// Sends one file and waits until it was looked at: its id, or the reason why it cannot be imported.
