@@ -138,6 +138,19 @@ fn mails_end_where_they_end() {
     }
 }
 
+/// As an import does between two turns.
+#[test]
+fn a_walk_that_goes_on_finds_the_same_line_ends() {
+    let cr = "From a@b Mon Jan  2 10:00:00 2023\r";
+    let bytes = format!("{cr}A: 1\r\rx\r\r{cr}A: 2\nB: 3\r\ry\r\r{FROM}A: 4\n\n{cr}A: 5\r");
+    let whole = split(bytes.as_bytes());
+    assert_eq!(whole.len(), 4, "{whole:?}");
+    for (at, _) in bytes.match_indices("From a@b") {
+        let rest = split(&bytes.as_bytes()[at..]);
+        assert!(whole.ends_with(&rest) && !rest.is_empty(), "{at}: {rest:?}");
+    }
+}
+
 #[test]
 fn mails_of_other_line_ends_may_follow() {
     let crlf = "From a@b Mon Jan  2 10:00:00 2023\r\n";

@@ -44,7 +44,7 @@ pub(super) struct Stretch {
     pub(super) next_at: u64,
     /// CRC-32 of all from `from_at` to `next_at`; only where the content can grow.
     pub(super) sum: Option<u32>,
-    /// What ends a line: LF, or CR in an mbox that has nothing else (Eudora, Entourage).
+    /// What ends a line: LF, or CR in a mail that has nothing else (Eudora, Entourage).
     pub(super) mark: u8,
 }
 
@@ -130,15 +130,13 @@ impl Splitter {
         Ok(Some(Span { at: Stretch { from_at, start, end: end.end, quoted, next_at, sum, mark }, from_line, header }))
     }
 
-    /// What ends a line of the mail whose `From ` line begins at `from_at`: mails of other programs may have been appended.
+    /// What ends a line of the mail whose `From ` line begins at `from_at`, as that line shows it: mails of other programs may
+    /// have been appended, and a walk may go on at any mail.
     fn find_mark(&mut self, from_at: u64) -> io::Result<u8> {
         let mail = self.window.at(from_at, SEPARATOR_BYTES)?;
-        let mail = mail.get(..SEPARATOR_BYTES).unwrap_or(mail);
-        // A stray LF in the header of a further mail changes nothing: then the `From ` line alone shows it.
-        let line =
-            memchr::memchr2(b'\r', b'\n', mail).and_then(|end| mail.get(..end.saturating_add(2))).unwrap_or(mail);
-        let goes_on = self.mark == b'\r' && is_cr_only(line);
-        self.mark = if goes_on || is_cr_only(mail) { b'\r' } else { b'\n' };
+        let end = memchr::memchr2(b'\r', b'\n', mail).and_then(|end| mail.get(end..)).unwrap_or_default();
+        let behind = end.iter().find(|byte| **byte != b'\r');
+        self.mark = if end.starts_with(b"\r") && behind != Some(&b'\n') { b'\r' } else { b'\n' };
         Ok(self.mark)
     }
 
