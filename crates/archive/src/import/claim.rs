@@ -22,9 +22,8 @@ const MAX_TRIES: usize = 50;
 /// has its own: what is damaged in one may be whole in the other.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Live {
-    /// Rows of old without a source begin so: of a volume wherever it lay, or with a hash of both.
-    #[serde(alias = "file")]
     seal: String,
+    /// None in rows of old, which were of a volume wherever it lay.
     #[serde(default)]
     source: Option<Source>,
     mailbox: MailboxAddress,

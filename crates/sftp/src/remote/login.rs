@@ -26,7 +26,7 @@ const MAX_KEY_BYTES: u64 = 64 << 10;
 /// How a key in OpenSSH's own form begins. Of its ECDSA keys the `ssh-key` crate (0.7.0-rc.11) cannot read those whose number
 /// is short, one in 256.
 const OPENSSH: &str = "BEGIN OPENSSH PRIVATE KEY";
-const ANEW: &str = "if ssh-keygen can read it, `ssh-keygen -p -m PKCS8 -f KEY` writes it in a form that is always read";
+const ANEW: &str = "if ssh-keygen can read it, `ssh-keygen -p -m PKCS8 -f KEY` writes it in another form";
 /// Keys of an agent that are offered: servers end the connection after some six attempts.
 const MAX_AGENT_KEYS: usize = 5;
 /// Rounds of questions that are answered with the password.
