@@ -35,6 +35,9 @@ pub(crate) struct Inventory {
     pub(crate) scopes: Scopes,
     /// Which shard of which import has made a pack.
     pub(crate) makers: BTreeMap<PackId, (ImportId, u32)>,
+    /// Packs in which imports have found mails, with the import that brought them: it may have been cut off between its rows
+    /// and its slice, and may never have gone on.
+    pub(crate) counted_on: BTreeMap<PackId, ImportId>,
     /// Entries that failed, by import.
     pub(crate) failures: BTreeMap<ImportId, Vec<FailedEntry>>,
     /// Every object that was looked at and belongs to something.
@@ -68,6 +71,7 @@ impl Archive {
             packs: BTreeMap::new(),
             scopes: Scopes::default(),
             makers: BTreeMap::new(),
+            counted_on: BTreeMap::new(),
             failures: BTreeMap::new(),
             used: imports.values().flat_map(Ended::objects).cloned().collect(),
             unreported: false,
@@ -145,6 +149,9 @@ impl Inventory {
         };
         if let Some(pack) = placed.pack.as_ref().filter(|pack| imported && !self.makers.contains_key(pack)) {
             self.makers.insert(pack.clone(), (import.clone(), shard));
+        }
+        if let (Some(pack), Some(first)) = (&placed.pack, &placed.first) {
+            self.counted_on.entry(pack.clone()).or_insert_with(|| first.import.clone());
         }
         let claim = Claim { import: import.clone(), entry: entry.number, imported, lists, placed };
         self.facts.add(&Fact::Claim(claim))

@@ -126,18 +126,10 @@ impl Archive {
                 mails.extend(inventory.foundlings(part)?);
             }
             let mut rows = Vec::new();
-            let mut unclaimed = BTreeMap::new();
             let mut lists: BTreeMap<u32, Vec<PlacementKey>> = BTreeMap::new();
             for Mail { hash, known, places, date } in mails {
                 match known {
-                    Known::Row { row, .. } => {
-                        // Its import was cut off between the rows and the slice, and never went on; another import has
-                        // found the mail there, and counts on the pack.
-                        if !inventory.makers.contains_key(&row.pack) {
-                            unclaimed.entry(row.pack.clone()).or_insert_with(|| row.first.import.clone());
-                        }
-                        rows.push(*row);
-                    }
+                    Known::Row { row, .. } => rows.push(*row),
                     Known::Lost(why) => {
                         faults.push(format!("mail {hash}: {why}"));
                         continue;
@@ -146,12 +138,6 @@ impl Archive {
                 for (place, flags) in places {
                     lists.entry(place).or_default().push(PlacementKey { date, hash, flags });
                 }
-            }
-            for (id, import) in unclaimed {
-                let Some(found) = inventory.packs.get(&id) else { continue };
-                let (size_bytes, mails, sha256) = (found.size_bytes, found.mails, found.sha256.clone());
-                self.put(Pack { id, state: PackState::Kept, import, shard: 0, fence: 0, size_bytes, mails, sha256 })
-                    .await?;
             }
             for rows in rows.chunks(MAX_ROWS_PER_CALL) {
                 self.catalog.record(rows).await?;
@@ -184,6 +170,7 @@ impl Inventory {
     pub(crate) fn pack_rows(&self) -> impl Iterator<Item = Pack> {
         self.packs.iter().filter_map(|(id, found)| {
             let maker = self.makers.get(id).cloned();
+            let maker = maker.or_else(|| self.counted_on.get(id).map(|import| (import.clone(), 0)));
             let (import, shard) = maker.or_else(|| self.is_damaged.then(|| (ImportId("unknown".into()), 0)))?;
             let (size_bytes, mails, sha256) = (found.size_bytes, found.mails, found.sha256.clone());
             Some(Pack { id: id.clone(), state: PackState::Kept, import, shard, fence: 0, size_bytes, mails, sha256 })
