@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use archive::{Error, ErrorKind};
+use archive::{
+    Error, ErrorKind,
+    uploads::{PENDING, REJECTED},
+};
 use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -89,7 +92,7 @@ fn by_names(files: &[PathBuf]) -> Vec<Vec<usize>> {
 /// The name that an upload of the file has: the prefix of a state is none of it.
 fn plain_name(path: &Path) -> String {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let plain = ["(Pending) ", "(Rejected) "].iter().find_map(|prefix| name.strip_prefix(prefix));
+    let plain = [PENDING, REJECTED].into_iter().find_map(|prefix| name.strip_prefix(prefix));
     plain.map_or_else(|| name.clone(), str::to_owned)
 }
 
