@@ -164,10 +164,10 @@ impl Search {
         if place.depth >= self.limits.depth {
             return Found::Attachment;
         }
-        let boundary = head.kind.plain("boundary").unwrap_or_default().trim_ascii_end();
+        let boundary = head.kind.boundary();
         if !boundary.is_empty() {
             self.open.push(Multipart {
-                delimiter: [b"--", boundary].concat(),
+                delimiter: [b"--", boundary.as_slice()].concat(),
                 is_related: head.media == "multipart/related",
                 default: if head.media == "multipart/digest" { "message/rfc822" } else { "text/plain" },
                 is_encoded: matches!(head.encoding, Encoding::Base64 | Encoding::QuotedPrintable),

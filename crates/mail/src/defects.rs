@@ -17,11 +17,12 @@ pub enum Defect {
     Hdr8bit = 4,
     /// White space stands between a field's name and its colon.
     HdrLoose = 5,
-    /// A field is longer than 1 MiB; only a prefix of it is read.
+    /// A field, or an encoded word in it, is longer than what is read of it.
     HdrLongline = 6,
     /// The header is larger than what is read of it, or has too many fields.
     HdrLarge = 7,
-    /// From, Subject, Date, Message-ID or Content-Type occurs more than once; the first one is taken.
+    /// From, Subject, Date or Message-ID, or a field that says what the mail or a part of it is, occurs more than once; the
+    /// first one is taken.
     DupHeader = 8,
     /// A `From ` line of an mbox stands where a field should.
     MboxFromHdr = 9,
@@ -67,7 +68,7 @@ pub enum Defect {
     HtmlActive = 29,
     /// The mail has no bytes.
     Empty = 30,
-    /// A body is larger than what is read of it.
+    /// A body, or the images that it shows, are larger than what is read of them.
     SizeBig = 31,
     /// The MIME parser gave up or was stopped; the header is shown nevertheless.
     ParserFailed = 32,
@@ -77,13 +78,15 @@ pub enum Defect {
     NotMail = 34,
     /// A journal report; the mail it reports is attached.
     Journal = 35,
-    /// The content is encrypted (multipart/encrypted); what is inside is not read.
+    /// The content is encrypted (multipart/encrypted, or OpenPGP in a text); what is inside is not read.
     Encrypted = 36,
     /// There are more labels of Gmail than are read; the mail lies in the first ones.
     Labels = 37,
+    /// A CR stands alone within a field; readers that end lines there see other fields.
+    HdrCr = 38,
 }
 
-const CODES: [(Defect, &str); 38] = [
+const CODES: [(Defect, &str); 39] = [
     (Defect::HdrBom, "hdr_bom"),
     (Defect::HdrBanner, "hdr_banner"),
     (Defect::HdrJunk, "hdr_junk"),
@@ -122,6 +125,7 @@ const CODES: [(Defect, &str); 38] = [
     (Defect::Journal, "journal"),
     (Defect::Encrypted, "encrypted"),
     (Defect::Labels, "labels"),
+    (Defect::HdrCr, "hdr_cr"),
 ];
 
 impl Defect {
@@ -144,7 +148,7 @@ impl Defect {
 pub struct Defects(u64);
 
 /// Defects by which content is missing from view and search, or may be read otherwise than it was meant.
-const PARTIAL: [Defect; 13] = [
+const PARTIAL: [Defect; 14] = [
     Defect::HdrLongline,
     Defect::HdrLarge,
     Defect::BoundaryMissing,
@@ -158,6 +162,7 @@ const PARTIAL: [Defect; 13] = [
     Defect::ParserDisagrees,
     Defect::NotMail,
     Defect::Encrypted,
+    Defect::HdrCr,
 ];
 
 impl Defects {

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ammonia::{Builder, UrlRelative};
 
@@ -22,23 +22,35 @@ use crate::parameters::percent_decoded;
 /// The images of the mail that its HTML may show by `cid:`.
 #[derive(Debug)]
 pub(crate) struct Images {
-    /// `data:…;base64,…` by Content-ID.
-    urls: HashMap<String, String>,
+    /// `data:…;base64,…` by Content-ID; none for an image that was too large to be kept.
+    urls: HashMap<String, Option<String>>,
     /// Bytes that may still be put in: HTML that shows one image a thousand times must not grow a thousandfold.
     left: AtomicUsize,
+    is_short: AtomicBool,
 }
 
 impl Images {
-    pub(crate) fn new(urls: HashMap<String, String>) -> Self {
-        Self { urls, left: AtomicUsize::new(SHOWN_IMAGES_BYTES) }
+    pub(crate) fn new(urls: HashMap<String, Option<String>>) -> Self {
+        Self { urls, left: AtomicUsize::new(SHOWN_IMAGES_BYTES), is_short: AtomicBool::new(false) }
+    }
+
+    /// True once an image of this mail was to be shown and there was no room for it.
+    pub(crate) fn is_short(&self) -> bool {
+        self.is_short.load(Ordering::Relaxed)
     }
 
     fn take(&self, content_id: &str) -> Option<String> {
         // RFC 2392, 2: the URL holds the Content-ID percent-encoded.
         let decoded = percent_decoded(content_id.as_bytes());
-        let url = self.urls.get(content_id).or_else(|| self.urls.get(std::str::from_utf8(&decoded).ok()?))?;
-        let take = |left: usize| left.checked_sub(url.len());
-        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok().map(|_| url.clone())
+        let known = self.urls.get(content_id).or_else(|| self.urls.get(std::str::from_utf8(&decoded).ok()?))?;
+        let taken = known.as_ref().filter(|url| {
+            let take = |left: usize| left.checked_sub(url.len());
+            self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+        });
+        if taken.is_none() {
+            self.is_short.store(true, Ordering::Relaxed);
+        }
+        taken.cloned()
     }
 }
 
@@ -265,7 +277,7 @@ mod tests {
     use std::sync::Arc;
 
     fn image() -> Arc<Images> {
-        Arc::new(Images::new(HashMap::from([("a@b".into(), "data:image/png;base64,AAAA".into())])))
+        Arc::new(Images::new(HashMap::from([("a@b".into(), Some("data:image/png;base64,AAAA".into()))])))
     }
 
     fn made_safe(html: &str) -> String {

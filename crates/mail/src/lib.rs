@@ -42,6 +42,7 @@ pub mod query;
 mod resume;
 mod scan;
 mod second_opinion;
+mod shifted;
 mod sniff;
 pub mod source;
 mod summary;

@@ -22,6 +22,9 @@ const IMAGE_LIMIT_BYTES: usize = 4 << 20;
 /// An attached mail that is transfer-encoded is decoded into memory up to here.
 const NESTED_LIMIT_BYTES: usize = 32 << 20;
 
+/// Begins what is encrypted in a text body (RFC 9580, 6.2.1).
+const PGP_MESSAGE: &str = "-----BEGIN PGP MESSAGE-----";
+
 /// What one body, or one group of alternative bodies, says.
 #[derive(Debug, Default)]
 pub(crate) struct Piece {
@@ -45,8 +48,8 @@ pub(crate) struct Walk<'a> {
     /// The mail was converted to UTF-8 as a whole.
     is_utf8: bool,
     pub(crate) attachments: Vec<Attachment>,
-    /// `data:` URLs by Content-ID.
-    pub(crate) images: HashMap<String, String>,
+    /// `data:` URLs by Content-ID; none for an image that is too large.
+    pub(crate) images: HashMap<String, Option<String>>,
     pub(crate) attached_text: String,
     pub(crate) defects: Defects,
 }
@@ -139,12 +142,12 @@ impl<'a> Walk<'a> {
         if head.media == "multipart/encrypted" {
             self.defects.insert(Defect::Encrypted);
         }
-        let boundary = head.kind.plain("boundary").unwrap_or_default().trim_ascii_end();
+        let boundary = head.kind.boundary();
         let room = self.limits.parts.saturating_sub(self.all_parts);
-        let found = if boundary.is_empty() { None } else { sections(body, boundary, room) };
+        let found = if boundary.is_empty() { None } else { sections(body, &boundary, room) };
         match found {
             Some(found) => self.children(head, body, &found, place),
-            None => self.without_delimiter(head, body, boundary, place),
+            None => self.without_delimiter(head, body, &boundary, place),
         }
     }
 
@@ -181,6 +184,7 @@ impl<'a> Walk<'a> {
         for (number, part) in found.parts.iter().enumerate() {
             let bytes = body.get(part.clone()).unwrap_or_default();
             let scan = scan_part(bytes);
+            self.defects |= scan.defects;
             let content = bytes.get(scan.body_offset.unwrap_or(bytes.len())..).unwrap_or_default();
             let place = Place { depth: place.depth.saturating_add(1), first: number == 0, related };
             pieces.extend(self.entity(&Head::of(&scan.fields, default), content, place));
@@ -203,6 +207,9 @@ impl<'a> Walk<'a> {
         if text.contains('\0') {
             self.defects |= Defects::from(Defect::Nul) | Defect::NulBody;
             text.retain(|char| char != '\0');
+        }
+        if text.lines().any(|line| line.trim_end() == PGP_MESSAGE) {
+            self.defects.insert(Defect::Encrypted);
         }
         if head.media == "text/html" {
             return Piece { text: None, html: Some(text) };
@@ -253,15 +260,16 @@ impl<'a> Walk<'a> {
     }
 
     fn keep_image(&mut self, head: &Head, body: &[u8], size_bytes: u64) {
-        let Some(content_id) = &head.content_id else { return };
-        let fits = usize::try_from(size_bytes).is_ok_and(|size| size <= self.images_left);
-        if !fits || !IMAGE_TYPES.contains(&head.media.as_str()) {
+        let Some(content_id) = head.content_id.clone().filter(|_| IMAGE_TYPES.contains(&head.media.as_str())) else {
             return;
-        }
-        let (bytes, _, _) = head.encoding.decode_to(body, self.images_left);
-        self.images_left = self.images_left.saturating_sub(bytes.len());
-        let data_url = format!("data:{};base64,{}", head.media, encode_base64(&bytes));
-        self.images.insert(content_id.clone(), data_url);
+        };
+        let fits = usize::try_from(size_bytes).is_ok_and(|size| size <= self.images_left);
+        let data_url = fits.then(|| {
+            let (bytes, _, _) = head.encoding.decode_to(body, self.images_left);
+            self.images_left = self.images_left.saturating_sub(bytes.len());
+            format!("data:{};base64,{}", head.media, encode_base64(&bytes))
+        });
+        self.images.insert(content_id, data_url);
     }
 
     /// Reads an attached mail for its text alone.
@@ -339,7 +347,8 @@ impl Head {
 impl Piece {
     /// The words for the search.
     fn words(self) -> Option<String> {
-        self.text.or_else(|| self.html.map(|html| crate::html::crude_text(&html)))
+        let text = self.text.filter(|text| self.html.is_none() || !text.trim().is_empty());
+        text.or_else(|| self.html.map(|html| crate::html::crude_text(&html)))
     }
 }
 

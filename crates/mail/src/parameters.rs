@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::text::{charset_text, guess, header_text, picture};
+use crate::text::{charset_text, guess, header_text, picture, unfolded};
 use crate::{Defect, Defects};
 
 /// Parameters of one field; real ones have a handful, continuations some dozen.
@@ -21,7 +21,7 @@ pub(crate) struct Structured {
 impl Structured {
     pub(crate) fn parse(field: &[u8]) -> Self {
         let field = field.get(..FIELD_LIMIT_BYTES).unwrap_or(field);
-        let unfolded: Vec<u8> = field.iter().filter(|byte| !matches!(byte, b'\r' | b'\n')).copied().collect();
+        let unfolded = unfolded(field);
         let mut rest = unfolded.as_slice();
         let value = token(&mut rest).to_ascii_lowercase();
         let value = String::from_utf8_lossy(&value).split_whitespace().collect();
@@ -39,6 +39,16 @@ impl Structured {
     /// The raw value of a parameter that is written plainly.
     pub(crate) fn plain(&self, name: &str) -> Option<&[u8]> {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice())
+    }
+
+    /// What bounds the parts of a multipart (RFC 2046, 5.1.1); empty if nothing does.
+    pub(crate) fn boundary(&self) -> Vec<u8> {
+        let mut boundary = match self.plain("boundary") {
+            Some(plain) => plain.to_vec(),
+            None => self.extended("boundary").map(|(text, _)| text.into_bytes()).unwrap_or_default(),
+        };
+        boundary.truncate(boundary.trim_ascii_end().len());
+        boundary
     }
 
     /// A parameter that is one word, such as a charset: what follows white space is none of it.
@@ -148,7 +158,7 @@ pub(crate) fn percent_decoded(value: &[u8]) -> Vec<u8> {
 }
 
 /// What stands before the next `;`, comments left out.
-fn token(rest: &mut &[u8]) -> Vec<u8> {
+pub(crate) fn token(rest: &mut &[u8]) -> Vec<u8> {
     let mut token = Vec::new();
     let mut depth = 0_usize;
     while let Some((byte, tail)) = rest.split_first() {

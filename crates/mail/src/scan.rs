@@ -4,6 +4,7 @@ use crate::labels;
 use crate::line::{Lines, is_blank, is_from_line};
 use crate::preamble;
 use crate::resume::resumes;
+use crate::text::is_lone_cr;
 use crate::{Defect, Defects};
 
 /// How much of a mail the header scan reads. All verbs that scan use this bound, so that a mail has the same summary
@@ -27,6 +28,8 @@ const LATE_FIELDS: [&str; 10] = [
     "Content-Type",
     "Content-Transfer-Encoding",
 ];
+/// Fields of which each part has one and on which tools disagree if it has two.
+pub(crate) const SINGLE_IN_PART: [&str; 3] = ["Content-Type", "Content-Transfer-Encoding", "Content-Disposition"];
 /// Of each of them: the first that counts may be invalid, and a second one is a defect.
 const LATE_LIMIT: u8 = 16;
 /// RFC 5322, 2.1.1 allows 998 characters a line; a longer name is no name.
@@ -83,6 +86,10 @@ impl HeaderScan {
         self.fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name))
     }
 
+    pub(crate) fn is_doubled(&self, name: &str) -> bool {
+        self.all(name).nth(1).is_some()
+    }
+
     /// The first field of that name: the one that counts.
     pub fn first(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))
@@ -112,7 +119,11 @@ fn scan_mail(bytes: &[u8], complete: bool) -> HeaderScan {
 pub(crate) fn scan_part(bytes: &[u8]) -> HeaderScan {
     let mut header = Header::new(bytes, 0, false, false);
     header.read(true);
-    header.scan
+    let mut scan = header.scan;
+    if SINGLE_IN_PART.iter().any(|name| scan.is_doubled(name)) {
+        scan.defects.insert(Defect::DupHeader);
+    }
+    scan
 }
 
 struct Header<'a> {
@@ -254,6 +265,10 @@ fn note_values(scan: &mut HeaderScan, read: &[u8]) {
     }
     if scan.fields.iter().any(|field| !field.value.is_ascii()) {
         scan.defects.insert(Defect::Hdr8bit);
+    }
+    let has_lone_cr = |value: &[u8]| memchr::memchr_iter(b'\r', value).any(|at| is_lone_cr(value, at));
+    if !scan.defects.contains(Defect::EolCr) && scan.fields.iter().any(|field| has_lone_cr(&field.value)) {
+        scan.defects.insert(Defect::HdrCr);
     }
     if labels::are_cut(scan) {
         scan.defects.insert(Defect::Labels);

@@ -1,15 +1,16 @@
 //! What a list shows of a mail, from its header alone.
 
 use crate::parameters::Structured;
-use crate::text::{header_text, shown};
+use crate::scan::SINGLE_IN_PART;
+use crate::text::{address_text, header_text, shown, unfolded};
 use crate::{Defect, Defects, HeaderScan, message_date, scan_headers};
 
 /// Longer values are cut: lists show a line, and the whole value stands in the mail.
 const VALUE_LIMIT_BYTES: usize = 8 << 10;
 /// RFC 5322, 2.1.1.
 const LINE_LIMIT_BYTES: usize = 998;
-/// Fields of which a mail has one and on which tools disagree if it has two.
-const SINGLE: [&str; 5] = ["From", "Subject", "Date", "Message-ID", "Content-Type"];
+/// Fields of which a mail has one and on which tools disagree if it has two, beside those of each part.
+const SINGLE: [&str; 4] = ["From", "Subject", "Date", "Message-ID"];
 
 /// What lists show of a mail: decoded, bounded, without control characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,31 +34,29 @@ pub struct Summary {
 /// assert_eq!(summary.defects.iter().collect::<Vec<_>>(), ["dup_header", "id_missing"]);
 /// ```
 pub fn summarize(prefix: &[u8], complete: bool) -> Summary {
-    summary_of(&scan_headers(prefix, complete))
+    let Summary { subject, from, message_id, defects } = summary_of(&scan_headers(prefix, complete));
+    Summary { subject: subject.map(cut), from: from.map(cut), message_id: message_id.map(cut), defects }
 }
 
-/// Summarizes a header that was scanned already.
+/// Summarizes a header that was scanned already; values are as long as they are.
 pub(crate) fn summary_of(scan: &HeaderScan) -> Summary {
     let mut defects = scan.defects | message_date(scan, None).defects;
-    if SINGLE.iter().any(|name| scan.all(name).nth(1).is_some()) {
+    if SINGLE.iter().chain(&SINGLE_IN_PART).any(|name| scan.is_doubled(name)) {
         defects.insert(Defect::DupHeader);
     }
     let charset = body_charset(scan);
-    let mut text = |name: &str| {
-        let (text, found) = header_text(&scan.first(name)?.value, charset.as_deref());
+    let mut text = |name: &str, read: fn(&[u8], Option<&str>) -> (String, Defects)| {
+        let (text, found) = read(&scan.first(name)?.value, charset.as_deref());
         defects |= found;
-        Some(cut(text))
+        Some(text)
     };
-    let (subject, from) = (text("Subject"), text("From"));
+    let (subject, from) = (text("Subject", header_text), text("From", address_text));
     let message_id = message_id(scan, &mut defects);
     Summary { subject, from, message_id, defects }
 }
 
 fn message_id(scan: &HeaderScan, defects: &mut Defects) -> Option<String> {
-    let id = scan.first("Message-ID").map(|field| {
-        let unfolded: Vec<u8> = field.value.iter().filter(|byte| !matches!(byte, b'\r' | b'\n')).copied().collect();
-        shown(&String::from_utf8_lossy(unfolded.trim_ascii()))
-    });
+    let id = scan.first("Message-ID").map(|field| shown(String::from_utf8_lossy(&unfolded(&field.value)).trim_ascii()));
     match &id {
         Some(id) if !id.is_empty() => {
             if id.len() > LINE_LIMIT_BYTES {
@@ -66,7 +65,7 @@ fn message_id(scan: &HeaderScan, defects: &mut Defects) -> Option<String> {
         }
         _ => defects.insert(Defect::IdMissing),
     }
-    id.map(cut)
+    id
 }
 
 pub(crate) fn body_charset(scan: &HeaderScan) -> Option<String> {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use crate::transfer::{decode_base64, decode_q};
-use crate::{Defect, Defects};
+use crate::{Defect, Defects, shifted};
 
 /// A header is decoded up to here: longer ones are shown cut.
 const HEADER_TEXT_BYTES: usize = 64 << 10;
@@ -17,8 +17,27 @@ const WORD_LIMIT_BYTES: usize = 8 << 10;
 /// The text of an unstructured header value (RFC 5322, 3.2.5; RFC 2047): unfolded, encoded words decoded, raw 8-bit
 /// bytes guessed, of which `charset` (the body's) is tried second.
 pub(crate) fn header_text(value: &[u8], charset: Option<&str>) -> (String, Defects) {
+    cut_text(value, Words::new(charset))
+}
+
+/// As [`header_text`], of a field that holds addresses: what was encoded is never taken for their syntax (RFC 2047, 6.2).
+pub(crate) fn address_text(value: &[u8], charset: Option<&str>) -> (String, Defects) {
+    cut_text(value, Words::of_addresses(charset))
+}
+
+/// The text of all that the header scan kept of a value, to be searched: of ten thousand addresses, none is left out.
+pub(crate) fn whole_header_text(value: &[u8], charset: Option<&str>) -> String {
+    shown(&decoded(value, Words::new(charset)).0)
+}
+
+/// As [`whole_header_text`], of a field that holds addresses.
+pub(crate) fn whole_address_text(value: &[u8], charset: Option<&str>) -> String {
+    shown(&decoded(value, Words::of_addresses(charset)).0)
+}
+
+fn cut_text(value: &[u8], words: Words<'_>) -> (String, Defects) {
     let cut = value.get(..HEADER_TEXT_BYTES).unwrap_or(value);
-    let (text, mut defects) = decoded(cut, charset);
+    let (text, mut defects) = decoded(cut, words);
     if cut.len() < value.len() {
         defects.insert(Defect::HdrLongline);
     }
@@ -28,16 +47,30 @@ pub(crate) fn header_text(value: &[u8], charset: Option<&str>) -> (String, Defec
     (shown(&text), defects)
 }
 
-/// The text of all that the header scan kept of a value, to be searched: of ten thousand addresses, none is left out.
-pub(crate) fn whole_header_text(value: &[u8], charset: Option<&str>) -> String {
-    shown(&decoded(value, charset).0)
+fn decoded(value: &[u8], words: Words<'_>) -> (String, Defects) {
+    let mut defects = Defects::NONE;
+    let text = words.decode(&unfolded(value.trim_ascii()), &mut defects);
+    (text, defects)
 }
 
-fn decoded(value: &[u8], charset: Option<&str>) -> (String, Defects) {
-    let mut defects = Defects::NONE;
-    let unfolded: Vec<u8> = value.trim_ascii().iter().filter(|byte| !matches!(byte, b'\r' | b'\n')).copied().collect();
-    let text = Words::new(charset).decode(&unfolded, &mut defects);
-    (text, defects)
+/// The value on one line (RFC 5322, 2.2.3). A CR that ends no line parts words.
+pub(crate) fn unfolded(value: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(value.len());
+    for (at, byte) in value.iter().enumerate() {
+        match byte {
+            b'\n' => {}
+            b'\r' if !is_lone_cr(value, at) => {}
+            b'\r' => line.push(b' '),
+            other => line.push(*other),
+        }
+    }
+    line
+}
+
+/// A CR that neither ends a line nor folds one.
+pub(crate) fn is_lone_cr(value: &[u8], at: usize) -> bool {
+    let next = value.get(at.saturating_add(1));
+    next.is_some_and(|next| !matches!(next, b'\r' | b'\n' | b' ' | b'\t'))
 }
 
 /// Text for one line: control characters as their pictures, line ends and tabs as spaces.
@@ -60,11 +93,19 @@ struct Words<'a> {
     text: String,
     /// Bytes of adjacent encoded words of one charset: senders cut characters in two.
     pending: Option<(String, Vec<u8>)>,
+    /// The text of adjacent encoded words.
+    run: String,
+    /// In a field of addresses: whether a quoted string is open in the text so far.
+    quoting: Option<bool>,
 }
 
 impl<'a> Words<'a> {
     fn new(charset: Option<&'a str>) -> Self {
-        Self { charset, text: String::new(), pending: None }
+        Self { charset, text: String::new(), pending: None, run: String::new(), quoting: None }
+    }
+
+    fn of_addresses(charset: Option<&'a str>) -> Self {
+        Self { quoting: Some(false), ..Self::new(charset) }
     }
 
     fn decode(mut self, value: &[u8], defects: &mut Defects) -> String {
@@ -85,14 +126,14 @@ impl<'a> Words<'a> {
             rest = tail.get(length..).unwrap_or_default();
         }
         self.raw(rest, defects);
-        self.flush(defects);
+        self.end_run(defects);
         self.text
     }
 
     fn word(&mut self, (charset, bytes): (String, Vec<u8>), defects: &mut Defects) {
         match &mut self.pending {
             // ISO-2022 begins each word anew with an escape; two in a row are an error to a decoder.
-            Some((pending, before)) if *pending == charset && !charset.starts_with("iso-2022") => before.extend(bytes),
+            Some((pending, before)) if *pending == charset && !charset.contains("2022") => before.extend(bytes),
             _ => {
                 self.flush(defects);
                 self.pending = Some((charset, bytes));
@@ -104,20 +145,55 @@ impl<'a> Words<'a> {
         if bytes.is_empty() {
             return;
         }
-        self.flush(defects);
+        self.end_run(defects);
         if !bytes.is_ascii() {
             defects.insert(Defect::Hdr8bit);
         }
-        self.text.push_str(&guess(bytes, self.charset));
+        let text = guess(bytes, self.charset);
+        self.quoting = self.quoting.map(|open| ends_quoted(&text, open));
+        self.text.push_str(&text);
     }
 
     fn flush(&mut self, defects: &mut Defects) {
         if let Some((charset, bytes)) = self.pending.take() {
             let (text, found) = charset_text(&bytes, Some(&charset));
-            self.text.push_str(&text);
+            self.run.push_str(&text);
             *defects |= found;
         }
     }
+
+    /// The encoded words so far are whole: their text is one word of the value.
+    fn end_run(&mut self, defects: &mut Defects) {
+        self.flush(defects);
+        let run = std::mem::take(&mut self.run);
+        match self.quoting {
+            Some(false) if run.contains(SPECIALS) => self.text.extend(["\"", &escaped(&run), "\""]),
+            Some(true) => self.text.push_str(&escaped(&run)),
+            _ => self.text.push_str(&run),
+        }
+    }
+}
+
+/// What is syntax between addresses (RFC 5322, 3.2.3), but for the dot.
+const SPECIALS: [char; 12] = ['<', '>', '@', ',', ';', ':', '"', '\\', '(', ')', '[', ']'];
+
+/// The content of a quoted string (RFC 5322, 3.2.4).
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+/// Whether a quoted string is open after `text`, which begins in one or not.
+fn ends_quoted(text: &str, open: bool) -> bool {
+    let mut open = open;
+    let mut chars = text.chars();
+    while let Some(char) = chars.next() {
+        match char {
+            '"' => open = !open,
+            '\\' if open => drop(chars.next()),
+            _ => {}
+        }
+    }
+    open
 }
 
 /// `=?charset*language?B|Q?text?=` at the beginning of `bytes`: charset and decoded bytes, and the word's length.
@@ -129,7 +205,12 @@ fn encoded_word(bytes: &[u8], defects: &mut Defects) -> Option<((String, Vec<u8>
     let [encoding, b'?', ..] = head.get(charset_end.checked_add(1)?..)? else { return None };
     let text_start = charset_end.checked_add(5)?;
     let tail = bytes.get(text_start..)?;
-    let text_end = memchr::memmem::find(tail.get(..WORD_LIMIT_BYTES).unwrap_or(tail), b"?=")?;
+    let Some(text_end) = memchr::memmem::find(tail.get(..WORD_LIMIT_BYTES).unwrap_or(tail), b"?=") else {
+        if tail.len() > WORD_LIMIT_BYTES {
+            defects.insert(Defect::HdrLongline);
+        }
+        return None;
+    };
     let text = tail.get(..text_end)?;
     let (decoded, whole) = match encoding {
         b'b' | b'B' => decode_base64(text),
@@ -180,7 +261,7 @@ pub(crate) fn charset_text(bytes: &[u8], label: Option<&str>) -> (String, Defect
     }
     let label = label.map(str::to_ascii_lowercase).unwrap_or_default();
     let label = label.trim_matches(|char: char| char.is_whitespace() || matches!(char, '"' | '\''));
-    if bytes.is_ascii() && !label.starts_with("utf-") && !label.starts_with("iso-2022") && !label.starts_with("hz") {
+    if bytes.is_ascii() && !hides_in_ascii(label) {
         return (String::from_utf8_lossy(bytes).into_owned(), Defects::NONE);
     }
     if is_no_charset(label) {
@@ -190,12 +271,31 @@ pub(crate) fn charset_text(bytes: &[u8], label: Option<&str>) -> (String, Defect
         let (text, broken) = utf16_without_mark(bytes);
         return (text, defect_if(broken));
     }
+    if let Some((eight, encoding)) = shifted::to_eight_bits(bytes, label) {
+        let (text, broken) = encoding.decode_without_bom_handling(&eight);
+        return (text.into_owned(), defect_if(broken));
+    }
     match named_encoding(label) {
         Some(encoding) => decode_as(bytes, encoding, label),
-        None => match mail_parser::decoders::charsets::map::charset_decoder(label.as_bytes()) {
-            Some(decode) => (decode(bytes), Defects::NONE),
-            None => (guess(bytes, None).into_owned(), Defect::Charset.into()),
-        },
+        None => rare_text(bytes, label),
+    }
+}
+
+/// Charsets whose bytes may all be ASCII while the text is not.
+fn hides_in_ascii(label: &str) -> bool {
+    ["utf", "2022", "hz"].iter().any(|family| label.contains(family))
+}
+
+/// What browsers do not know, mail parsers may. One that answers with a single replacement does not.
+fn rare_text(bytes: &[u8], label: &str) -> (String, Defects) {
+    let label = if matches!(label, "utf7" | "unicode-1-1-utf-7" | "csunicode11utf7") { "utf-7" } else { label };
+    let decoder = mail_parser::decoders::charsets::map::charset_decoder(label.as_bytes());
+    match decoder.map(|decode| decode(bytes)).filter(|text| text != "\u{FFFD}") {
+        Some(text) => {
+            let broken = text.contains(char::REPLACEMENT_CHARACTER);
+            (text, defect_if(broken))
+        }
+        None => (guess(bytes, None).into_owned(), Defect::Charset.into()),
     }
 }
 

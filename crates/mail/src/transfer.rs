@@ -1,6 +1,8 @@
 //! Content-Transfer-Encoding (RFC 2045, 6): decoded as far as possible, in pieces, so that a large part costs no
 //! memory.
 
+use crate::parameters::token;
+
 /// Decoded bytes are handed on in pieces of about this size.
 const PIECE_BYTES: usize = 32 << 10;
 
@@ -18,9 +20,12 @@ pub(crate) enum Encoding {
 impl Encoding {
     /// Reads the field's value, comments and parameters cut off.
     pub(crate) fn parse(value: &[u8]) -> Self {
-        let word = value.trim_ascii().split(|byte| matches!(byte, b' ' | b'\t' | b';' | b'(' | b'\r' | b'\n')).next();
-        match word.unwrap_or_default().to_ascii_lowercase().as_slice() {
-            b"" | b"7bit" | b"8bit" | b"binary" | b"7-bit" | b"8-bit" => Self::Identity,
+        let mut rest = value;
+        let token = token(&mut rest);
+        let word = token.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        match word.to_ascii_lowercase().as_slice() {
+            b"" if value.trim_ascii().is_empty() => Self::Identity,
+            b"7bit" | b"8bit" | b"binary" | b"7-bit" | b"8-bit" => Self::Identity,
             b"base64" => Self::Base64,
             b"quoted-printable" => Self::QuotedPrintable,
             _ => Self::Unknown,

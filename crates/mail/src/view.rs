@@ -9,7 +9,7 @@ use crate::html::{Blocked, Images};
 use crate::mime::{Piece, Walk, push_block};
 use crate::preamble::from_utf16;
 use crate::summary::{body_charset, summary_of};
-use crate::text::{guess, picture, whole_header_text};
+use crate::text::{guess, picture, whole_address_text};
 use crate::{Defect, Defects, HeaderScan, html, scan_headers, second_opinion};
 
 /// Bounds of a view. What exceeds them is left out and has a defect.
@@ -153,7 +153,7 @@ fn body_of<'a>(raw: &'a [u8], scan: &HeaderScan) -> Cow<'a, [u8]> {
 /// The decoded values of all fields of that name.
 fn addresses(scan: &HeaderScan, name: &str) -> Option<String> {
     let charset = body_charset(scan);
-    let decoded: Vec<_> = scan.all(name).map(|field| whole_header_text(&field.value, charset.as_deref())).collect();
+    let decoded: Vec<_> = scan.all(name).map(|field| whole_address_text(&field.value, charset.as_deref())).collect();
     (!decoded.is_empty()).then(|| decoded.join(", "))
 }
 
@@ -173,7 +173,7 @@ fn fill(view: &mut View, scan: &HeaderScan, body: &[u8], bounds: Bounds, is_utf8
 }
 
 /// Text and HTML of all bodies: each is made from the other where a body has one form only.
-fn show(view: &mut View, pieces: Vec<Piece>, images: HashMap<String, String>, bounds: Bounds) {
+fn show(view: &mut View, pieces: Vec<Piece>, images: HashMap<String, Option<String>>, bounds: Bounds) {
     let any_html = pieces.iter().any(|piece| piece.html.is_some());
     let mut pages = Pages { images: Arc::new(Images::new(images)), bounds, bytes_left: bounds.limits.html_bytes };
     for piece in pieces {
@@ -184,12 +184,17 @@ fn show(view: &mut View, pieces: Vec<Piece>, images: HashMap<String, String>, bo
             }
             None => (piece.text.as_deref().map(html::escaped).filter(|_| any_html), None),
         };
-        if let Some(text) = piece.text.or(words) {
+        // Gateways add an empty text to an HTML body that has words.
+        let text = piece.text.filter(|text| words.is_none() || !text.trim().is_empty()).or(words);
+        if let Some(text) = text {
             push_block(view.text.get_or_insert_default(), &text);
         }
         if let Some(safe) = safe {
             push_block(view.html_safe.get_or_insert_default(), &safe);
         }
+    }
+    if pages.images.is_short() {
+        view.defects.insert(Defect::SizeBig);
     }
 }
 
