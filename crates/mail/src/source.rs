@@ -53,6 +53,7 @@ pub use container::{Container, ContainerError, ContainerKind, NO_ARCHIVE};
 pub use content::{Content, FileContent, read_full_at};
 pub use flag::Flag;
 pub use found::Found;
+pub use kind::may_hold_mails;
 pub use layout::{Layout, UnknownLayout};
 pub use mbox::Mbox;
 pub use place::Place;

@@ -117,11 +117,17 @@ impl Archive {
     }
 
     /// Deletes the upload, if it is still the one that was read, once every entry of it is in the archive. An upload
-    /// with a failed entry stays for a retry.
+    /// with a failed entry stays for a retry, and one that may hold mails which were not read until somebody deletes it or
+    /// it expires.
     async fn settle_upload(&self, import: &Import) -> Result<()> {
         let Source::Upload(key) = &import.source else { return Ok(()) };
         let whole = import.state == ImportState::Finished && import.tally.failed == 0;
         if whole && import.tally.total() == import.mails {
+            if let Some(unread) = self.unread(import).await? {
+                self.say(&import.process, Severity::Warning, format!("{}: {unread}; the upload stays", import.file))
+                    .await?;
+                return self.free_upload(key, &import.id).await;
+            }
             match self.uploads.delete(key, Some(&import.etag)).await {
                 // Replaced meanwhile: the new file is another upload.
                 Err(e) if matches!(e.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {}
@@ -134,6 +140,20 @@ impl Archive {
             }
         }
         self.free_upload(key, &import.id).await
+    }
+
+    /// What of a foreign file may hold mails and was not read.
+    async fn unread(&self, import: &Import) -> Result<Option<String>> {
+        if !import.is_foreign() {
+            return Ok(None);
+        }
+        let unread: u64 = self.shards(import).await?.iter().map(|shard| shard.unread).sum();
+        Ok(match unread {
+            0 if import.mails == 0 => Some("no mail was found in it".to_owned()),
+            0 => None,
+            1 => Some("an archive or store within it was not read and may hold mails".to_owned()),
+            many => Some(format!("{many} archives or stores within it were not read and may hold mails")),
+        })
     }
 
     /// The import does not read the upload any more.

@@ -28,6 +28,9 @@ pub(super) struct Shard {
     /// What the walk has found so far that is no mail.
     #[serde(default)]
     pub(super) not_mail: u64,
+    /// Archives and stores among them, which may hold mails.
+    #[serde(default)]
+    pub(super) unread: u64,
     pub(super) done: bool,
     /// When it was last moved forward.
     pub(super) touched: i64,
@@ -55,6 +58,7 @@ impl Shard {
     pub(super) fn follow(&mut self, walked: &Walked) {
         self.position = walked.position;
         self.not_mail += walked.not_mail.len() as u64;
+        self.unread += walked.not_mail.iter().filter(|it| mail::source::may_hold_mails(&it.reason)).count() as u64;
         if walked.has_ended {
             self.entries.end = self.next;
         }
@@ -98,6 +102,7 @@ impl Archive {
             tally: Tally::default(),
             position: Position::default(),
             not_mail: 0,
+            unread: 0,
             done: false,
             touched: self.clock.now(),
             holder: None,

@@ -43,8 +43,8 @@ const PACKED: [(&[u8], &[u8]); 14] = [
     (b"doc.kml", b""),
 ];
 
-/// Archives and stores may hold mails that are not read: people are told what they are.
-const MAGIC: [(&[u8], &str); 17] = [
+/// Archives and stores that may hold mails and are not read.
+const STORES: [(&[u8], &str); 10] = [
     (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "an Outlook item or another OLE file"),
     (b"!BDN", "an Outlook store (pst or ost)"),
     (b"\xCF\xAD\x12\xFE", "an Outlook Express folder (dbx)"),
@@ -55,6 +55,9 @@ const MAGIC: [(&[u8], &str); 17] = [
     (b"BZh", "bzip2 data"),
     (b"\xFD7zXZ\0", "xz data"),
     (b"\x28\xB5\x2F\xFD", "zstd data"),
+];
+/// People are told what a file is that holds no mail.
+const OTHERS: [(&[u8], &str); 7] = [
     (b"\x89PNG", "a PNG image"),
     (b"\xFF\xD8\xFF", "a JPEG image"),
     (b"GIF8", "a GIF image"),
@@ -65,6 +68,19 @@ const MAGIC: [(&[u8], &str); 17] = [
 ];
 /// Where a tar archive says that it is one (POSIX.1, pax).
 const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
+const TAR: &str = "a tar archive";
+pub(super) const ZIP_IN_ZIP: &str = "a zip archive within a zip archive";
+
+/// True if that is why an [`Item::NotMail`](super::Item::NotMail) is none: it is an archive or a store that may hold mails,
+/// and was not read.
+///
+/// ```
+/// assert!(mail::source::may_hold_mails("an Outlook store (pst or ost)"));
+/// assert!(!mail::source::may_hold_mails("a PDF document"));
+/// ```
+pub fn may_hold_mails(reason: &str) -> bool {
+    [TAR, ZIP_IN_ZIP].contains(&reason) || STORES.iter().any(|(_, what)| *what == reason)
+}
 
 /// True for `.eml` and `.emlx` in any case: always one mail.
 pub(super) fn is_always_mail(name: &OsStr) -> bool {
@@ -138,9 +154,9 @@ pub(super) fn by_content(file: &mut impl Read, name: &OsStr, said_mbox: bool) ->
 fn foreign(prefix: &[u8]) -> &'static str {
     let (at, tar) = TAR_MAGIC;
     if prefix.get(at..).is_some_and(|header| header.starts_with(tar)) {
-        return "a tar archive";
+        return TAR;
     }
-    let known = MAGIC.iter().find(|(magic, _)| prefix.starts_with(magic));
+    let known = STORES.iter().chain(&OTHERS).find(|(magic, _)| prefix.starts_with(magic));
     known.map_or("the first line is no header field", |(_, what)| what)
 }
 

@@ -6,6 +6,7 @@ use super::*;
 
 mod killed;
 mod large;
+mod unread;
 
 const TARGET: &str = "target@firma.example";
 

@@ -12,7 +12,9 @@ use super::{Archive, Entry, HARMLESS_BYTES, MAX_RATIO, ZipItems, inflate};
 use crate::FallbackDate;
 use crate::source::emlx::EmlxError;
 use crate::source::found::Origin;
-use crate::source::kind::{Kind, by_content, helper, helper_directory, is_always_mail, is_emlx, is_mbox_name};
+use crate::source::kind::{
+    Kind, ZIP_IN_ZIP, by_content, helper, helper_directory, is_always_mail, is_emlx, is_mbox_name,
+};
 use crate::source::name::stem;
 use crate::source::{Content, Flag, Found, Item, Mbox, Place, emlx, maildir};
 
@@ -93,7 +95,7 @@ impl ZipItems {
                 let Archive { content, prefix_bytes, scratch, .. } = &*self.archive;
                 Seen::Mbox(spool(content, *prefix_bytes, extent, scratch)?)
             }
-            Kind::Zip => Seen::Not("a zip archive within a zip archive"),
+            Kind::Zip => Seen::Not(ZIP_IN_ZIP),
             Kind::Packed => Seen::Not("a document or program packed as a zip archive"),
             Kind::Other(what) => Seen::Not(what),
         })
