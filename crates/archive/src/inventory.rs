@@ -92,6 +92,7 @@ impl Archive {
     async fn read_slices(&self, inventory: &mut Inventory, id: &ImportId) -> Result<()> {
         let Some(ended) = inventory.imports.get(id) else { return Ok(()) };
         let ended = ended.clone();
+        inventory.faults.extend(ended.gaps());
         for slice in &ended.slices {
             inventory.scopes.add_target(&ended);
             let entries = match self.slice(slice).await {

@@ -3,8 +3,8 @@
 //! What comes back: mailboxes, and which of them were emptied; mapping, users, groups and grants; packs, imports and their
 //! reports; mails with dates, flags and locations; folders and placements; results of processes that were too long for a
 //! row. What does not: sessions, the process log, uploads (those that are there are found again), choices that further volumes
-//! start by themselves, and whether the schedule was switched off. An import that was under way ends as failed: what it had
-//! brought is placed, and its volume can be imported again.
+//! start by themselves, and whether the schedule was switched off. An import that was under way ends as failed, unless all of its
+//! volume had come: what it had brought is placed, and its volume can be imported again.
 
 mod in_place;
 #[cfg(test)]
@@ -13,7 +13,7 @@ pub(crate) mod tests;
 use std::collections::BTreeMap;
 
 use crate::{
-    Archive, ErrorKind, FolderPath, ImportId, MailboxAddress, PlacementKey, Result,
+    Archive, Error, ErrorKind, FolderPath, ImportId, MailboxAddress, PlacementKey, Result,
     import::{FailureRow, Import, ImportState, RESTRUCTURE, RESTRUCTURE_MINUTES, Waiting},
     inventory::{Ended, Inventory, Known, Mail, open_imports},
     job::Job,
@@ -48,14 +48,11 @@ impl Archive {
         self.schedules.create(RESTRUCTURE, RESTRUCTURE_MINUTES, &Job::Restructure { process: None }).await.map(drop)
     }
 
-    /// Files the reports of imports that have none: their workers, keys and places in the queue are gone.
+    /// Files the reports of imports that have none: their workers, keys and places in the queue are gone. A volume of which
+    /// every entry is told has been imported.
     async fn close_cut_off(&self, faults: &mut Vec<String>) -> Result<()> {
         for (import, slices) in open_imports(self, faults).await? {
-            let error =
-                crate::Error::conflict("it was under way when the catalogue was made anew, or its report is gone")
-                    .code("cut_off")
-                    .hint("import the volume again");
-            let import = Import { state: ImportState::Failed, error: Some(Failure::from(&error)), ..import };
+            let import = ended(import);
             let mut user_archives = std::collections::BTreeSet::new();
             for slice in &slices {
                 user_archives.extend(crate::import::user_archives(&self.slice(slice).await?));
@@ -163,6 +160,19 @@ impl Archive {
         }
         Ok(())
     }
+}
+
+/// An import that has no report, as it ends.
+fn ended(import: Import) -> Import {
+    let told = import.tally.total();
+    if !import.is_foreign() && told == import.mails {
+        return Import { state: ImportState::Finished, ..import };
+    }
+    tracing::warn!(import = %import.id, "{} has no report: {told} of its mails are told of; import it again", import.file);
+    let error = Error::conflict("it was under way when the catalogue was made anew, or its report is gone")
+        .code("cut_off")
+        .hint("import the volume again");
+    Import { state: ImportState::Failed, error: Some(Failure::from(&error)), ..import }
 }
 
 impl Inventory {

@@ -75,6 +75,13 @@ impl Ended {
         self.row.as_ref().is_some_and(Import::is_foreign)
     }
 
+    /// The entries of which no slice tells, in words.
+    pub(super) fn gaps(&self) -> Vec<String> {
+        let Some(import) = &self.row else { return Vec::new() };
+        let mut next = Next::default();
+        self.slices.iter().filter_map(|slice| next.step(import, slice).err()).collect()
+    }
+
     pub(super) fn entries(&self) -> u64 {
         self.slices.iter().map(|slice| slice.entries).sum()
     }
@@ -138,7 +145,7 @@ pub(super) fn readable(error: Error) -> Result<String> {
 }
 
 /// The slices of imports without a readable report, as their checkpoints would count them: of each shard those that follow each
-/// other without a gap, of several that begin alike the one with the highest fence.
+/// other, of several that begin alike the one with the highest fence. One that is missing between them is a fault.
 pub(crate) async fn open_imports(archive: &Archive, faults: &mut Vec<String>) -> Result<Vec<(Import, Vec<SliceRef>)>> {
     let mut reported = BTreeSet::new();
     for key in archive.keys_below(REPORTS).await? {
@@ -163,7 +170,7 @@ pub(crate) async fn open_imports(archive: &Archive, faults: &mut Vec<String>) ->
             Err(error) => faults.push(readable(error)?),
         }
     }
-    Ok(open.into_values().map(Open::close).collect())
+    Ok(open.into_values().map(|open| open.close(faults)).collect())
 }
 
 /// The slices of one import, as [`open_imports`] has them; none if they do not count what its row says.
@@ -175,7 +182,7 @@ pub(crate) async fn counted_slices(archive: &Archive, row: &Import) -> Result<Op
             Err(error) => drop(readable(error)?),
         }
     }
-    let (counted, slices) = open.close();
+    let (counted, slices) = open.close(&mut Vec::new());
     Ok((counted == *row).then_some(slices))
 }
 
@@ -209,21 +216,47 @@ impl Open {
         }
     }
 
-    fn close(self) -> (Import, Vec<SliceRef>) {
+    fn close(self, faults: &mut Vec<String>) -> (Import, Vec<SliceRef>) {
         let mut import = self.import;
-        let (mut slices, mut next, mut tally) = (Vec::new(), BTreeMap::new(), Tally::default());
-        for ((shard, first), (_, slice, counts)) in self.slices {
-            let at = next.entry(shard).or_insert_with(|| import.shard_entries(shard).start);
-            if first == *at {
-                *at = slice.end();
-                tally = tally.plus(counts);
-                slices.push(slice);
+        let (mut slices, mut next, mut tally) = (Vec::new(), Next::default(), Tally::default());
+        for (_, slice, counts) in self.slices.into_values() {
+            if next.is_behind(&import, &slice) {
+                continue;
             }
+            faults.extend(next.step(&import, &slice).err());
+            tally = tally.plus(counts);
+            slices.push(slice);
         }
         import.tally = tally;
         if import.is_foreign() {
             import.mails = tally.total();
         }
         (import, slices)
+    }
+}
+
+/// Which entry of each shard comes next: a slice begins where the one before it ended.
+#[derive(Default)]
+struct Next(BTreeMap<u32, u64>);
+
+impl Next {
+    fn of(&mut self, import: &Import, slice: &SliceRef) -> &mut u64 {
+        let shard = slice.shard();
+        self.0.entry(shard).or_insert_with(|| import.shard_entries(shard).start)
+    }
+
+    /// True of what a worker wrote that was overtaken.
+    fn is_behind(&mut self, import: &Import, slice: &SliceRef) -> bool {
+        slice.first < *self.of(import, slice)
+    }
+
+    /// Goes to the end of the slice; the error says what is missing before it.
+    fn step(&mut self, import: &Import, slice: &SliceRef) -> Result<(), String> {
+        let at = std::mem::replace(self.of(import, slice), slice.end());
+        if slice.first <= at {
+            return Ok(());
+        }
+        let (id, last) = (&import.id, slice.first - 1);
+        Err(format!("import {id}: no slice tells of its entries {at} to {last}; import {} again", import.file))
     }
 }

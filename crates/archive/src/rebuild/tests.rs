@@ -189,6 +189,49 @@ async fn a_pack_that_only_another_import_speaks_of_is_kept() {
     panic!("it never ends");
 }
 
+/// A report and one slice are lost with the catalogue: no whole mail is lost from sight, and what is missing is named each time.
+#[tokio::test]
+async fn mails_behind_a_lost_slice_stay_in_sight() {
+    for lost in [0, 1] {
+        let mut world = world(None);
+        world.archive.sizes.step_mails = 4;
+        world.archive.sizes.shard_mails = 1000;
+        world.import(None).await;
+        let mails = world.archive.check(true).await.unwrap().messages;
+        let reports = world.memory.objects.list("reports/", None, 10).await.unwrap();
+        let slices = world.memory.objects.list("slices/", None, 10).await.unwrap();
+        assert!(slices.len() > 2);
+        for gone in [&reports[0], &slices[lost]] {
+            world.memory.objects.delete(&gone.key, None).await.unwrap();
+        }
+        for _ in 0..2 {
+            let (memory, archive) = rebuilt(&world.memory, &world.archive);
+            let faults = archive.rebuild().await.unwrap();
+            let named = faults.iter().filter(|fault| fault.contains("no slice tells of its entries")).count();
+            assert!(named > 0, "{faults:?}");
+            let checked = archive.check(true).await.unwrap();
+            assert_eq!((checked.messages, checked.balanced), (mails, false), "{checked:?}");
+            (world.memory, world.archive) = (memory, archive);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_volume_that_had_come_whole_is_finished_without_its_report() {
+    let world = world(None);
+    let view = world.import(None).await;
+    world
+        .memory
+        .objects
+        .delete(&world.memory.objects.list("reports/", None, 10).await.unwrap()[0].key, None)
+        .await
+        .unwrap();
+    let (_, archive) = rebuilt(&world.memory, &world.archive);
+    assert_eq!(archive.rebuild().await.unwrap(), [""; 0]);
+    let again = archive.import(view.id.as_ref().unwrap()).await.unwrap();
+    assert_eq!((again.state, again.imported, again.balanced), (ImportState::Finished, view.imported, true));
+}
+
 #[tokio::test]
 async fn a_long_result_is_found_again() {
     let world = world(None);
