@@ -140,12 +140,21 @@ impl Archive {
 
     /// Closes the import, once nobody writes to it any more: what a worker has in hand would be in no report otherwise.
     pub(super) async fn close_unless_held(&self, import: Import, shard: u32, stop: Duration) -> Result<()> {
-        let shards = self.shards(&import).await?;
-        if shards.iter().any(|shard| shard.holder.as_ref().is_some_and(|holder| holder.is_other(self))) {
-            let job = Job::Import { import: import.id, shard };
-            return self.queue.send(&job, SOON).await;
+        if self.fence_off(&import).await? {
+            return self.close_import(&import.id, stop).await;
         }
-        self.close_import(&import.id, stop).await
+        self.queue.send(&Job::Import { import: import.id, shard }, SOON).await
+    }
+
+    /// Takes each open shard and lets it go again, so that a worker that stood still beyond its lease finds it gone. False
+    /// if one is held.
+    async fn fence_off(&self, import: &Import) -> Result<bool> {
+        for open in self.shards(import).await?.into_iter().filter(|shard| !shard.done) {
+            let shard = self.shard(import, open.number).await?;
+            let Some(lease) = Lease::take(self, shard).await? else { return Ok(false) };
+            lease.release(self, |_| {}).await?;
+        }
+        Ok(true)
     }
 
     /// Ends the import early for a reason that lies in no single mail; what was imported so far stays and is placed.

@@ -430,6 +430,22 @@ async fn a_cancelled_import_is_closed_once_nobody_writes_to_it() {
     assert!(world.archive.process(&started.process).await.unwrap().state.ended());
 }
 
+/// It stood still in the middle of a step until its lease was over, and the import was closed without that step.
+#[tokio::test]
+async fn a_worker_that_stood_still_writes_nothing_to_a_closed_import() {
+    let world = world(None);
+    let (_, id) = world.begin().await;
+    let import = world.archive.need::<Import>(&id.0).await.unwrap().value;
+    let shard = world.archive.shard(&import, 0).await.unwrap();
+    let mut lease = crate::lease::Lease::take(&world.archive, shard).await.unwrap().unwrap();
+    world.memory.clock.advance(world.archive.worker.lease + Duration::from_secs(1));
+    let other = another(&world.archive);
+    other.cancel_import(&id).await.unwrap();
+    world.memory.work(&other).await.unwrap();
+    assert!(world.archive.need::<Import>(&id.0).await.unwrap().value.finished.is_some());
+    assert_eq!(lease.confirm(&world.archive).await.unwrap_err().kind(), ErrorKind::Conflict);
+}
+
 #[tokio::test]
 async fn an_upload_goes_into_one_mailbox_at_a_time() {
     let world = world(None);
