@@ -82,7 +82,7 @@ fn text_of(report: &Value) -> String {
     let _ = writeln!(text, "{mails} = {imported} imported + {there} already there + {failed} failed\n");
     text += &text::list(&["quantity", "seal", "checkpoints", "ledger", "catalogue", "closes"], &report["sums"]);
     text.push('\n');
-    text += &text::list(&["mailbox", "user_archive", "ledger", "catalogue", "closes"], &report["mailboxes"]);
+    text += &text::list(&["mailbox", "user_archive", "ledger", "catalogue", "mails", "closes"], &report["mailboxes"]);
     for entry in report["failed"].as_array().into_iter().flatten() {
         let [number, locator, code, reason] =
             ["number", "locator", "code", "reason"].map(|name| text::cell(&entry[name]));

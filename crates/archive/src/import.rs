@@ -1,6 +1,7 @@
 //! Import: from a volume or a foreign file in the upload store into one mailbox, each entry with exactly one outcome.
 
 mod batch;
+mod chain;
 mod claim;
 mod close;
 mod entries;
@@ -57,6 +58,8 @@ use crate::{
 const SOURCE_CHANGED: &str = "source_changed";
 /// That of one that refuses an upload which another import reads.
 const IN_USE: &str = "upload_in_use";
+/// That of one that refuses a volume because another one of its number is there.
+const VOLUME_CONFLICT: &str = "volume_conflict";
 
 /// Where the bytes come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +140,14 @@ pub struct Import {
     pub last: bool,
     /// Hex SHA-256 of `seal.json`: every later step is pinned to it. If foreign, that of the source and its version.
     pub seal: String,
+    /// The seal of the volume before it, as its own seal names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_seal: Option<String>,
+    /// Mails that the source could not deliver, as the seal counts them; of all volumes, as the last one does.
+    #[serde(default)]
+    pub skipped: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_skipped: Option<u64>,
     /// The certificate, DER in hex: each worker verifies the signature again.
     pub certificate: String,
     /// The content key, wrapped by the `Keys` port, in hex; removed when the import ends.

@@ -31,14 +31,17 @@ pub struct Sum {
     pub closes: Option<bool>,
 }
 
-/// The places that mails have in one mailbox.
+/// The entries of imports that have places in one mailbox: a copy counts like the mail itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MailboxSum {
     pub mailbox: String,
     /// Null for the target of the import.
     pub user_archive: Option<String>,
     pub ledger: u64,
+    /// Those of them whose mail lies there by the catalogue.
     pub catalogue: u64,
+    /// How many mails the mailbox has now, whoever brought them, each once.
+    pub mails: Option<u64>,
     pub closes: bool,
 }
 
@@ -52,6 +55,8 @@ pub struct VolumeFacts {
     pub of: Option<u64>,
     /// The number of its first mail in the export.
     pub first_mail: u64,
+    /// Mails that the source could not deliver while this volume was written.
+    pub skipped: u64,
     /// SHA-256 of the seal in lower-case hex.
     pub seal_sha256: String,
     /// SHA-256 of the certificate's DER in lower-case hex.
@@ -175,6 +180,8 @@ pub struct ExportReport {
     pub already_there: u64,
     /// How many; each is named in the report of its import.
     pub failed: u64,
+    /// Mails that the source could not deliver, as the last volume's seal counts them; null before that was imported.
+    pub skipped: Option<u64>,
     pub sums: Vec<Sum>,
     pub mailboxes: Vec<MailboxSum>,
     pub not_recreated: Vec<String>,

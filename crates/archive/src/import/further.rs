@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use volume::Certificate;
 
 use super::{
-    Import, ImportState, Source, StartImports,
+    Import, ImportState, Source, StartImports, VOLUME_CONFLICT,
+    chain::Chain,
     claim::Claimed,
     open::Located,
     start::{Checked, Opened},
@@ -147,7 +148,7 @@ impl Archive {
             Err(e) if e.kind() == ErrorKind::NotFound || e.machine_code() == super::SOURCE_CHANGED => Ok(()),
             // By hand, in this very moment.
             Err(e) if e.machine_code() == super::IN_USE => Ok(()),
-            Err(e) if super::run::passes(&e) => Err(e),
+            Err(e) if super::run::passes(&e) && e.machine_code() != VOLUME_CONFLICT => Err(e),
             Err(e) => self.refuse_further(&upload, &choice, &marked, e.to_string()).await,
         }
     }
@@ -198,6 +199,7 @@ impl Archive {
             return Err(Error::invalid("it is a volume of another export"));
         }
         let volume = self.unlock_wrapped(verified, choice.wrapped_key.as_deref(), &context(&choice.export_id)).await?;
+        Chain::of(&self.all::<Import>(None).await?).add(&volume, Some(&certificate))?;
         let (etag, size_bytes) = (located.meta.etag, located.meta.size_bytes);
         Ok((Checked { source, etag, size_bytes, opened: Opened::Volume(volume) }, certificate))
     }

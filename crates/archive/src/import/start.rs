@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Foreign, Import, ImportState, ImportView, Source, Tally,
+    chain::Chain,
     claim::{Claimed, Live},
     open::{Located, file_name, refused},
     unlock::context,
@@ -68,6 +69,8 @@ struct Looked {
     source: Source,
     kind: Kind,
     outcome: Result<Checked>,
+    /// To be said, whatever came of it.
+    alarm: Option<String>,
 }
 
 /// What a source turned out to be.
@@ -91,13 +94,20 @@ impl Archive {
         }
         let certificate = start.certificate.as_deref().map(Certificate::parse).transpose();
         let mut checked = Vec::new();
+        let mut chain = Chain::of(&self.all::<Import>(None).await?);
         for source in &start.sources {
-            let certificate = certificate.as_ref().map(Option::as_ref).map_err(|e| refused(e.clone()));
-            let mut kind = Kind::Unknown;
-            let secrets = (certificate, start.password.as_deref());
-            match self.check_source(source, &start.mailbox, secrets, &mut kind).await {
+            let proof = certificate.as_ref().map(Option::as_ref);
+            let (mut kind, mut alarm) = (Kind::Unknown, None);
+            let secrets = (proof.map_err(|e| refused(e.clone())), start.password.as_deref());
+            let outcome = self.check_source(source, &start.mailbox, secrets, &mut kind).await.and_then(|checked| {
+                if let Opened::Volume(volume) = &checked.opened {
+                    alarm = chain.add(volume, proof.ok().flatten())?;
+                }
+                Ok(checked)
+            });
+            match outcome {
                 Err(error) if !start.each_alone || passes_for(source, &error) => return Err(error),
-                outcome => checked.push(Looked { source: source.clone(), kind, outcome }),
+                outcome => checked.push(Looked { source: source.clone(), kind, outcome, alarm }),
             }
         }
         self.queue_imports(&start, certificate.ok().flatten().as_ref(), checked).await
@@ -182,7 +192,10 @@ impl Archive {
         let mut ids: Vec<_> = checked.iter().map(|_| self.sortable_id()).collect();
         ids.sort();
         let (mut claimed, mut views) = (Vec::new(), Vec::new());
-        for (id, (Looked { kind, outcome, .. }, name)) in ids.into_iter().zip(checked) {
+        for (id, (Looked { kind, outcome, alarm, .. }, name)) in ids.into_iter().zip(checked) {
+            if let Some(alarm) = alarm {
+                self.say(process, Severity::Error, format!("{name}: {alarm}")).await?;
+            }
             let outcome = match outcome {
                 Ok(checked) => {
                     let opened = checked.opened.clone();
@@ -279,6 +292,9 @@ impl Archive {
             last: false,
             seal: String::new(),
             certificate: String::new(),
+            previous_seal: None,
+            skipped: 0,
+            total_skipped: None,
             first_mail: 1,
             mails: 0,
             not_mail: 0,
@@ -386,6 +402,9 @@ impl Import {
         self.volume = header.volume;
         self.last = verified.seal().last;
         self.seal = to_hex(verified.seal_sha256());
+        self.previous_seal = verified.seal().previous_seal_hex();
+        self.skipped = verified.seal().skipped;
+        self.total_skipped = verified.seal().total_skipped;
         self.certificate = certificate.map(|c| to_hex(c.der())).unwrap_or_default();
         self.first_mail = verified.first_mail();
         self.mails = verified.mails();

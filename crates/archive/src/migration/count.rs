@@ -28,6 +28,8 @@ pub(super) struct Counted {
     /// By the rows of mails and of failed entries.
     pub(super) catalogue: Tally,
     pub(super) places: Places,
+    /// How many mails each of these mailboxes has in all, by the catalogue's own counter.
+    pub(super) mails: BTreeMap<MailboxAddress, u64>,
     /// What cannot be read, or stands where it should not.
     pub(super) faults: Vec<String>,
     /// The user archives that restructure has placed in whole.
@@ -81,6 +83,10 @@ impl Archive {
                 Err(e) if is_lasting(e.kind()) => counted.fault(e.to_string()),
                 Err(e) => return Err(e),
             }
+        }
+        for (_, mailbox) in counted.places.keys().cloned().collect::<Vec<_>>() {
+            let mails = self.catalog.count(&Scope::Mailbox(mailbox.clone())).await?;
+            counted.mails.insert(mailbox, mails);
         }
         Ok(Some(counted))
     }

@@ -72,6 +72,9 @@ pub struct ExportReport {
     pub already_there: u64,
     /// How many; each is named in the report of its import.
     pub failed: u64,
+    /// Mails that the source could not deliver, as the last volume's seal counts them: the export's own report names each.
+    /// None before that volume was imported.
+    pub skipped: Option<u64>,
     pub sums: Vec<Sum>,
     pub mailboxes: Vec<MailboxSum>,
     /// User archives that restructure has not placed yet.
@@ -191,15 +194,35 @@ impl<'a> Set<'a> {
     fn gaps(&self) -> Vec<String> {
         let there = self.by_number();
         let pairs = there.values().zip(there.values().skip(1)).filter(|(one, next)| one.volume + 1 == next.volume);
-        let wrong = pairs.filter(|(one, next)| end_of(one) + 1 != next.first_mail);
-        let text = |(one, next): (&&Import, &&Import)| {
+        let mut gaps = Vec::new();
+        for (one, next) in pairs {
             let end = end_of(one);
-            format!(
-                "volume {} begins with mail {}, where volume {} ends with mail {end}",
-                next.volume, next.first_mail, one.volume
-            )
+            if end + 1 != next.first_mail {
+                gaps.push(format!(
+                    "volume {} begins with mail {}, where volume {} ends with mail {end}",
+                    next.volume, next.first_mail, one.volume
+                ));
+            }
+            // Imports of earlier versions do not know it.
+            if next.previous_seal.as_ref().is_some_and(|named| *named != one.seal) {
+                gaps.push(format!("volume {} names another volume {} before it by its seal", next.volume, one.volume));
+            }
+        }
+        gaps
+    }
+
+    /// Volumes of one number of which no later volume says which one belongs to the export.
+    fn undecided(&self) -> Vec<String> {
+        let there = self.by_number();
+        let names = |import: &Import| {
+            there.get(&(import.volume + 1)).is_some_and(|next| next.previous_seal.as_ref() == Some(&import.seal))
         };
-        wrong.map(text).collect()
+        let conflicts = self.members.iter().filter(|(_, standing)| *standing == Standing::Conflict);
+        let open = conflicts.filter(|(import, _)| !there.get(&import.volume).is_some_and(|chosen| names(chosen)));
+        open.map(|(import, _)| {
+            format!("two volumes say that they are volume {}: import {} brought the other", import.volume, import.id)
+        })
+        .collect()
     }
 
     fn view(&self) -> ExportView {
@@ -233,7 +256,8 @@ impl<'a> Set<'a> {
             sums: Vec::new(),
             mailboxes: Vec::new(),
             not_recreated: Vec::new(),
-            faults: self.gaps(),
+            skipped: self.last().and_then(|last| last.total_skipped),
+            faults: self.gaps().into_iter().chain(self.undecided()).collect(),
             balanced: None,
             complete: false,
         }
@@ -249,14 +273,19 @@ fn end_of(import: &Import) -> u64 {
     import.first_mail.saturating_add(import.mails).saturating_sub(1)
 }
 
-/// Which import counts for each volume. The first one that has finished says which volume is the right one of its number.
+/// Which import counts for each volume. Of several volumes of one number the next one names the right one by its seal; where
+/// it does not, that is the one that has finished first.
 fn counted<'a>(imports: impl Iterator<Item = &'a Import>) -> BTreeMap<u64, &'a Import> {
-    let mut chosen: BTreeMap<u64, &Import> = BTreeMap::new();
+    let mut by_number: BTreeMap<u64, Vec<&Import>> = BTreeMap::new();
     for import in imports.filter(|import| has_finished(import)) {
-        let there = chosen.entry(import.volume).or_insert(import);
-        if there.seal == import.seal && import.tally.failed < there.tally.failed {
-            *there = import;
-        }
+        by_number.entry(import.volume).or_default().push(import);
+    }
+    let mut chosen: BTreeMap<u64, &Import> = BTreeMap::new();
+    for (number, imports) in by_number.into_iter().rev() {
+        let named = chosen.get(&(number + 1)).and_then(|next| next.previous_seal.as_ref());
+        let right = imports.iter().find(|import| Some(&import.seal) == named).or(imports.first());
+        let same = imports.iter().filter(|import| right.is_some_and(|right| right.seal == import.seal));
+        chosen.extend(same.min_by_key(|import| import.tally.failed).map(|import| (number, *import)));
     }
     chosen
 }

@@ -36,11 +36,13 @@ pub fn write_export(report: &ExportReport, out: &mut dyn Write) -> io::Result<()
     html::verdict(out, is_good, &Escaped(&text))?;
     let of = report.volumes.map(|count| count.to_string());
     let missing = listed(&report.missing_volumes);
+    let skipped = report.skipped.map(|skipped| Grouped(skipped).to_string());
     let facts = [
         ("Export id", Some(report.export_id.as_str())),
         ("Certificate (SHA-256)", Some(report.certificate_sha256.as_str())),
         ("Volumes", Some(of.as_deref().unwrap_or("not known: the last one has not come in"))),
         ("Missing volumes", (!missing.is_empty()).then_some(missing.as_str())),
+        ("Mails that the source could not deliver", skipped.as_deref()),
         ("Report drawn up", report.made.as_deref()),
         ("By", Some(report.generator.as_str())),
     ];
@@ -79,7 +81,14 @@ fn verdict_of_export(report: &ExportReport) -> (bool, String) {
     let missing = report.missing_volumes.len() as u64;
     let (failed, all) = (Grouped(report.failed), Grouped(report.in_volumes));
     if report.is_whole() {
-        return (true, format!("Complete: all {all} mails of the export are in the archive, and every sum closes."));
+        let skipped = report.skipped.filter(|skipped| *skipped > 0).map(|skipped| {
+            format!(" {} more could not be read in the source: the export's own report names each.", Grouped(skipped))
+        });
+        let skipped = skipped.unwrap_or_default();
+        return (
+            true,
+            format!("Complete: all {all} mails of the export are in the archive, and every sum closes.{skipped}"),
+        );
     }
     let text = match report.balanced {
         Some(false) => "Not complete: the sums do not close, see below.".into(),
@@ -171,18 +180,20 @@ fn closes_cell(closes: Option<bool>) -> (&'static str, &'static str) {
 
 fn write_mailboxes(out: &mut dyn Write, mailboxes: &[MailboxSum], not_recreated: &[String]) -> io::Result<()> {
     if !mailboxes.is_empty() {
-        let columns = ["Mailbox", "User archive", "#Places by the ledger", "#Places by the catalogue", "Closes"];
+        let columns =
+            ["Mailbox", "User archive", "#Entries by the ledger", "#Of them there", "#Mails in it now", "Closes"];
         html::head(out, "Mailboxes", &columns)?;
         for sum in mailboxes {
             let (class, closes) = closes_cell(Some(sum.closes));
             let archive = sum.user_archive.as_deref().unwrap_or("the target of the import");
             write!(
                 out,
-                "<tr class=\"{class}\"><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>",
+                "<tr class=\"{class}\"><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>",
                 Escaped(sum.mailbox.as_str()),
                 Escaped(archive),
                 Grouped(sum.ledger),
-                Grouped(sum.catalogue)
+                Grouped(sum.catalogue),
+                sum.mails.map(|mails| Grouped(mails).to_string()).unwrap_or_default()
             )?;
             writeln!(out, "<td class=\"bad\">{closes}</td></tr>")?;
         }

@@ -85,6 +85,8 @@ pub struct VolumeFacts {
     pub of: Option<u64>,
     /// The number of its first mail in the export, from 1.
     pub first_mail: u64,
+    /// Mails that the source could not deliver while this volume was written.
+    pub skipped: u64,
     /// Lower-case hex SHA-256 of the seal, which vouches for every byte of the volume.
     pub seal_sha256: String,
     /// Lower-case hex SHA-256 of the DER of the certificate that verifies it.
@@ -221,6 +223,7 @@ impl ImportReport {
             self.faults.extend(counted.faults);
             self.mailbox_emptied = Some(counted.is_emptied);
             let sum = |((user_archive, mailbox), (ledger, catalogue))| MailboxSum {
+                mails: counted.mails.get(&mailbox).copied(),
                 mailbox,
                 user_archive,
                 ledger,
@@ -254,6 +257,7 @@ impl VolumeFacts {
             number: import.volume,
             of: all.iter().find(is_sister).map(|last| last.volume),
             first_mail: import.first_mail,
+            skipped: import.skipped,
             seal_sha256: import.seal.clone(),
             certificate_sha256: certificate_sha256(import),
         })

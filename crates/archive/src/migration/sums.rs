@@ -74,7 +74,8 @@ impl Sum {
     }
 }
 
-/// The places of mails in one mailbox. A mail that had two folders has two places, and a copy counts like the mail itself.
+/// Entries of imports with their places in one mailbox. A mail that had two folders has two places; a copy counts like the mail
+/// itself, though it lies there once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailboxSum {
     pub mailbox: MailboxAddress,
@@ -82,8 +83,10 @@ pub struct MailboxSum {
     pub user_archive: Option<String>,
     /// The places that the ledger says.
     pub ledger: u64,
-    /// Those of them that the catalogue has.
+    /// Those of them whose mail lies there by the catalogue.
     pub catalogue: u64,
+    /// How many mails the mailbox has now, whoever brought them, each once.
+    pub mails: Option<u64>,
     pub closes: bool,
 }
 

@@ -39,6 +39,12 @@ impl World {
         self.archive.import_report(started.imports[0].id.as_ref().unwrap(), None).await.unwrap()
     }
 
+    async fn refused(&self, name: &str, bytes: bytes::Bytes) -> crate::Error {
+        self.upload(name, bytes).await;
+        let start = StartImports { certificate: Some(self.exported.certificate.clone()), ..self.start(&[name], None) };
+        self.archive.start_imports(start).await.unwrap_err()
+    }
+
     /// Imports this volume of the world's export.
     async fn bring(&self, at: usize) -> ImportReport {
         let Exported { volumes, certificate } = &self.exported;
@@ -302,20 +308,28 @@ async fn a_volume_that_is_not_the_last_leaves_the_end_open() {
 #[tokio::test]
 async fn doubled_conflicting_and_foreign_volumes_are_told_apart() {
     let world = three_volumes();
-    for at in 0..3 {
-        world.bring(at).await;
-    }
-    world.bring(1).await;
     // The same keys, other mails: two different volumes of one number.
     let other = export("mine", &[Sample::new(70, "anna/Inbox")], 5, None);
     world.import_as("other.mszip", other.volumes[0].clone(), &other.certificate).await;
+    let refused = world.refused("v1.mszip", world.exported.volumes[0].clone()).await;
+    assert_eq!(refused.machine_code(), "volume_conflict");
+    // The second one names the first.
+    for at in [1, 2, 0] {
+        world.bring(at).await;
+    }
+    assert!(world.export_report().await.complete);
+    world.bring(1).await;
+    let again = world
+        .refused("other-again.mszip", export("mine", &[Sample::new(71, "anna")], 5, None).volumes[0].clone())
+        .await;
+    assert_eq!(again.machine_code(), "volume_conflict");
     // Other keys under the same id.
     let foreign = export_again(8, "theirs", &samples(), 5, None);
     world.import_as("foreign.mszip", foreign.volumes[1].clone(), &foreign.certificate).await;
     let report = world.export_report().await;
     let expected = [
-        (1, Standing::Counted),
         (1, Standing::Conflict),
+        (1, Standing::Counted),
         (2, Standing::Counted),
         (2, Standing::Doubled),
         (3, Standing::Counted),
@@ -327,6 +341,47 @@ async fn doubled_conflicting_and_foreign_volumes_are_told_apart() {
     for word in ["doubled", "conflict: another volume of this number", "foreign: of another export"] {
         assert!(shown.contains(word), "{word}");
     }
+}
+
+/// The last volume is the one of another writing of the export: no first volume that it names came in.
+#[tokio::test]
+async fn a_chain_that_is_broken_does_not_close() {
+    let mut world = three_volumes();
+    world.bring(0).await;
+    let mut other =
+        export("mine", &[Sample::new(70, "anna/Inbox"), Sample::new(71, "anna"), Sample::new(72, "anna")], 1, None);
+    other.volumes.truncate(2);
+    world.exported = other;
+    world.bring(1).await;
+    let report = world.export_report().await;
+    assert!(
+        report.faults.iter().any(|fault| fault.contains("names another volume 1 before it")),
+        "{:?}",
+        report.faults
+    );
+    assert_eq!((report.balanced, report.complete), (Some(false), false));
+}
+
+#[tokio::test]
+async fn what_the_source_could_not_deliver_is_in_the_report() {
+    let world = three_volumes();
+    for at in 0..3 {
+        world.bring(at).await;
+    }
+    let last = world.export_report().await.imports[2].report.import.clone();
+    world.change(&last, |import| (import.skipped, import.total_skipped) = (2, Some(3))).await;
+    let report = world.export_report().await;
+    assert_eq!((report.skipped, report.complete), (Some(3), true));
+    assert_eq!(report.imports[2].report.volume.as_ref().unwrap().skipped, 2);
+    assert!(page(|out| write_export(&report, out)).contains("3 more could not be read in the source"));
+}
+
+#[tokio::test]
+async fn copies_are_entries_of_their_own_and_one_mail() {
+    let world = world(None);
+    let report = world.bring(0).await;
+    let target = &report.mailboxes[0];
+    assert_eq!((target.ledger, target.catalogue, target.mails), (12, 12, Some(report.imported)));
 }
 
 /// A damaged volume that came in whole later: what counts is the better of the two.
