@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Archive, Error, MailHash, MailboxAddress, Result,
-    import::{Contents, Mails, Report},
+    import::{Contents, Import, Mails, Report},
     mailbox::{Mailbox, Origin},
     ports::Scope,
     records::Record,
@@ -54,7 +54,8 @@ pub struct MappingRow {
     /// None where a domain is needed and none is configured.
     pub address: Option<MailboxAddress>,
     pub source: MappingSource,
-    /// Another archive has the same address, or a mailbox that is no recreated one.
+    /// Another archive has the same address, or a mailbox that is not this archive's: a run of restructure would place
+    /// nothing of it. What has all of its mails in its own mailbox is in conflict with nobody.
     pub conflict: bool,
     /// The other archives that want this address, the one included that its mailbox was recreated from.
     pub conflict_with: Vec<String>,
@@ -104,7 +105,8 @@ impl Archive {
         row.ok_or_else(|| Error::internal(format!("user archive {archive:?} is missing in the mapping")))
     }
 
-    /// Every user archive that a report has named or somebody has set, with its address: a preview of restructure.
+    /// Every user archive that the report of a volume has named or somebody has set, with its address: a preview of
+    /// restructure.
     pub async fn mapping(&self) -> Result<Vec<MappingRow>> {
         self.mapping_with(None).await
     }
@@ -116,6 +118,10 @@ impl Archive {
         let mut waiting = Vec::new();
         for report in self.all::<Report>(None).await? {
             let contents = self.report_contents(&report).await?;
+            // The folders of a foreign file become no mailboxes, whatever they are called.
+            if contents.row.as_ref().is_some_and(Import::is_foreign) {
+                continue;
+            }
             archives.extend(contents.user_archives.iter().cloned());
             waiting.extend((!report.done).then_some(contents));
         }
@@ -124,9 +130,8 @@ impl Archive {
             let address = self.address_of(&archive, &set)?;
             addresses.insert(archive, address);
         }
-        let known = addresses.iter().filter_map(|(archive, (address, _))| Some((archive.clone(), address.clone()?)));
         let mailboxes = self.mailbox_rows().await?;
-        let conflicts = conflicts(&known.collect(), &mailboxes);
+        let clashes = Clashes::of(&addresses, &waiting, &mailboxes);
         let mut waiting = self.mails_of(&waiting).await?;
         let mut rows = Vec::new();
         for (archive, (address, source)) in addresses {
@@ -135,7 +140,7 @@ impl Archive {
                 Some(mails) => Some(self.count_missing(&archive, mailbox, mails.remove(&archive)).await?),
                 None => None,
             };
-            let conflict = conflicts.iter().find(|conflict| conflict.archives.contains(&archive));
+            let conflict = clashes.of_archive(&archive, mailbox);
             let others = conflict.map(|conflict| &conflict.archives).into_iter().flatten();
             rows.push(MappingRow {
                 conflict: conflict.is_some(),
@@ -215,6 +220,40 @@ impl Archive {
     async fn mailbox_rows(&self) -> Result<BTreeMap<MailboxAddress, Mailbox>> {
         let mailboxes = self.all::<Mailbox>(None).await?;
         Ok(mailboxes.into_iter().map(|mailbox| (mailbox.address.clone(), mailbox)).collect())
+    }
+}
+
+/// The conflicts of the mapping's rows.
+struct Clashes {
+    waiting: BTreeSet<String>,
+    /// Those that a run would meet now.
+    now: Vec<Conflict>,
+    /// Those that it would meet if all archives waited.
+    later: Vec<Conflict>,
+}
+
+impl Clashes {
+    fn of(
+        addresses: &BTreeMap<String, (Option<MailboxAddress>, MappingSource)>,
+        waiting: &[Contents],
+        mailboxes: &BTreeMap<MailboxAddress, Mailbox>,
+    ) -> Self {
+        let waiting: BTreeSet<String> = waiting.iter().flat_map(|report| report.user_archives.clone()).collect();
+        let all = addresses.iter().filter_map(|(archive, (address, _))| Some((archive.clone(), address.clone()?)));
+        let all: BTreeMap<String, MailboxAddress> = all.collect();
+        let later = conflicts(&all, mailboxes);
+        let due: BTreeMap<_, _> = all.into_iter().filter(|(archive, _)| waiting.contains(archive)).collect();
+        Self { now: conflicts(&due, mailboxes), later, waiting }
+    }
+
+    /// What waits is judged as a run does it; what does not may meet anybody once it comes, unless it has its mailbox.
+    fn of_archive(&self, archive: &str, mailbox: Option<&Mailbox>) -> Option<&Conflict> {
+        let waits = self.waiting.contains(archive);
+        if !waits && mailbox.is_some_and(|mailbox| mailbox.user_archive.as_deref() == Some(archive)) {
+            return None;
+        }
+        let conflicts = if waits { &self.now } else { &self.later };
+        conflicts.iter().find(|conflict| conflict.archives.iter().any(|name| name == archive))
     }
 }
 

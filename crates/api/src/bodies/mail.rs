@@ -145,7 +145,8 @@ pub struct MappingRow {
     pub address: Option<String>,
     /// `mapping`: set by hand. `address`: the archive's name is one. `default`: made from name and domain.
     pub source: String,
-    /// Another archive or mailbox has this address: nothing is placed until the mapping says otherwise.
+    /// Another archive or mailbox has this address: nothing is placed until the mapping says otherwise. False once all of
+    /// it lies in its own mailbox.
     pub conflict: bool,
     /// The other archives that want this address, the one included that its mailbox was recreated from.
     pub conflict_with: Vec<String>,

@@ -84,6 +84,20 @@ fn named(items: &[NotMail]) -> Vec<&str> {
 }
 
 #[tokio::test]
+async fn its_folders_are_no_user_archives_that_become_mailboxes() {
+    let world = world(None);
+    let (one, two) = (mail(101), mail(102));
+    let folders = zip(&[("Anna/1.eml", &one), ("Bo b/2.eml", &two), ("bo-b/2.eml", &two)]);
+    world.upload_and_import("old.zip", folders).await;
+    assert_eq!(world.archive.mapping().await.unwrap(), []);
+    world.import(None).await;
+    let rows = world.archive.mapping().await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.archive.as_str()).collect::<Vec<_>>(), ["@catchall", "anna", "bob"]);
+    assert!(rows.iter().all(|row| !row.conflict), "{rows:?}");
+    assert_eq!(world.restructure().await.conflicts, []);
+}
+
+#[tokio::test]
 async fn a_zip_lies_in_the_target_with_its_folders() {
     let world = world(None);
     let view = world.upload_and_import("old mails.zip", mixed()).await;

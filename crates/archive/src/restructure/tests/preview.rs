@@ -14,7 +14,7 @@ use crate::{
     ports::ObjectKey,
     process::{Failure, ProcessState},
     restructure::survey::Part,
-    testing::volumes::{Sample, export},
+    testing::volumes::{Sample, export, export_again},
 };
 
 /// Everything that is stored, apart from the process log.
@@ -140,6 +140,22 @@ async fn the_mapping_says_what_a_run_would_meet() {
     // What was recreated once is in the way of another archive, and named.
     let set = world.archive.set_mapping("eve", &address("robert@firma.example")).await.unwrap();
     assert_eq!((set.conflict, set.conflict_with), (true, vec!["bob".to_owned()]));
+}
+
+#[tokio::test]
+async fn what_lies_in_its_own_mailbox_is_in_conflict_with_nobody() {
+    let mut world = world(None);
+    world.import(None).await;
+    world.restructure().await;
+    world.exported = export_again(9, "second", &[Sample::new(40, "Anna/a")], 10, None);
+    world.import(None).await;
+    let (late, placed) = (row(&world.archive, "Anna").await, row(&world.archive, "anna").await);
+    assert_eq!((late.conflict, late.conflict_with), (true, vec!["anna".to_owned()]));
+    assert_eq!((placed.conflict, placed.mailbox), (false, Some(Origin::Restructure)));
+    assert_eq!(preview(&world).await.total.conflicts.len(), 1);
+    world.archive.set_mapping("Anna", &address("anna2@firma.example")).await.unwrap();
+    assert!(!row(&world.archive, "Anna").await.conflict);
+    assert_eq!(world.restructure().await.conflicts, []);
 }
 
 #[tokio::test]
