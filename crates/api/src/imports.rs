@@ -25,7 +25,8 @@ use crate::{
 
 /// Start imports
 ///
-/// Certificate and password of every file are checked before anything is queued.
+/// Certificate and password of every file are checked before anything is queued. A volume is refused by a mailbox that
+/// recreates a user archive (409, `mailbox_recreated`).
 #[utoipa::path(post, path = "/api/v1/imports", tag = "imports", operation_id = "start_imports", request_body = StartImports,
     responses((status = 202, description = "Queued", body = Started)))]
 pub(crate) async fn start(

@@ -17,7 +17,7 @@ use crate::{
     Archive, Error, ErrorKind, ImportId, MailboxAddress, ProcessId, Result,
     hash::to_hex,
     job::Job,
-    mailbox::Origin,
+    mailbox::{Mailbox, Origin},
     ports::ETag,
     process::{Failure, Severity},
     uploads::{Kind, UploadState},
@@ -71,6 +71,13 @@ struct Looked {
     outcome: Result<Checked>,
     /// To be said, whatever came of it.
     alarm: Option<String>,
+}
+
+impl Looked {
+    /// One that may be imported.
+    fn is_volume(&self) -> bool {
+        self.outcome.as_ref().is_ok_and(|checked| matches!(checked.opened, Opened::Volume(_)))
+    }
 }
 
 /// What a source turned out to be.
@@ -143,6 +150,9 @@ impl Archive {
             Ok(located) => located,
         };
         *kind = Kind::Volume;
+        if let Some(there) = self.find::<Mailbox>(mailbox.folded()).await? {
+            takes_volumes(&there.value)?;
+        }
         let verified = located.verify(certificate?).await?;
         let opened = Opened::Volume(self.unlock(verified, password).await?);
         Ok(Checked { source: source.clone(), etag: located.meta.etag, size_bytes: located.meta.size_bytes, opened })
@@ -185,7 +195,11 @@ impl Archive {
         checked: Vec<(Looked, String)>,
     ) -> Result<Vec<ImportView>> {
         if checked.iter().any(|(looked, _)| looked.outcome.is_ok()) {
-            self.ensure_mailbox(&start.mailbox, Origin::Import, None).await?;
+            let (target, _) = self.ensure_mailbox(&start.mailbox, Origin::Import, None).await?;
+            // Restructure may have made it since the look at the sources. From now on it stays what it is.
+            if checked.iter().any(|(looked, _)| looked.is_volume()) {
+                takes_volumes(&target)?;
+            }
         }
         let begun = self.begun_imports().await?;
         // Lists of imports, and those that wait for room, are in the order in which they were named.
@@ -414,6 +428,17 @@ impl Import {
         self.kind = kind;
         self.seal = to_hex(&Sha256::digest(serde_json::json!((&self.source, &self.etag)).to_string()));
     }
+}
+
+/// A volume holds the mails of many people, in one folder of its target. In the mailbox of one of them all would see them
+/// who see that one's, and nothing takes them out again.
+fn takes_volumes(mailbox: &Mailbox) -> Result<()> {
+    let Some(archive) = mailbox.user_archive.as_ref().filter(|_| mailbox.origin == Origin::Restructure) else {
+        return Ok(());
+    };
+    let text = format!("mailbox {} recreates user archive {archive:?}, and takes in no volume", mailbox.address);
+    let hint = "choose another mailbox, or a new one: restructure brings each mail to where it belongs";
+    Err(Error::conflict(text).code("mailbox_recreated").hint(hint))
 }
 
 /// The names for a title: it is read by people and kept in a row.

@@ -275,6 +275,32 @@ async fn volumes_may_come_in_any_order() {
     assert_eq!(visible_state(&forward.archive).await, visible_state(&backward.archive).await);
 }
 
+/// The mails of all would lie in the mailbox of one of them, and could never be taken out.
+#[tokio::test]
+async fn a_recreated_mailbox_takes_in_no_volume() {
+    let world = world(None);
+    world.import(None).await;
+    world.restructure().await;
+    let before = visible_state(&world.archive).await;
+    world.upload("v.mszip", world.exported.volumes[0].clone()).await;
+    let anna = MailboxAddress::parse("Anna@firma.example").unwrap();
+    let start = |each_alone| StartImports { mailbox: anna.clone(), each_alone, ..world.start(&["v.mszip"], None) };
+    let refused = world.archive.start_imports(start(false)).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.machine_code()), (ErrorKind::Conflict, "mailbox_recreated"));
+    assert!(refused.advice().unwrap().contains("another mailbox"), "{refused:?}");
+    let started = world.archive.start_imports(start(true)).await.unwrap();
+    assert_eq!(started.imports[0].state, ImportState::Refused);
+    assert_eq!(started.imports[0].code.as_deref(), Some("mailbox_recreated"));
+    world.memory.work(&world.archive).await.unwrap();
+    assert_eq!(visible_state(&world.archive).await, before);
+    // A single mail is somebody's own, and was put there on purpose.
+    world.upload("one.eml", Sample::new(70, "").raw.into()).await;
+    let own = StartImports { mailbox: anna.clone(), certificate: None, ..world.start(&["one.eml"], None) };
+    world.archive.start_imports(own).await.unwrap();
+    world.memory.work(&world.archive).await.unwrap();
+    assert_eq!(world.archive.mailbox(&anna).await.unwrap().mails, 10);
+}
+
 #[tokio::test]
 async fn archives_of_one_address_are_a_conflict_until_the_mapping_says_otherwise() {
     let mut world = world(None);
