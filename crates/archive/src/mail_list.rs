@@ -1,6 +1,6 @@
 //! Lists of mails, page by page.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, slice::from_ref};
 
 use serde::{Deserialize, Serialize};
 
@@ -125,7 +125,7 @@ impl Archive {
 
     async fn folder_scope(&self, mailbox: &MailboxAddress, path: &FolderPath) -> Result<Scope> {
         // Mails may lie in the mailbox itself, which is no folder that anybody made.
-        let known = path.0.is_empty() || self.catalog.folders(mailbox).await?.iter().any(|folder| folder.path == *path);
+        let known = path.0.is_empty() || self.catalog.has_folders(mailbox, from_ref(path)).await? == [true];
         if !known {
             return Err(Error::not_found(format!("mailbox {mailbox} has no folder {:?}", path.0)));
         }

@@ -98,7 +98,7 @@ impl Archive {
     async fn view_mailbox(&self, mailbox: Mailbox) -> Result<MailboxView> {
         Ok(MailboxView {
             mails: self.catalog.count(&Scope::Mailbox(mailbox.address.clone())).await?,
-            folders: self.catalog.folders(&mailbox.address).await?.len() as u64,
+            folders: self.catalog.count_folders(&mailbox.address).await?,
             address: mailbox.address,
             origin: mailbox.origin,
             user_archive: mailbox.user_archive,

@@ -1,6 +1,9 @@
 //! What the catalogue keeps of each distinct mail, and of each place it lies in.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeSet, btree_set},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -61,10 +64,42 @@ impl FolderPath {
         digest.first_chunk().copied().unwrap_or_default()
     }
 
+    /// Each of these paths and every folder above one of them, once and in order. None is held: where folders lie deep,
+    /// their paths together take many times what the names do.
+    pub fn each_with_parents(paths: &BTreeSet<Self>) -> impl Iterator<Item = Self> {
+        EachOnce { paths: paths.iter(), names: &[], next: 1 }
+    }
+
     /// The path itself and every folder above it, the topmost first; the empty path has none above it.
     pub fn with_parents(&self) -> impl Iterator<Item = Self> {
         let shortest = usize::from(!self.0.is_empty());
         (shortest..=self.0.len()).filter_map(|n| self.0.get(..n)).map(|names| Self(names.to_vec()))
+    }
+}
+
+/// See [`FolderPath::each_with_parents`].
+struct EachOnce<'a> {
+    paths: btree_set::Iter<'a, FolderPath>,
+    /// Of the path in hand.
+    names: &'a [String],
+    /// So many of its names make the next folder; more than there are once it is done.
+    next: usize,
+}
+
+impl Iterator for EachOnce<'_> {
+    type Item = FolderPath;
+
+    fn next(&mut self) -> Option<FolderPath> {
+        if self.next > self.names.len() {
+            let FolderPath(names) = self.paths.next()?;
+            // What lies below one folder comes one after the other: the path before has brought what both share.
+            let shared = names.iter().zip(self.names).take_while(|(name, before)| name == before).count();
+            self.next = shared + usize::from(!names.is_empty());
+            self.names = names;
+        }
+        let names = self.names.get(..self.next)?;
+        self.next += 1;
+        Some(FolderPath(names.to_vec()))
     }
 }
 
@@ -233,6 +268,19 @@ mod tests {
         let path = FolderPath(vec!["a".into(), "b".into()]);
         assert_eq!(path.with_parents().map(|p| p.0.len()).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(FolderPath::default().with_parents().count(), 1);
+    }
+
+    #[test]
+    fn folders_above_many_come_once_and_in_order() {
+        let paths: [&[&str]; 7] =
+            [&[], &["a", "b", "c"], &["a", "b", "d"], &["a", "c"], &["a b", "a"], &["b"], &["b", "", ""]];
+        let paths = paths.map(|names| FolderPath(names.iter().map(|name| (*name).to_owned()).collect()));
+        for some in 0..1_u32 << paths.len() {
+            let chosen = (0_u32..).zip(&paths).filter(|(n, _)| (some >> n) & 1 == 1);
+            let some: BTreeSet<_> = chosen.map(|(_, path)| path.clone()).collect();
+            let each: BTreeSet<_> = some.iter().flat_map(FolderPath::with_parents).collect();
+            assert!(FolderPath::each_with_parents(&some).eq(each), "{some:?}");
+        }
     }
 
     #[test]

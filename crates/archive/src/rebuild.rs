@@ -115,7 +115,9 @@ impl Archive {
     async fn restore_mails(&self, inventory: &mut Inventory, faults: &mut Vec<String>) -> Result<()> {
         for (mailbox, folders) in inventory.scopes.folders() {
             let folders: Vec<FolderPath> = folders.into_iter().collect();
-            self.catalog.create_folders(mailbox, &folders).await?;
+            for some in folders.chunks(MAX_ROWS_PER_CALL) {
+                self.catalog.create_folders(mailbox, some).await?;
+            }
         }
         for part in 0..inventory.facts.parts() {
             let mut mails = inventory.mails(part)?;

@@ -124,6 +124,14 @@ impl Catalog for DynamoCatalog {
         placements::folders(&self.table, mailbox).await
     }
 
+    async fn count_folders(&self, mailbox: &MailboxAddress) -> Result<u64> {
+        placements::count_folders(&self.table, mailbox).await
+    }
+
+    async fn has_folders(&self, mailbox: &MailboxAddress, paths: &[FolderPath]) -> Result<Vec<bool>> {
+        placements::has_folders(&self.table, mailbox, paths).await
+    }
+
     /// DynamoDB keeps its storage sound by itself; what the items say is compared by `check`.
     async fn faults(&self) -> Result<Vec<String>> {
         Ok(Vec::new())

@@ -126,6 +126,16 @@ impl Catalog for Sqlite {
         self.db.read(move |tx| placements::folders(tx, &mailbox)).await
     }
 
+    async fn count_folders(&self, mailbox: &MailboxAddress) -> Result<u64> {
+        let mailbox = mailbox.clone();
+        self.db.read(move |tx| placements::count_folders(tx, &mailbox)).await
+    }
+
+    async fn has_folders(&self, mailbox: &MailboxAddress, paths: &[FolderPath]) -> Result<Vec<bool>> {
+        let (mailbox, paths) = (mailbox.clone(), paths.to_vec());
+        self.db.read(move |tx| placements::has_folders(tx, &mailbox, &paths)).await
+    }
+
     async fn faults(&self) -> Result<Vec<String>> {
         self.db.faults().await
     }

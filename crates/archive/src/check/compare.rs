@@ -224,13 +224,15 @@ impl Archive {
         let known: BTreeSet<_> = mailboxes.iter().map(|mailbox| &mailbox.address).chain(told.keys().copied()).collect();
         for mailbox in known.into_iter().cloned().collect::<Vec<_>>() {
             let told = told.remove(&mailbox).unwrap_or_default();
-            let there: BTreeSet<FolderPath> =
+            let mut there: BTreeSet<FolderPath> =
                 self.catalog.folders(&mailbox).await?.into_iter().map(|folder| folder.path).collect();
-            for path in told.difference(&there).filter(|_| !comparison.in_part.contains(&mailbox)) {
-                let text = format!("folder {:?} of {mailbox}: it is missing in the catalogue", path.0);
-                findings.differ(text, Remedy::Folder(mailbox.clone(), path.clone()));
+            for path in FolderPath::each_with_parents(&told) {
+                if !there.remove(&path) && !comparison.in_part.contains(&mailbox) {
+                    let text = format!("folder {:?} of {mailbox}: it is missing in the catalogue", path.0);
+                    findings.differ(text, Remedy::Folder(mailbox.clone(), path));
+                }
             }
-            for path in there.difference(&told).filter(|_| comparison.settled) {
+            for path in there.into_iter().filter(|_| comparison.settled) {
                 findings.differ(format!("folder {:?} of {mailbox}: no object tells of it", path.0), Remedy::Rebuild);
             }
             let whole = Scope::Mailbox(mailbox.clone());

@@ -21,12 +21,12 @@ impl Scopes {
         (0..).zip(&self.all)
     }
 
-    /// The folders of each mailbox, parents included.
+    /// The folders of each mailbox that mails may lie in, without their parents.
     pub(crate) fn folders(&self) -> BTreeMap<&MailboxAddress, BTreeSet<FolderPath>> {
         let mut folders: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for scope in &self.all {
             if let Scope::Folder(mailbox, path) = scope {
-                folders.entry(mailbox).or_default().extend(path.with_parents());
+                folders.entry(mailbox).or_default().insert(path.clone());
             }
         }
         folders

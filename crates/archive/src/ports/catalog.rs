@@ -129,6 +129,12 @@ pub trait Catalog: Send + Sync {
     /// The folders of a mailbox in order of their paths, parents included.
     async fn folders(&self, mailbox: &MailboxAddress) -> Result<Vec<FolderCount>>;
 
+    /// How many folders the mailbox has, parents included.
+    async fn count_folders(&self, mailbox: &MailboxAddress) -> Result<u64>;
+
+    /// Which of these folders the mailbox has, in the same order.
+    async fn has_folders(&self, mailbox: &MailboxAddress, paths: &[FolderPath]) -> Result<Vec<bool>>;
+
     /// What the adapter finds wrong with its own storage, in words; empty if it is sound.
     async fn faults(&self) -> Result<Vec<String>>;
 

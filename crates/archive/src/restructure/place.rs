@@ -114,15 +114,17 @@ impl<'a> Gathered<'a> {
     }
 }
 
-/// Folders lie at most so deep; what is deeper is folded into the last name, because parents of parents cost squares.
-const MAX_DEPTH: usize = 500;
+/// Folders lie at most so deep, and what is deeper in one more: each folder above a mail has a row with its whole path, so
+/// that depth costs squares. People do not go to a tenth of it.
+const MAX_DEPTH: usize = 100;
 
+/// The folder of a mail by its path below the user archive: the names as they are; from [`MAX_DEPTH`] on, what is left of them
+/// with `/` between. No two paths become one: of these, `~` and `/` are written `~0` and `~1`.
 pub(crate) fn folder_path(path: &[String]) -> FolderPath {
     match path.split_at_checked(MAX_DEPTH) {
         Some((names, rest)) if !rest.is_empty() => {
-            let mut names = names.to_vec();
-            names.push(rest.join("/"));
-            FolderPath(names)
+            let rest: Vec<_> = rest.iter().map(|name| name.replace('~', "~0").replace('/', "~1")).collect();
+            FolderPath(names.iter().cloned().chain([rest.join("/")]).collect())
         }
         _ => FolderPath(path.to_vec()),
     }

@@ -13,11 +13,12 @@ use super::{
     survey::{Part, Surveyed},
 };
 use crate::{
-    Archive, Error, ErrorKind, MailboxAddress, ProcessId, Result,
+    Archive, Error, ErrorKind, FolderPath, MailboxAddress, ProcessId, Result,
     import::{Contents, Report, Waiting},
     job::Job,
     mailbox::{Mailbox, Origin},
     mapping::Plan,
+    ports::MAX_ROWS_PER_CALL,
     process::{ProcessState, Severity},
 };
 
@@ -115,22 +116,31 @@ impl Archive {
         let mut mailboxes = Vec::new();
         for (archive, address) in &plan.addresses {
             let there = self.find::<Mailbox>(address.folded()).await?;
-            let Surveyed { mut folders, mails, placements, there: placed } =
-                surveyed.remove(address).unwrap_or_default();
-            for folder in self.catalog.folders(address).await? {
-                folders.remove(&folder.path);
-            }
+            let Surveyed { folders, mails, placements, there: placed } = surveyed.remove(address).unwrap_or_default();
             mailboxes.push(MailboxPreview {
                 address: address.clone(),
                 user_archive: archive.clone(),
                 exists: there.is_some_and(|mailbox| mailbox.value.origin == Origin::Restructure),
                 mails,
-                folders_created: folders.len() as u64,
+                folders_created: self.count_new_folders(address, &folders).await?,
                 placements_created: placements - placed,
                 placements_there: placed,
             });
         }
         mailboxes.sort_by(|a, b| a.address.cmp(&b.address));
         Ok(mailboxes)
+    }
+
+    /// How many of these folders and their parents the mailbox does not have.
+    async fn count_new_folders(&self, mailbox: &MailboxAddress, folders: &BTreeSet<FolderPath>) -> Result<u64> {
+        let (mut all, mut new) = (FolderPath::each_with_parents(folders), 0);
+        loop {
+            let some: Vec<_> = all.by_ref().take(MAX_ROWS_PER_CALL).collect();
+            if some.is_empty() {
+                return Ok(new);
+            }
+            let there = self.catalog.has_folders(mailbox, &some).await?;
+            new += there.into_iter().filter(|there| !there).count() as u64;
+        }
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Part {
 /// One mailbox as the reports want it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Surveyed {
-    /// Parents included.
+    /// Those that mails lie in, without their parents.
     pub(super) folders: BTreeSet<FolderPath>,
     /// Distinct ones.
     pub(super) mails: u64,
@@ -66,7 +66,7 @@ impl Archive {
             let mut whole = Mails::default();
             for (path, mails) in folders {
                 whole.add_all(&mails);
-                surveyed.folders.extend(path.with_parents());
+                surveyed.folders.insert(path.clone());
                 let keys = mails.into_keys();
                 surveyed.placements += keys.len() as u64;
                 surveyed.there += self.count_placed(&Scope::Folder(address.clone(), path), &keys).await?;

@@ -51,6 +51,19 @@ pub(super) async fn folders(table: &Table, mailbox: &MailboxAddress) -> Result<V
     Ok(folders)
 }
 
+/// How many folders the mailbox has: their heads come after that of the whole mailbox.
+pub(super) async fn count_folders(table: &Table, mailbox: &MailboxAddress) -> Result<u64> {
+    table.count_after(&head::partition(mailbox.folded()), WHOLE).await
+}
+
+/// Which of these folders the mailbox has.
+pub(super) async fn has_folders(table: &Table, mailbox: &MailboxAddress, paths: &[FolderPath]) -> Result<Vec<bool>> {
+    let key = |path: &FolderPath| head::key(&Scope::Folder(mailbox.clone(), path.clone()));
+    let keys: Vec<_> = paths.iter().map(key).collect();
+    let there = table.batch_get(&keys, true).await?;
+    Ok(keys.iter().map(|key| there.contains_key(key)).collect())
+}
+
 pub(super) async fn count(table: &Table, scope: &Scope) -> Result<u64> {
     Ok(Head::load(table, scope).await?.map_or(0, |head| head.count))
 }

@@ -16,8 +16,8 @@ use aws_sdk_dynamodb::{
     error::SdkError,
     operation::{delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError},
     types::{
-        AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure,
-        WriteRequest,
+        AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, ReturnConsumedCapacity, ReturnValue,
+        ReturnValuesOnConditionCheckFailure, Select, WriteRequest,
     },
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -224,6 +224,33 @@ impl Table {
             }
         }
         Ok(items)
+    }
+
+    /// How many items of one partition come after this sort key. That reads all of them, but none is sent.
+    pub(super) async fn count_after(&self, pk: &str, sk: &str) -> Result<u64> {
+        let (mut count, mut from) = (0, None);
+        loop {
+            let request = self
+                .client
+                .query()
+                .table_name(&self.name)
+                .consistent_read(true)
+                .select(Select::Count)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .key_condition_expression("pk = :pk AND sk > :sk")
+                .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+                .expression_attribute_values(":sk", AttributeValue::S(sk.to_owned()))
+                .set_exclusive_start_key(from);
+            let answer = request.send().await.map_err(|e| refused(&e))?;
+            // The items' sizes are not known here.
+            let units = answer.consumed_capacity.and_then(|consumed| consumed.capacity_units);
+            self.meter.units(units.unwrap_or_else(|| read_units(0, true)), 0.0);
+            count += u64::try_from(answer.count).unwrap_or_default();
+            from = answer.last_evaluated_key;
+            if from.is_none() {
+                return Ok(count);
+            }
+        }
     }
 
     /// The next items of the whole table in no order, and where to go on; some 1 MB a page. For recovery alone: it costs as

@@ -111,6 +111,23 @@ pub(super) fn folders(tx: &Transaction<'_>, mailbox: &MailboxAddress) -> Work<Ve
     Ok(folders)
 }
 
+/// How many folders the mailbox has. The index answers it, without their paths.
+pub(super) fn count_folders(tx: &Transaction<'_>, mailbox: &MailboxAddress) -> Work<u64> {
+    let mut select = tx.prepare_cached("SELECT count(*) FROM scope WHERE mailbox = ?1 AND kind = ?2")?;
+    let folders: i64 = select.query_row(params![mailbox.folded(), FOLDER], |row| row.get(0))?;
+    Ok(folders.cast_unsigned())
+}
+
+/// Which of these folders the mailbox has.
+pub(super) fn has_folders(tx: &Transaction<'_>, mailbox: &MailboxAddress, paths: &[FolderPath]) -> Work<Vec<bool>> {
+    let mut select = tx.prepare_cached("SELECT 1 FROM scope WHERE mailbox = ?1 AND kind = ?2 AND path = ?3")?;
+    let mut there = Vec::with_capacity(paths.len());
+    for path in paths {
+        there.push(select.exists(params![mailbox.folded(), FOLDER, names(&path.0)])?);
+    }
+    Ok(there)
+}
+
 /// Mails that have a row and do not lie in the list of all.
 pub(super) fn unlisted(tx: &Transaction<'_>, limit: usize) -> Work<Vec<MailHash>> {
     let mut select = tx.prepare_cached(

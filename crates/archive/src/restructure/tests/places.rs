@@ -1,10 +1,11 @@
 //! Where mails come to lie: names as they were, every location, nothing twice, whatever comes in meanwhile.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, iter::repeat_n, time::Duration};
 
 use super::{address, at, folders};
 use crate::{
-    FolderPath, Restructured,
+    ErrorKind, FolderPath, MailQuery, Restructured,
+    access::Visible,
     import::{
         Report,
         tests::{visible_state, world},
@@ -45,6 +46,38 @@ async fn names_of_folders_keep_case_and_normal_form() {
     expected.sort();
     assert_eq!(made.iter().map(|(path, _)| path.0.clone()).collect::<Vec<_>>(), expected);
     assert!(made.iter().all(|(path, mails)| *mails == u64::from(path.0 != ["A"])), "{made:?}");
+}
+
+/// Each folder has a row with its whole path, and each of its parents too.
+#[tokio::test]
+async fn deep_folders_cost_no_squares_and_stay_apart() {
+    let mut world = world(None);
+    let deep = [&["anna"][..], &["d"; 100]].concat();
+    let below: [&[&str]; 8] = [&[], &["a"], &["a", "b"], &["a/b"], &["a~1b"], &["a", "b", "c"], &["~"], &["~0"]];
+    let places = below.map(|names| [&deep[..], names].concat());
+    let mut mails: Vec<_> = (1..).zip(&places).map(|(number, names)| at(number, names)).collect();
+    mails.push(at(20, &repeat_n("anna", 3000).collect::<Vec<_>>()));
+    world.exported = export("mine", &mails, 100, None);
+    world.import(None).await;
+    let previewed = world.archive.preview_restructure().await.unwrap();
+    assert_eq!(previewed.mailboxes[0].folders_created, 100 + 7 + 101);
+    assert_eq!(world.restructure().await, previewed.total);
+    let mailbox = address("anna@firma.example");
+    assert_eq!(world.archive.mailbox(&mailbox).await.unwrap().folders, 208);
+    let made = folders(&world, mailbox.as_str()).await;
+    let last: Vec<_> = made.iter().filter(|(path, mails)| path.0[0] == "d" && *mails > 0).collect();
+    assert!(last.iter().all(|(_, mails)| *mails == 1), "{last:?}");
+    let names: BTreeSet<_> = last.iter().filter_map(|(path, _)| path.0.get(100).map(String::as_str)).collect();
+    assert_eq!(names, BTreeSet::from(["a", "a/b", "a~1b", "a~01b", "a/b/c", "~0", "~00"]));
+    for (path, mails) in made {
+        let query = MailQuery { mailbox: Some(mailbox.clone()), folder: Some(path), ..MailQuery::default() };
+        assert_eq!(world.archive.mails(&Visible::All, query).await.unwrap().mails.len() as u64, mails);
+    }
+    let unmade = FolderPath(vec!["d".into(), "a".into()]);
+    let query = MailQuery { mailbox: Some(mailbox), folder: Some(unmade), ..MailQuery::default() };
+    assert_eq!(world.archive.mails(&Visible::All, query).await.unwrap_err().kind(), ErrorKind::NotFound);
+    let checked = world.archive.check(true).await.unwrap();
+    assert!(checked.balanced && checked.errors.is_empty(), "{checked:?}");
 }
 
 #[tokio::test]
@@ -132,7 +165,8 @@ async fn every_mailbox_balances_with_what_the_imports_say() {
         let placements: u64 = made.iter().map(|(_, mails)| mails).sum();
         assert_eq!((due.placements, due.there), (placements, placements), "{mailbox}");
         assert_eq!(due.mails, world.archive.mailbox(&mailbox).await.unwrap().mails, "{mailbox}");
-        assert_eq!(due.folders, made.into_iter().map(|(path, _)| path).collect(), "{mailbox}");
+        let all: Vec<_> = FolderPath::each_with_parents(&due.folders).collect();
+        assert_eq!(all, made.into_iter().map(|(path, _)| path).collect::<Vec<_>>(), "{mailbox}");
     }
     // One that is missing is seen: by the sums here, and by `check` by its name.
     let inbox = Scope::Folder(address("anna@firma.example"), FolderPath(vec!["Inbox".into()]));

@@ -56,6 +56,12 @@ impl Catalog for Faulty<dyn Catalog> {
     async fn folders(&self, mailbox: &MailboxAddress) -> Result<Vec<FolderCount>> {
         self.faults.call(self.port.folders(mailbox)).await
     }
+    async fn count_folders(&self, mailbox: &MailboxAddress) -> Result<u64> {
+        self.faults.call(self.port.count_folders(mailbox)).await
+    }
+    async fn has_folders(&self, mailbox: &MailboxAddress, paths: &[FolderPath]) -> Result<Vec<bool>> {
+        self.faults.call(self.port.has_folders(mailbox, paths)).await
+    }
     async fn faults(&self) -> Result<Vec<String>> {
         self.faults.call(self.port.faults()).await
     }

@@ -219,6 +219,18 @@ impl Catalog for MemoryCatalog {
         Ok(tables.scopes.iter().filter_map(of).collect())
     }
 
+    async fn count_folders(&self, mailbox: &MailboxAddress) -> Result<u64> {
+        let tables = locked(&self.tables);
+        let is_own = |scope: &&Scope| matches!(scope, Scope::Folder(owner, _) if owner == mailbox);
+        Ok(tables.scopes.keys().filter(is_own).count() as u64)
+    }
+
+    async fn has_folders(&self, mailbox: &MailboxAddress, paths: &[FolderPath]) -> Result<Vec<bool>> {
+        let tables = locked(&self.tables);
+        let has = |path: &FolderPath| tables.scopes.contains_key(&Scope::Folder(mailbox.clone(), path.clone()));
+        Ok(paths.iter().map(has).collect())
+    }
+
     async fn faults(&self) -> Result<Vec<String>> {
         Ok(Vec::new())
     }

@@ -67,6 +67,7 @@ async fn paths(catalog: &dyn Catalog, of: &MailboxAddress) -> Vec<FolderPath> {
 async fn folders_are_made_with_their_parents(catalog: &dyn Catalog) {
     let anna = mailbox("folders");
     assert_eq!(catalog.folders(&anna).await.unwrap(), []);
+    assert_eq!(catalog.count_folders(&anna).await.unwrap(), 0);
     assert_eq!(catalog.create_folders(&anna, &[]).await.unwrap(), 0);
     assert_eq!(catalog.create_folders(&anna, &[path(&["a", "b", "c"])]).await.unwrap(), 3);
     assert_eq!(catalog.create_folders(&anna, &[path(&["a", "b", "c"]), path(&["a"])]).await.unwrap(), 0);
@@ -75,17 +76,28 @@ async fn folders_are_made_with_their_parents(catalog: &dyn Catalog) {
     let expected: [&[&str]; 7] =
         [&["0"], &["0", "1"], &["a"], &["a", "b"], &["a", "b", "c"], &["a", "b", "d"], &["a b"]];
     assert_eq!(paths(catalog, &anna).await, expected.map(path));
+    assert_eq!(catalog.count_folders(&anna).await.unwrap(), 7);
+    let asked = [path(&["a", "b"]), path(&["b"]), path(&[]), path(&["A"]), path(&["a"]), path(&["a"])];
+    let has = [true, false, false, false, true, true];
+    assert_eq!(catalog.has_folders(&anna, &asked).await.unwrap(), has);
+    assert_eq!(catalog.has_folders(&anna, &[]).await.unwrap(), [false; 0]);
     // What lies in the mailbox itself has a place of its own, that nothing else brings.
     assert_eq!(catalog.create_folders(&anna, &[path(&[])]).await.unwrap(), 1);
     assert_eq!(catalog.create_folders(&anna, &[path(&[])]).await.unwrap(), 0);
     let all = catalog.folders(&anna).await.unwrap();
     assert_eq!(all.first(), Some(&FolderCount { path: path(&[]), mails: 0 }));
     assert_eq!(all.len(), 8);
+    assert_eq!(catalog.count_folders(&anna).await.unwrap(), 8);
+    assert_eq!(catalog.has_folders(&anna, &[path(&[])]).await.unwrap(), [true]);
     // Addresses that differ in case are one mailbox.
     let shouted = MailboxAddress::parse("FOLDERS@Firma.Example").unwrap();
     assert_eq!(catalog.folders(&shouted).await.unwrap(), all);
+    assert_eq!(catalog.count_folders(&shouted).await.unwrap(), 8);
+    assert_eq!(catalog.has_folders(&shouted, &asked[..2]).await.unwrap(), has[..2]);
     assert_eq!(catalog.create_folders(&shouted, &[path(&["a"])]).await.unwrap(), 0);
     assert_eq!(catalog.folders(&mailbox("folder")).await.unwrap(), []);
+    assert_eq!(catalog.count_folders(&mailbox("folder")).await.unwrap(), 0);
+    assert_eq!(catalog.has_folders(&mailbox("folder"), &asked[..1]).await.unwrap(), [false]);
 }
 
 async fn odd_names_are_folders_of_their_own(catalog: &dyn Catalog) {
@@ -101,6 +113,10 @@ async fn odd_names_are_folders_of_their_own(catalog: &dyn Catalog) {
     let made = paths(catalog, &anna).await;
     assert!(made.is_sorted());
     assert!(odd.iter().all(|path| made.contains(path)));
+    assert_eq!(catalog.count_folders(&anna).await.unwrap(), made.len() as u64);
+    assert_eq!(catalog.has_folders(&anna, &odd).await.unwrap(), vec![true; odd.len()]);
+    let other = [path(&["a/"]), path(&["a", "b", ""]), path(&["deep/deep"]), path(&["[\"a\",\"b\"]"])];
+    assert_eq!(catalog.has_folders(&anna, &other).await.unwrap(), [false; 4]);
     for (n, path) in (0..).zip(&odd) {
         let folder = Scope::Folder(anna.clone(), path.clone());
         assert_eq!(catalog.place("run", &folder, &[key(None, n)]).await.unwrap(), 1);
@@ -119,6 +135,7 @@ async fn an_unmade_folder_takes_nothing(catalog: &dyn Catalog) {
     assert_eq!(catalog.page(&folder, None, 10).await.unwrap(), []);
     assert_eq!(catalog.placed(&folder, &[key(None, 1)]).await.unwrap(), [None]);
     assert_eq!(catalog.folders(&mailbox("unmade")).await.unwrap(), []);
+    assert_eq!(catalog.has_folders(&mailbox("unmade"), &[path(&["a"])]).await.unwrap(), [false]);
     // A place refused leaves no trace of its run.
     catalog.create_folders(&mailbox("unmade"), &[path(&["a"])]).await.unwrap();
     assert_eq!(catalog.place("run", &folder, &[key(None, 1)]).await.unwrap(), 1);
@@ -174,6 +191,7 @@ async fn scopes_are_apart(catalog: &dyn Catalog) {
     for (n, scope) in (0..).zip(&scopes) {
         assert!(same(&catalog.page(scope, None, 10).await.unwrap(), &[key(Some(1), n)]));
     }
+    assert_eq!(catalog.count_folders(&anna).await.unwrap(), 3, "the whole mailbox is no folder");
     let shouted = Scope::Mailbox(MailboxAddress::parse("APART@FIRMA.EXAMPLE").unwrap());
     assert_eq!(catalog.count(&shouted).await.unwrap(), 1);
     assert_eq!(catalog.place("same", &shouted, &[key(Some(1), 9)]).await.unwrap(), 0);

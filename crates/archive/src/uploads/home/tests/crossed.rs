@@ -62,6 +62,12 @@ impl Catalog for Crossing {
     async fn folders(&self, mailbox: &MailboxAddress) -> Result<Vec<FolderCount>> {
         self.port.folders(mailbox).await
     }
+    async fn count_folders(&self, mailbox: &MailboxAddress) -> Result<u64> {
+        self.port.count_folders(mailbox).await
+    }
+    async fn has_folders(&self, mailbox: &MailboxAddress, paths: &[FolderPath]) -> Result<Vec<bool>> {
+        self.port.has_folders(mailbox, paths).await
+    }
     async fn faults(&self) -> Result<Vec<String>> {
         self.port.faults().await
     }
