@@ -96,6 +96,7 @@ pub struct SelfStart {
 impl Archive {
     /// Keeps what further volumes of these exports need, and asks for those that are there already.
     pub(super) async fn choose_further(&self, claimed: &[(Import, Opened)]) -> Result<()> {
+        let Some((first, _)) = claimed.first() else { return Ok(()) };
         let mut exports = BTreeSet::new();
         for (import, opened) in claimed {
             let Opened::Volume(volume) = opened else { continue };
@@ -117,7 +118,13 @@ impl Archive {
         }
         // Only now: what ends meanwhile is noted by whoever ends it.
         for import in self.all::<Import>(None).await?.into_iter().filter(|it| exports.contains(&it.export_id)) {
-            self.note_imported(&import).await?;
+            if self.note_imported(&import).await? {
+                let text = format!(
+                    "every volume of export {:?} was imported into {} before: no further one starts by itself",
+                    import.export_name, import.mailbox
+                );
+                self.say(&first.process, Severity::Info, text).await?;
+            }
         }
         for upload in self.uploads().await? {
             let waits = upload.state == UploadState::Ready && upload.import.is_none();
@@ -278,11 +285,11 @@ impl Archive {
         self.update::<Further>(export_id, touch).await.map_or_else(unless_gone, |_| Ok(()))
     }
 
-    /// Counts a volume that was imported. With the last one missing, the choice and its key go.
-    pub(super) async fn note_imported(&self, import: &Import) -> Result<()> {
+    /// Counts a volume that was imported. With the last one missing, the choice and its key go, which it answers.
+    pub(super) async fn note_imported(&self, import: &Import) -> Result<bool> {
         // One with failed mails may come again, whole.
         if import.state != ImportState::Finished || import.is_foreign() || import.tally.failed > 0 {
-            return Ok(());
+            return Ok(false);
         }
         let note = |choice: &mut Further| {
             if choice.mailbox == import.mailbox {
@@ -291,16 +298,16 @@ impl Archive {
             Ok(())
         };
         let choice = match self.update::<Further>(&import.export_id, note).await {
-            Err(e) => return unless_gone(e),
+            Err(e) => return unless_gone(e).map(|()| false),
             Ok(choice) => choice,
         };
         if !choice.value.is_complete() {
-            return Ok(());
+            return Ok(false);
         }
         match self.catalog.remove(Further::KIND, &import.export_id, Expect::Version(choice.version)).await {
             // Whoever changed it looks as well.
             Err(e) if e.kind() != ErrorKind::Conflict => Err(e),
-            _ => Ok(()),
+            removed => Ok(removed.is_ok()),
         }
     }
 

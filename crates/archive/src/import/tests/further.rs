@@ -98,6 +98,24 @@ async fn volumes_that_are_there_already_start_too() {
 }
 
 #[tokio::test]
+async fn of_an_export_that_was_imported_before_none_follows_and_the_log_says_so() {
+    let world = world_of_three();
+    for round in 0..2 {
+        for at in [0, 1, 2] {
+            world.upload_volume(at).await;
+        }
+        let started = world.choose(1).await;
+        let lines = world.lines(&started.process).await;
+        let said = "every volume of export \"mine\" was imported into target@firma.example before: \
+                    no further one starts by itself";
+        assert_eq!(lines.iter().filter(|line| *line == said).count(), round, "{lines:?}");
+        assert_eq!(world.choices().await, 0);
+    }
+    assert_eq!(world.imported().await, [1, 2, 2, 3]);
+    assert_eq!(world.archive.uploads().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn an_event_that_comes_twice_starts_once() {
     let world = world_of_three();
     world.upload_volume(0).await;
