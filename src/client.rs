@@ -50,8 +50,8 @@ pub(crate) fn escaped(text: &str) -> String {
 impl Client {
     /// Goes through the server that was named, otherwise opens the data folder.
     pub(crate) async fn open(config: &Config) -> Result<Self> {
-        if let Some(url) = &config.server {
-            return Self::remote(url, config.token.as_deref());
+        if let Some(server) = &config.server {
+            return Self::remote(&server.url, config.token.as_deref());
         }
         let place = Box::new(Place::open(config).await?);
         let router = api::router(place.archive.clone(), place.api_options(config));

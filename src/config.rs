@@ -20,7 +20,7 @@ pub(crate) struct Settings {
     /// Print exactly one JSON document on stdout
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// The archive's folder, made if missing [default: ./postkahn-data, or POSTKAHN_DATA]
+    /// The archive's folder, made if missing; goes before POSTKAHN_SERVER [default: ./postkahn-data, or POSTKAHN_DATA]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// The domain of recreated mailboxes [or POSTKAHN_DOMAIN, or `domain` in DIR/postkahn.toml]
@@ -47,6 +47,14 @@ struct File {
     log: Option<String>,
 }
 
+/// A running server to go through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedServer {
+    pub(crate) url: String,
+    /// POSTKAHN_SERVER names it, which stays set when nobody thinks of it any more.
+    pub(crate) by_environment: bool,
+}
+
 /// Everything that was set.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
@@ -54,7 +62,7 @@ pub(crate) struct Config {
     /// Whether `data` was set at all.
     pub(crate) data_given: bool,
     pub(crate) domain: Option<Domain>,
-    pub(crate) server: Option<String>,
+    pub(crate) server: Option<NamedServer>,
     pub(crate) token: Option<String>,
     /// An empty one is kept, so that it can be refused.
     pub(crate) password: Option<String>,
@@ -83,6 +91,7 @@ pub(crate) struct Config {
 impl Config {
     /// `Invalid` for a value that cannot be, and names it.
     pub(crate) fn load(settings: &Settings) -> Result<Self> {
+        let server = server(settings, set("POSTKAHN_SERVER")?)?;
         let given = settings.data.clone().or_else(|| set_path("POSTKAHN_DATA"));
         let data_given = given.is_some();
         let data = given.unwrap_or_else(|| "postkahn-data".into());
@@ -92,7 +101,7 @@ impl Config {
             data,
             data_given,
             domain: domain.map(|domain| Domain::parse(&domain)).transpose()?,
-            server: settings.server.clone().or(set("POSTKAHN_SERVER")?),
+            server,
             token: set("POSTKAHN_TOKEN")?,
             password: text("POSTKAHN_PASSWORD")?,
             sftp_password: text("POSTKAHN_SFTP_PASSWORD")?,
@@ -108,6 +117,19 @@ impl Config {
             aws_endpoint: set("AWS_ENDPOINT_URL")?.or(set("AWS_ENDPOINT_URL_S3")?).is_some(),
             temp: temp_dir(),
         })
+    }
+}
+
+/// The server to go through: a folder that the command names goes before a server that only the environment names.
+/// `Invalid` if the command names both.
+fn server(settings: &Settings, of_environment: Option<String>) -> Result<Option<NamedServer>> {
+    match (&settings.server, &settings.data) {
+        (Some(_), Some(_)) => {
+            Err(Error::invalid("--server and --data name two archives").hint("leave one of them out"))
+        }
+        (Some(url), None) => Ok(Some(NamedServer { url: url.clone(), by_environment: false })),
+        (None, Some(_)) => Ok(None),
+        (None, None) => Ok(of_environment.map(|url| NamedServer { url, by_environment: true })),
     }
 }
 
@@ -151,6 +173,22 @@ fn read_file(path: &Path) -> Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_that_is_named_goes_before_a_server_of_the_environment() {
+        let settings = |data: Option<&str>, server: Option<&str>| Settings {
+            data: data.map(Into::into),
+            server: server.map(Into::into),
+            ..Settings::default()
+        };
+        let named = |url: &str, by_environment| Some(NamedServer { url: url.into(), by_environment });
+        let set = || Some("http://set".to_owned());
+        assert_eq!(server(&settings(Some("folder"), None), set()).unwrap(), None);
+        assert_eq!(server(&settings(None, None), set()).unwrap(), named("http://set", true));
+        assert_eq!(server(&settings(None, Some("http://given")), set()).unwrap(), named("http://given", false));
+        assert_eq!(server(&settings(None, None), None).unwrap(), None);
+        assert!(server(&settings(Some("folder"), Some("http://given")), None).is_err());
+    }
 
     #[test]
     fn a_file_may_say_some_things_and_no_others() {

@@ -26,7 +26,7 @@ pub(crate) enum Query {
 pub(crate) fn run(query: &Query, config: &Config) -> Result<Outcome> {
     if config.server.is_some() {
         return Err(Error::invalid("saved queries lie in the data folder of the machine that exports")
-            .hint("leave --server and POSTKAHN_SERVER out, and name the folder with --data"));
+            .hint("leave --server out, and name the folder with --data"));
     }
     let queries = Queries::of(&config.data);
     match query {

@@ -39,9 +39,13 @@ pub(crate) async fn run(args: &Rebuild, config: &Config) -> Result<Outcome> {
 }
 
 async fn here(config: &Config) -> Result<Outcome> {
-    if config.server.is_some() {
-        let error = Error::invalid("a running server cannot make its catalogue anew");
-        return Err(error.hint("stop it, and run this beside its data folder").into());
+    if let Some(server) = &config.server {
+        let hint = if server.by_environment {
+            "POSTKAHN_SERVER names the server: stop it, and name its data folder with --data"
+        } else {
+            "stop it, and run this beside its data folder"
+        };
+        return Err(Error::invalid("a running server cannot make its catalogue anew").hint(hint).into());
     }
     let (place, faults) = Place::rebuild(config).await?;
     Ok(told(place.archive.check(false).await?, faults))

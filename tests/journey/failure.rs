@@ -43,6 +43,26 @@ fn arguments_that_are_wrong_are_a_document_too() {
     }
 }
 
+/// README has POSTKAHN_SERVER set for good: a folder that a command names is meant all the same.
+#[test]
+fn a_folder_that_is_named_goes_before_a_server_of_the_environment() {
+    let story = Story::new(0, 0);
+    let data = story.data();
+    let with_server = |mut command: std::process::Command| {
+        command.env("POSTKAHN_SERVER", "http://127.0.0.1:1").arg("--json");
+        end(command)
+    };
+    for verb in ["mailboxes", "rebuild"] {
+        let ended = with_server(Data(&data).command(&[verb]));
+        assert_eq!(ended.exit, 0, "{verb}: {}", ended.stderr);
+    }
+    assert_eq!(with_server(command(&["mailboxes"])).exit, 6);
+    let refused = with_server(command(&["rebuild"]));
+    assert_eq!(refused.exit, 2);
+    assert!(refused.json()["error"]["hint"].as_str().unwrap().contains("POSTKAHN_SERVER"), "{}", refused.stderr);
+    assert_eq!(Data(&data).json(&["mailboxes", "--server", "http://127.0.0.1:1"], 2)["error"]["kind"], "invalid");
+}
+
 #[test]
 fn a_missing_domain_is_said_before_anything_is_done() {
     let story = Story::new(4, 500);
