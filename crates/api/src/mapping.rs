@@ -21,6 +21,8 @@ pub(crate) async fn list(State(app): State<App>, Params(params): Params<ListPara
 }
 
 /// Set the address of a user archive
+///
+/// What was placed already stays where it is: `elsewhere` names it.
 #[utoipa::path(put, path = "/api/v1/mapping/{archive}", tag = "mapping", operation_id = "set_mapping",
     params(("archive" = String, Path, description = "The user archive's name; slashes percent-encoded or not")),
     request_body = EditMapping, responses((status = 200, body = MappingRow)))]
@@ -57,6 +59,7 @@ impl From<archive::MappingRow> for MappingRow {
             conflict: row.conflict,
             conflict_with: row.conflict_with,
             mailbox: row.mailbox.map(Into::into),
+            elsewhere: row.elsewhere.into_iter().map(Into::into).collect(),
             mails_waiting: row.mails_waiting,
         }
     }

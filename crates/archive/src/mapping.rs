@@ -61,6 +61,8 @@ pub struct MappingRow {
     pub conflict_with: Vec<String>,
     /// How the mailbox of this address came to be; none if there is none yet.
     pub mailbox: Option<Origin>,
+    /// Mailboxes of other addresses that were recreated from this archive: what was placed there stays there.
+    pub elsewhere: Vec<MailboxAddress>,
     /// Distinct mails of this archive that reports name which wait for restructure, and that its mailbox does not hold. None
     /// where so many entries wait that counting them takes its time: a preview of restructure does.
     pub mails_waiting: Option<u64>,
@@ -132,6 +134,7 @@ impl Archive {
         }
         let mailboxes = self.mailbox_rows().await?;
         let clashes = Clashes::of(&addresses, &waiting, &mailboxes);
+        let recreated = by_user_archive(&mailboxes);
         let mut waiting = self.mails_of(&waiting).await?;
         let mut rows = Vec::new();
         for (archive, (address, source)) in addresses {
@@ -142,10 +145,12 @@ impl Archive {
             };
             let conflict = clashes.of_archive(&archive, mailbox);
             let others = conflict.map(|conflict| &conflict.archives).into_iter().flatten();
+            let placed_in = recreated.get(archive.as_str()).into_iter().flatten().copied();
             rows.push(MappingRow {
                 conflict: conflict.is_some(),
                 conflict_with: others.filter(|other| **other != archive).cloned().collect(),
                 mailbox: mailbox.map(|mailbox| mailbox.origin),
+                elsewhere: placed_in.filter(|placed| Some(*placed) != address.as_ref()).cloned().collect(),
                 mails_waiting,
                 archive,
                 address,
@@ -274,6 +279,17 @@ fn conflicts(
         is_one.then(|| Conflict { address: address.clone(), archives, mailbox })
     };
     by_address.into_iter().filter_map(conflict).collect()
+}
+
+/// The mailboxes that were recreated from each user archive: several, if its address was changed in between.
+fn by_user_archive(mailboxes: &BTreeMap<MailboxAddress, Mailbox>) -> BTreeMap<&str, Vec<&MailboxAddress>> {
+    let mut recreated: BTreeMap<&str, Vec<&MailboxAddress>> = BTreeMap::new();
+    for (address, mailbox) in mailboxes {
+        if let Some(archive) = &mailbox.user_archive {
+            recreated.entry(archive).or_default().push(address);
+        }
+    }
+    recreated
 }
 
 fn is_recreated_from(mailbox: &Mailbox, archives: &[String]) -> bool {

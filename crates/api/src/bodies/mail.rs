@@ -152,6 +152,8 @@ pub struct MappingRow {
     pub conflict_with: Vec<String>,
     /// How the mailbox of this address came to be; null if restructure would make it.
     pub mailbox: Option<Origin>,
+    /// Mailboxes of other addresses that were recreated from this archive: what was placed there stays there.
+    pub elsewhere: Vec<String>,
     /// Distinct mails of this archive that wait for restructure; null where so many wait that counting them takes long: a
     /// dry run of restructure does.
     pub mails_waiting: Option<u64>,

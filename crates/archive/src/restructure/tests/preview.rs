@@ -159,6 +159,17 @@ async fn what_lies_in_its_own_mailbox_is_in_conflict_with_nobody() {
 }
 
 #[tokio::test]
+async fn another_address_names_where_mails_of_the_archive_lie_already() {
+    let world = world(None);
+    world.import(None).await;
+    world.restructure().await;
+    assert!(row(&world.archive, "bob").await.elsewhere.is_empty());
+    let set = world.archive.set_mapping("bob", &address("robert@firma.example")).await.unwrap();
+    assert_eq!((set.mailbox, set.elsewhere), (None, vec![address("bob@firma.example")]));
+    assert!(world.archive.reset_mapping("bob").await.unwrap().elsewhere.is_empty());
+}
+
+#[tokio::test]
 async fn an_address_that_was_set_can_be_taken_back() {
     let world = world(None);
     world.import(None).await;
