@@ -27,15 +27,29 @@ pub(crate) fn given(file: Option<&Path>, config: &Config) -> Result<Option<Strin
 
 /// Asks on the terminal; none if there is no terminal.
 pub(crate) fn asked(prompt: &str) -> Result<Option<String>> {
-    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+    if !can_ask() {
         return Ok(None);
     }
-    let password = rpassword::prompt_password(format!("{prompt}: "))
-        .map_err(|error| Error::invalid("the password could not be read from the terminal").caused_by(error))?;
+    let password = typed(prompt)?;
     if password.is_empty() {
         return Err(Error::invalid("the password is empty"));
     }
     Ok(Some(password))
+}
+
+/// Asks on the terminal for what is not needed; none if there is no terminal, or nothing was typed.
+pub(crate) fn asked_for_more(prompt: &str) -> Result<Option<String>> {
+    Ok(if can_ask() { Some(typed(prompt)?).filter(|password| !password.is_empty()) } else { None })
+}
+
+/// Whether somebody sits there who can be asked.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+fn typed(prompt: &str) -> Result<String> {
+    rpassword::prompt_password(format!("{prompt}: "))
+        .map_err(|error| Error::invalid("the password could not be read from the terminal").caused_by(error))
 }
 
 fn read(path: &Path) -> Result<String> {

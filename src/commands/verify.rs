@@ -20,7 +20,8 @@ mod folder;
 ///
 /// A folder stands for the volumes in it, and for the certificate beside them unless --certificate names one; then it is
 /// also said which volumes are missing, renamed or of another export. The password comes from --password-file or
-/// POSTKAHN_PASSWORD; without it the signature, the catalogue and the stored bytes are checked, but no mail is opened.
+/// POSTKAHN_PASSWORD, or is asked for on a terminal; without it the signature, the catalogue and the stored bytes are
+/// checked, but no mail is opened.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Verify {
     /// The volumes of one export, or the folder that they lie in
@@ -46,7 +47,12 @@ impl Verify {
             Some(path) => Certificate::parse(&certificate_bytes(path)?),
             None => found.certificate()?.cloned().ok_or_else(|| found.without_certificate()),
         };
-        let password = password::given(self.password_file.as_deref(), config)?;
+        let password = match password::given(self.password_file.as_deref(), config)? {
+            None if password::can_ask() && found.can_be_opened_by_password() => {
+                password::asked_for_more("Password of the export (none: no mail is opened)")?
+            }
+            given => given,
+        };
         let secret = password.as_deref().map_or(Secret::None, Secret::Password);
         let bar = Bar::new(found.volumes.len());
         let of_others = certificate.as_ref().map(|certificate| found.of_others(certificate)).unwrap_or_default();

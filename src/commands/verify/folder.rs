@@ -6,6 +6,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use archive::{Error, Result};
+use serde_json::Value;
 use volume::Certificate;
 
 use super::{certificate_bytes, open};
@@ -110,13 +111,25 @@ impl Found {
         let (own, others): (Vec<_>, Vec<_>) = named.partition(|(_, named)| named == certificate.sha256());
         if own.is_empty() { BTreeSet::new() } else { others.into_iter().map(|(path, _)| path).collect() }
     }
+
+    /// Whether a password opens any of the volumes, by their headers.
+    pub(super) fn can_be_opened_by_password(&self) -> bool {
+        let is_password = |slot: &Value| slot["type"] == "password";
+        let takes_one =
+            |header: Value| header["key_slots"].as_array().is_some_and(|slots| slots.iter().any(is_password));
+        self.volumes.iter().filter_map(|path| header(path)).any(takes_one)
+    }
 }
 
 /// The certificate that a volume's header names; none where header or seal cannot be read.
 fn certificate_named(path: &Path) -> Option<[u8; 32]> {
+    archive::hash::from_hex(header(path)?["certificate_sha256"].as_str()?)
+}
+
+fn header(path: &Path) -> Option<Value> {
     let (mut file, size) = open(path).ok()?;
-    let document = volume::inspect(&mut file, size).ok()?.ok()?;
-    archive::hash::from_hex(document["header"]["certificate_sha256"].as_str()?)
+    let mut document = volume::inspect(&mut file, size).ok()?.ok()?;
+    Some(document["header"].take())
 }
 
 fn has_ending(path: &Path, ending: &str) -> bool {
@@ -128,4 +141,19 @@ fn begins_as_volume(path: &Path) -> bool {
     let mut start = Vec::with_capacity(START_BYTES);
     let read = File::open(path).and_then(|file| file.take(START_BYTES as u64).read_to_end(&mut start));
     read.is_ok() && start.starts_with(b"PK\x03\x04") && start.ends_with(b"header.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_asked_for_only_where_one_opens_something() {
+        let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/volume/tests/vectors");
+        let found =
+            |names: &[&str]| Found::look(&names.iter().map(|name| vectors.join(name)).collect::<Vec<_>>()).unwrap();
+        assert!(found(&["good-plain.mszip", "good-password.mszip"]).can_be_opened_by_password());
+        assert!(found(&["good-both-by-key.mszip"]).can_be_opened_by_password());
+        assert!(!found(&["good-plain.mszip", "good-recipient.mszip", "no-such-file"]).can_be_opened_by_password());
+    }
 }
