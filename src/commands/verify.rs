@@ -1,11 +1,11 @@
 use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read as _};
+use std::io::{self, IsTerminal as _, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use archive::{Error, Result};
-use indicatif::{HumanBytes, ProgressBar, ProgressBarIter, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::Value;
 use volume::{Certificate, Secret, SetCheck, State, VolumeCheck};
 
@@ -144,17 +144,41 @@ impl Bar {
         Self { line, files, begun: Cell::new(0) }
     }
 
-    fn watch(&self, path: &Path, file: File, size: u64) -> ProgressBarIter<File> {
+    fn watch(&self, path: &Path, file: File, size: u64) -> Watched {
         self.begun.set(self.begun.get() + 1);
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         self.line.reset();
         self.line.set_length(size);
         self.line.set_message(format!("{} of {}: {}", self.begun.get(), self.files, text::shown(&name)));
-        self.line.wrap_read(file)
+        Watched { file, at: 0, line: self.line.clone() }
     }
 
     fn clear(&self) {
         self.line.finish_and_clear();
+    }
+}
+
+/// A file, and where in it was read last, for the line. What is read twice, as both ends are, counts once: the line's own
+/// reader would go on from the largest place that was ever read.
+struct Watched {
+    file: File,
+    at: u64,
+    line: ProgressBar,
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.at += read as u64;
+        self.line.set_position(self.at);
+        Ok(read)
+    }
+}
+
+impl Seek for Watched {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.at = self.file.seek(to)?;
+        Ok(self.at)
     }
 }
 
@@ -258,5 +282,23 @@ mod tests {
         let file = dir.path().join("file");
         std::fs::write(&file, "abc").unwrap();
         assert_eq!(open(&file).unwrap().1, 3);
+    }
+
+    #[test]
+    fn the_line_says_where_in_the_file_it_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, [0; 1000]).unwrap();
+        let bar = Bar::new(1);
+        let mut file = bar.watch(&path, File::open(&path).unwrap(), 1000);
+        // Its ends first, then all of it.
+        file.read_exact(&mut [0; 100]).unwrap();
+        file.seek(SeekFrom::End(-100)).unwrap();
+        file.read_exact(&mut [0; 100]).unwrap();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        for at in 1..=10 {
+            file.read_exact(&mut [0; 100]).unwrap();
+            assert_eq!(bar.line.position(), at * 100);
+        }
     }
 }
