@@ -10,6 +10,7 @@ use std::{
 
 use archive::{
     Error, ErrorKind,
+    ports::ObjectKey,
     uploads::{PENDING, REJECTED},
 };
 use axum::body::Body;
@@ -68,7 +69,7 @@ pub(crate) async fn run(args: &Import, client: &Client, config: &Config) -> Resu
     let mut ends = BTreeMap::new();
     for turn in turns {
         let files: Vec<_> = turn.iter().filter_map(|at| args.files.get(*at)).cloned().collect();
-        let sources = if client.is_here() { local(&files)? } else { upload(&files, client).await? };
+        let sources = if client.is_here() { local(&files) } else { upload(&files, client).await? };
         let mut start = start.clone();
         start[sources.kind] = json!(sources.ready);
         let begun = if sources.ready.is_empty() { Vec::new() } else { import(start, client).await? };
@@ -155,16 +156,41 @@ impl Sources {
     }
 }
 
-/// Files that the archive reads itself.
-fn local(files: &[PathBuf]) -> Result<Sources> {
-    let absolute = |file: &PathBuf| {
-        let path = std::path::absolute(file).map_err(|e| Error::invalid(file.display().to_string()).caused_by(e))?;
-        let path = without_parents(&path);
-        let wrong = || Error::invalid(format!("{}: the path is not UTF-8", path.display()));
-        path.to_str().map(str::to_owned).ok_or_else(wrong)
+/// Files that the archive reads itself; one that it cannot name is an import that never began.
+fn local(files: &[PathBuf]) -> Sources {
+    let mut sources = Sources { kind: "files", ready: Vec::new(), refused: Vec::new() };
+    for file in files {
+        let path = std::path::absolute(file).unwrap_or_default();
+        let named = nameable(&without_parents(&path));
+        sources.refused.push(named.as_ref().err().map(|refused| refused_import(&shown_name(file), refused)));
+        sources.ready.extend(named);
+    }
+    sources
+}
+
+/// The path as the archive can name it, or why it cannot.
+fn nameable(path: &Path) -> Result<String, Value> {
+    let why = match path.to_str() {
+        None => "is not UTF-8",
+        Some("") => "leads nowhere",
+        Some(text) if text.chars().any(char::is_control) => "has a control character",
+        Some(text) if ObjectKey::parse(text.trim_start_matches('/')).is_err() => "is longer than 1,024 bytes",
+        Some(text) => return Ok(text.to_owned()),
     };
-    let ready = files.iter().map(absolute).collect::<Result<Vec<_>, Error>>()?;
-    Ok(Sources { kind: "files", ready, refused: vec![None; files.len()] })
+    let reason = format!("its path {why}: rename the file or the folder, or import a copy under another name");
+    Err(json!({ "code": "invalid", "reason": reason, "kind": "unknown" }))
+}
+
+/// The file's name, bytes that are no UTF-8 as `\xNN`.
+fn shown_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.as_encoded_bytes().utf8_chunks().fold(String::new(), |mut shown, chunk| {
+        shown.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(shown, "\\x{byte:02x}");
+        }
+        shown
+    })
 }
 
 /// A key has no `..`: the folder by its own name, where there is such a folder. The file keeps its name.
@@ -185,7 +211,11 @@ async fn upload(files: &[PathBuf], client: &Client) -> Result<Sources> {
     let mut sources = Sources { kind: "uploads", ready: Vec::new(), refused: Vec::new() };
     for path in files {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let sent = match in_the_way(path, &user, client).await? {
+        let refused = match nameable(Path::new(&name)) {
+            Ok(_) => in_the_way(path, &user, client).await?,
+            Err(refused) => Some(refused),
+        };
+        let sent = match refused {
             Some(refused) => Err(refused),
             None => send(path, &name, client).await?,
         };
@@ -321,6 +351,22 @@ mod tests {
     fn files_of_one_name_are_sent_in_turns() {
         let files = ["a/x.eml", "a/y.eml", "b/x.eml", "(Pending) y.eml", "c/x.eml"].map(PathBuf::from);
         assert_eq!(by_names(&files), [vec![0, 1], vec![2, 3], vec![4]]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_cannot_be_named_is_refused_alone() {
+        use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+        let long = format!("{}x.eml", "long/".repeat(250));
+        let names: [&[u8]; 6] = [b"odd\n.eml", b"a.eml", b"lat\xfc.eml", long.as_bytes(), b"b.eml", b""];
+        let sources = local(&names.map(|name| PathBuf::from(OsStr::from_bytes(name))));
+        assert!(sources.ready.len() == 2 && sources.ready[1].ends_with("/b.eml"), "{:?}", sources.ready);
+        let ends = sources.in_order(vec![import("finished", None, 0), import("finished", Some("b"), 0)]);
+        let codes = ["invalid", "", "invalid", "invalid", "b", "invalid"];
+        assert_eq!(ends.iter().map(|end| end["code"].as_str().unwrap_or_default()).collect::<Vec<_>>(), codes);
+        assert_eq!(ends[2]["file"], r"lat\xfc.eml");
+        assert!(ends[0]["reason"].as_str().unwrap().contains("control character"));
+        assert_eq!(exit_of(&ends), 2);
     }
 
     #[test]

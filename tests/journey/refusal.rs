@@ -77,6 +77,17 @@ fn a_file_that_is_no_volume_or_not_there() {
 }
 
 #[test]
+fn a_file_with_an_odd_name_is_refused_alone() {
+    let story = Story::new(0, 0);
+    let (data, odd, plain) = (story.data(), story.path("odd\n.eml"), story.path("plain.eml"));
+    fs::write(&odd, "Subject: odd\n\ntext\n").unwrap();
+    fs::write(&plain, "Subject: plain\n\ntext\n").unwrap();
+    let imports = &Data(&data).json(&["import", &odd, &plain, "--mailbox", MAILBOX], 2)["imports"];
+    assert_eq!((imports[0]["state"].as_str(), imports[0]["code"].as_str()), (Some("refused"), Some("invalid")));
+    assert_eq!((imports[1]["state"].as_str(), imports[1]["imported"].as_u64()), (Some("finished"), Some(1)));
+}
+
+#[test]
 fn an_empty_password() {
     let story = Story::new(1, 500);
     let empty = story.path("empty");
