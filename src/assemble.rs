@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use archive::{Archive, FrontDoor, Result, Sealed, Sizes, VolumesInHand, Worker, hash::to_hex, ports::Random as _};
+use archive::{
+    Archive, FrontDoor, Result, Sealed, Sizes, ViewRoom, VolumesInHand, Worker, hash::to_hex, ports::Random as _,
+};
 use local::{Landings, Local};
 
 use crate::{config::Config, first_password};
@@ -82,6 +84,7 @@ fn archive_of(local: &Local, config: &Config) -> Archive {
         domain: config.domain.clone(),
         sizes: Sizes::default(),
         in_hand: VolumesInHand::default(),
+        view_room: ViewRoom::default(),
     }
 }
 

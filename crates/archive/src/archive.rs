@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    Domain, FrontDoor, VolumesInHand, Worker,
+    Domain, FrontDoor, ViewRoom, VolumesInHand, Worker,
     ports::{Catalog, Clock, Keys, Objects, Queue, Random, Schedules},
 };
 
@@ -32,6 +32,7 @@ pub struct Archive {
     pub domain: Option<Domain>,
     pub sizes: Sizes,
     pub in_hand: VolumesInHand,
+    pub view_room: ViewRoom,
 }
 
 /// How much is done at once.

@@ -64,6 +64,7 @@ pub use hash::MailHash;
 pub use import::VolumesInHand;
 pub use lease::Worker;
 pub use mail_list::{MailPage, MailQuery, MailView};
+pub use mail_view::ViewRoom;
 pub use mailbox::Emptying;
 pub use mapping::{Conflict, MappingRow, MappingSource};
 pub use message::{

@@ -11,7 +11,11 @@ use std::{
 use futures::StreamExt;
 use mail::{Defect, Defects, View};
 use serde_json::{Value, json};
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+    time::timeout,
+};
 
 use crate::{
     Archive, Error, MailHash, MessageRow, Result, access::Visible, hash::to_hex, ports::ObjectKey, store::RawMail,
@@ -24,8 +28,33 @@ const PARSED_BYTES: u64 = 32 << 20;
 const VIEW_TIME: Duration = Duration::from_secs(10);
 /// A parser that was told to stop has done so by then.
 const STOP_TIME: Duration = Duration::from_secs(5);
+/// So many KiB of mails are made readable at a time, each of which takes about twice as much memory meanwhile.
+const ROOM_KIB: usize = 128 << 10;
+/// A mail up to this size waits for no larger one: it takes next to nothing.
+const SMALL_BYTES: u64 = 256 << 10;
 /// A link to a copy serves so long; a store that lends out removes copies after a day.
 const LENT: Duration = Duration::from_mins(10);
+
+/// Room for the mails that are made readable at a time: many who look at large ones at once do not fill the memory.
+#[derive(Clone)]
+pub struct ViewRoom(Arc<Semaphore>);
+
+impl Default for ViewRoom {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(ROOM_KIB)))
+    }
+}
+
+impl ViewRoom {
+    /// Waits for room for so many bytes; none is needed for a small mail.
+    pub(crate) async fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        if bytes <= SMALL_BYTES {
+            return None;
+        }
+        let kib = u32::try_from(bytes.min(PARSED_BYTES).div_ceil(1024)).ok()?;
+        self.0.clone().acquire_many_owned(kib).await.ok()
+    }
+}
 
 impl Archive {
     /// The raw bytes of a mail, exactly as they were archived.
@@ -50,8 +79,10 @@ impl Archive {
     pub async fn show(&self, visible: &Visible, id: &MailHash) -> Result<Value> {
         let row = self.find_mail(visible, id).await?;
         let whole = row.size_bytes <= PARSED_BYTES;
+        let read_bytes = if whole { row.size_bytes } else { mail::HEADER_LIMIT_BYTES as u64 };
+        let room = self.view_room.take(read_bytes).await;
         let raw = if whole { self.read_whole(&row, PARSED_BYTES).await? } else { self.read_prefix(&row).await? };
-        let mut view = readable(raw, whole, VIEW_TIME).await.unwrap_or_else(|| View {
+        let mut view = readable(raw, whole, VIEW_TIME, room).await.unwrap_or_else(|| View {
             subject: row.subject.clone(),
             from: row.from.clone(),
             defects: Defect::ParserFailed.into(),
@@ -72,12 +103,16 @@ impl Archive {
 }
 
 /// Parses a mail, of which `raw` is the `whole` or the beginning. After `limit` the parser is stopped, and what it has is
-/// shown; none if it panics or does not stop.
-async fn readable(raw: Vec<u8>, whole: bool, limit: Duration) -> Option<View> {
+/// shown; none if it panics or does not stop. The room is kept until the parser has ended, even if nobody waits for it.
+async fn readable(raw: Vec<u8>, whole: bool, limit: Duration, room: Option<OwnedSemaphorePermit>) -> Option<View> {
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
     let goes_on = move || !stopped.load(Ordering::Relaxed);
-    let mut view = spawn_blocking(move || mail::view_while(&raw, whole, &mail::Limits::default(), &goes_on));
+    let mut view = spawn_blocking(move || {
+        let view = mail::view_while(&raw, whole, &mail::Limits::default(), &goes_on);
+        drop((raw, room));
+        view
+    });
     if let Ok(parsed) = timeout(limit, &mut view).await {
         return parsed.ok();
     }
@@ -129,10 +164,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_mail_that_takes_too_long_is_stopped_and_shown_by_its_header() {
-        let view = readable(long_mail(), true, Duration::ZERO).await.unwrap();
+        let view = readable(long_mail(), true, Duration::ZERO, None).await.unwrap();
         assert_eq!(view.subject.as_deref(), Some("long"));
         assert!(view.defects.contains(Defect::ParserFailed) && view.defects.partially_indexed());
-        let view = readable(long_mail(), true, VIEW_TIME).await.unwrap();
+        let view = readable(long_mail(), true, VIEW_TIME, None).await.unwrap();
         assert!(view.defects.contains(Defect::IdMissing) && !view.defects.partially_indexed());
     }
 }

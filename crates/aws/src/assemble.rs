@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use archive::{
-    Archive, Domain, DoorMode, Error, FrontDoor, Result, Sizes, VolumesInHand, Worker,
+    Archive, Domain, DoorMode, Error, FrontDoor, Result, Sizes, ViewRoom, VolumesInHand, Worker,
     hash::to_hex,
     ports::{Objects, Queue, Random, Schedules},
 };
@@ -49,6 +49,7 @@ pub fn archive(clients: &Clients, settings: &Settings, scratch: PathBuf) -> Resu
         domain: settings.domain.as_deref().map(Domain::parse).transpose()?,
         sizes: Sizes::default(),
         in_hand: VolumesInHand::default(),
+        view_room: ViewRoom::default(),
         random,
     })
 }

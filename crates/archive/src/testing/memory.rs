@@ -23,7 +23,7 @@ pub use queue::MemoryQueue;
 pub use random::SeededRandom;
 pub use schedules::MemorySchedules;
 
-use crate::{Archive, DoorMode, FrontDoor, Result, Sizes, VolumesInHand, Worker};
+use crate::{Archive, DoorMode, FrontDoor, Result, Sizes, ViewRoom, VolumesInHand, Worker};
 
 /// One of each, on one clock.
 #[derive(Clone, Debug)]
@@ -88,6 +88,7 @@ impl Memory {
             domain: None,
             sizes: Sizes::default(),
             in_hand: VolumesInHand::default(),
+            view_room: ViewRoom::default(),
         }
     }
 

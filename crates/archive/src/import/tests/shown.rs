@@ -134,3 +134,18 @@ async fn of_a_mail_too_large_to_be_parsed_the_beginning_is_shown() {
     let listed: Vec<_> = shown["attachments"].as_array().unwrap().iter().map(|part| &part["name"]).collect();
     assert_eq!(listed, ["small"], "of a part that was not read to its end no hash is known");
 }
+
+#[tokio::test]
+async fn a_large_mail_waits_for_room_to_be_shown_and_a_small_one_does_not() {
+    let (small, large) = ("Subject: small\n\ntext\n", format!("Subject: large\n\n{}", "text\n".repeat(100_000)));
+    let world = world(None);
+    world.bring_mails(&[small, &large]).await;
+    let mut others = Vec::new();
+    for _ in 0..4 {
+        others.push(world.archive.view_room.take(32 << 20).await.unwrap());
+    }
+    assert_eq!(world.shown(small).await["subject"], "small");
+    assert!(tokio::time::timeout(Duration::from_millis(50), world.shown(&large)).await.is_err());
+    others.pop();
+    assert_eq!(world.shown(&large).await["subject"], "large");
+}
