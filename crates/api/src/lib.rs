@@ -43,6 +43,7 @@ mod mapping;
 mod metrics;
 mod openapi;
 mod options;
+mod peers;
 mod problem;
 mod processes;
 mod reports;

@@ -131,14 +131,18 @@ fn cut(name: &str) -> String {
     name.get(..name.floor_char_boundary(MAX_NAME_BYTES)).unwrap_or_default().to_owned()
 }
 
-/// The network that a peer commands: of IPv6 a whole /64. None for this machine itself, which stands for whoever comes
-/// through a proxy on it: one guesser must not shut out everybody.
+/// The network whose failures count together. None for this machine itself, which stands for whoever comes through a
+/// proxy on it: one guesser must not shut out everybody.
 fn network(peer: IpAddr) -> Option<IpAddr> {
-    let network = match peer.to_canonical() {
+    (!peer.to_canonical().is_loopback()).then(|| network_of(peer))
+}
+
+/// The network that a peer commands: of IPv6 a whole /64.
+pub(crate) fn network_of(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(first_64_bits(address)),
-    };
-    (!peer.to_canonical().is_loopback()).then_some(network)
+    }
 }
 
 fn first_64_bits(address: Ipv6Addr) -> Ipv6Addr {

@@ -15,6 +15,8 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
+use crate::peers::{Peers, Place};
+
 const MAX_CONNECTIONS: usize = 512;
 /// From the first byte of a connection, or the end of the answer before, to the end of the next head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,16 +29,22 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
 /// Serves HTTP/1.1 on the listener until `shutdown` completes, then ends what is under way. Each request carries its
-/// peer's address.
+/// peer's address. A connection beyond the share of its peer is closed at once.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) -> Result<()> {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let graceful = GracefulShutdown::new();
+    let (graceful, peers) = (GracefulShutdown::new(), Peers::default());
     let mut shutdown = pin!(shutdown);
     loop {
         tokio::select! {
             () = &mut shutdown => break,
             (permit, accepted) = accept(&listener, &room) => match accepted {
-                Ok((stream, peer)) => take(stream, peer, permit, &router, &graceful),
+                Ok((stream, peer)) => {
+                    if let Some(place) = peers.admit(peer.ip()) {
+                        take(stream, peer, (permit, place), &router, &graceful);
+                    } else {
+                        tracing::debug!("a connection beyond the share of its peer was closed");
+                    }
+                }
                 Err(error) => {
                     tracing::warn!("a connection could not be taken: {error}");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -62,7 +70,7 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Accepted {
 fn take(
     stream: TcpStream,
     peer: SocketAddr,
-    permit: Option<OwnedSemaphorePermit>,
+    held: (Option<OwnedSemaphorePermit>, Place),
     router: &Router,
     graceful: &GracefulShutdown,
 ) {
@@ -89,6 +97,6 @@ fn take(
         if let Err(error) = watched.await {
             tracing::debug!("a connection ended early: {error}");
         }
-        drop(permit);
+        drop(held);
     });
 }
