@@ -1,4 +1,4 @@
-//! Slows down who guesses passwords.
+//! Slows down who guesses passwords over HTTP, before the archive's own brake, which SFTP has too, is asked.
 
 use std::{
     collections::HashMap,

@@ -21,8 +21,11 @@ use crate::{
 
 /// Begin a session
 ///
-/// Wrong passwords and unknown users are refused alike, with code `wrong_login`; after several of them by 429 with a
-/// `Retry-After`. Code `password_change_needed` asks for `new_password`.
+/// Wrong passwords and unknown users are refused alike, with code `wrong_login`. After ten of them for a name, or
+/// fifty from one address but the server's own, within five minutes even the right one is refused by 429 with a
+/// `Retry-After` (`too_many_logins`) until these are over. After ten in a row for a name, over SFTP and HTTP together,
+/// each further try waits, at most a minute (`too_many_attempts`). Code `password_change_needed` asks for
+/// `new_password`.
 #[utoipa::path(post, path = "/api/v1/session", tag = "session", operation_id = "begin_session", request_body = BeginSession,
     responses((status = 201, description = "Begun", body = Session)))]
 pub(crate) async fn begin(
