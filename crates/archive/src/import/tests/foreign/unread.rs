@@ -1,6 +1,7 @@
 //! Uploads that may hold more than was read of them.
 
 use super::*;
+use crate::uploads::Upload;
 
 #[tokio::test]
 async fn an_upload_that_may_hold_more_mails_stays() {
@@ -20,6 +21,6 @@ async fn an_upload_that_may_hold_more_mails_stays() {
         assert!(lines.iter().any(|line| line.text.contains(said)), "{name}: {lines:?}");
     }
     let uploads = world.archive.uploads().await.unwrap();
-    assert_eq!(uploads.iter().map(|upload| upload.name()).collect::<Vec<_>>(), ["a.zip", "b.zip", "c.zip"]);
+    assert_eq!(uploads.iter().map(Upload::name).collect::<Vec<_>>(), ["a.zip", "b.zip", "c.zip"]);
     assert!(uploads.iter().all(|upload| upload.import.is_none() && upload.state == UploadState::Ready));
 }
