@@ -1,5 +1,6 @@
 //! Restructure: from the queue of reports to mailboxes, folders and placements.
 
+mod figures;
 mod place;
 mod preview;
 mod survey;
@@ -13,6 +14,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use figures::Figures;
 pub(crate) use place::folder_path;
 pub use preview::{MailboxPreview, Preview};
 pub(crate) use told::{PLACEMENTS, Stage, Told, placed_by_name};
@@ -102,6 +104,7 @@ impl Archive {
         let mut run = lease.value().run(&process);
         match self.work_through(&process, &mut lease, &mut run, stop).await {
             Ok(Progress::More) => {
+                run.pause();
                 lease.release(self, |turn| turn.keep(&process, &run)).await?;
                 self.send(&Job::Restructure { process: Some(process) }).await
             }
@@ -152,6 +155,8 @@ impl Archive {
         run: &mut Run,
         stop: Duration,
     ) -> Result<Progress> {
+        self.count_cut_off(lease).await?;
+        *run = lease.value().run(process);
         let waiting = self.all::<Waiting>(None).await?;
         let mut archives = BTreeSet::new();
         for Waiting { import } in &waiting {
@@ -191,22 +196,23 @@ impl Archive {
     ) -> Result<bool> {
         let report = self.need::<Report>(&import.0).await?.value;
         let contents = self.report_contents(&report).await?;
-        lease.renew(self).await?;
+        self.begin_report((process, lease), plan, (&report, &contents), run).await?;
         for archive in &contents.user_archives {
             if let Some(address) = plan.addresses.get(archive) {
-                run.total.mailboxes_created += u64::from(self.recreate(process, archive, address).await?);
+                let mailboxes = u64::from(self.recreate(process, archive, address).await?);
+                run.count(Figures { mailboxes, ..Figures::default() });
             }
         }
         if !self.place_report((process, lease), plan, (import, &contents), run, stop).await? {
             return Ok(false);
         }
-        let (folders, placements) = run.at.take().map_or((0, 0), |at| (at.folders, at.placements));
+        let (folders, placements) = run.at.as_ref().map_or((0, 0), |at| (at.folders, at.placements));
         let text = format!("report of import {import}: {folders} new folders, {placements} new placements");
         self.say(process, Severity::Info, text).await?;
         if contents.user_archives.iter().all(|archive| plan.addresses.contains_key(archive)) {
             self.finish_report(&report, run).await?;
         }
-        run.after = Some(import.clone());
+        (run.after, run.at) = (Some(import.clone()), None);
         lease.save(self, |turn| turn.keep(process, run)).await?;
         Ok(true)
     }
@@ -219,7 +225,7 @@ impl Archive {
         self.update::<Report>(&report.import.0, done).await?;
         self.drop_record::<Waiting>(None, &report.import.0).await?;
         // One that was done already came back by a crash.
-        run.total.reports_processed += u64::from(!report.done);
+        run.count(Figures { reports: u64::from(!report.done), ..Figures::default() });
         run.total.reports_left -= 1;
         Ok(())
     }

@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
+    figures::Figures,
     told::{Stage, Told, plan_of},
     turn::{Place, Run, Turn},
 };
 use crate::{
     Archive, FolderPath, ImportId, MailboxAddress, ProcessId, Result,
-    import::{Contents, Mails, Placed},
+    import::{Contents, Mails, Placed, Report},
     lease::Lease,
     mapping::Plan,
     ports::Scope,
@@ -19,6 +20,21 @@ use crate::{
 struct Gathered<'a>(BTreeMap<(&'a MailboxAddress, FolderPath), Mails>);
 
 impl Archive {
+    /// Where the run is in the report, kept together with what its mailboxes hold before more comes into them.
+    pub(super) async fn begin_report(
+        &self,
+        (process, lease): (&ProcessId, &mut Lease<Turn>),
+        plan: &Plan,
+        (report, contents): (&Report, &Contents),
+        run: &mut Run,
+    ) -> Result<()> {
+        let begun = begin(plan, &report.import, contents);
+        let at = run.at.clone().filter(|at| (&at.import, &at.plan) == (&begun.import, &begun.plan)).unwrap_or(begun);
+        let counted = Some(self.figures(lease, report, &contents.user_archives).await?);
+        run.at = Some(Place { counted, ..at });
+        lease.save(self, |turn| turn.keep(process, run)).await
+    }
+
     /// Batch by batch from where the run has come to; false if the time was up before all was placed. One batch at least
     /// is placed in any case. Repeating one changes nothing: it is named after the report and its entries.
     pub(super) async fn place_report(
@@ -29,35 +45,27 @@ impl Archive {
         run: &mut Run,
         stop: Duration,
     ) -> Result<bool> {
-        let begun = begin(plan, import, contents);
-        let told = Told::of(plan, import, contents, &begun.plan);
+        let told = Told::of(plan, import, contents, &plan_of(addresses(plan, contents)));
         self.tell(&told, Stage::Begun).await?;
-        let mut at = run.at.take().filter(|at| (&at.import, &at.plan) == (import, &begun.plan)).unwrap_or(begun);
         loop {
             let mut gathered = Gathered::default();
-            let taken = self.take_batch(&contents.slices, at.next, stop, |placed| gathered.add(plan, placed)).await?;
-            let Some(entries) = taken else { break };
+            let take = |placed| gathered.add(plan, placed);
+            let Some(entries) = self.take_batch(&contents.slices, run.next(), stop, take).await? else { break };
             let name = format!("report {import} {}-{}", entries.start, entries.end);
-            let (folders, placements) = self.place_gathered(lease, &name, gathered).await?;
-            at.next = entries.end;
-            at.folders += folders;
-            at.placements += placements;
-            run.total.folders_created += folders;
-            run.total.placements_created += placements;
-            run.at = Some(at.clone());
+            let new = self.place_gathered(lease, &name, gathered).await?;
+            run.go_on(entries.end, new);
             lease.save(self, |turn| turn.keep(process, run)).await?;
-            let is_last = contents.slices.last().is_none_or(|slice| slice.end() <= at.next);
+            let is_last = contents.slices.last().is_none_or(|slice| slice.end() <= entries.end);
             if !is_last && self.clock.boot() >= stop {
                 return Ok(false);
             }
         }
         self.tell(&told, Stage::Done).await?;
-        run.at = Some(at);
         Ok(true)
     }
 
-    async fn place_gathered(&self, lease: &mut Lease<Turn>, run: &str, gathered: Gathered<'_>) -> Result<(u64, u64)> {
-        let (mut folders, mut placements) = (0, 0);
+    async fn place_gathered(&self, lease: &mut Lease<Turn>, run: &str, gathered: Gathered<'_>) -> Result<Figures> {
+        let mut new = Figures::default();
         let mut mailboxes: BTreeMap<&MailboxAddress, Mails> = BTreeMap::new();
         let mut paths: BTreeMap<&MailboxAddress, Vec<FolderPath>> = BTreeMap::new();
         for (address, path) in gathered.0.keys() {
@@ -65,19 +73,19 @@ impl Archive {
         }
         for (address, paths) in paths {
             lease.renew(self).await?;
-            folders += self.catalog.create_folders(address, &paths).await?;
+            new.folders += self.catalog.create_folders(address, &paths).await?;
         }
         for ((address, path), mails) in gathered.0 {
             lease.renew(self).await?;
             mailboxes.entry(address).or_default().add_all(&mails);
             let scope = Scope::Folder(address.clone(), path);
-            placements += self.catalog.place(run, &scope, &mails.into_keys()).await?;
+            new.placements += self.catalog.place(run, &scope, &mails.into_keys()).await?;
         }
         for (address, mails) in mailboxes {
             lease.renew(self).await?;
             self.catalog.place(run, &Scope::Mailbox(address.clone()), &mails.into_keys()).await?;
         }
-        Ok((folders, placements))
+        Ok(new)
     }
 }
 
@@ -91,7 +99,7 @@ impl Told {
 /// The beginning of a report, under these addresses.
 fn begin(plan: &Plan, import: &ImportId, contents: &Contents) -> Place {
     let plan = plan_of(addresses(plan, contents));
-    Place { import: import.clone(), plan, next: 0, folders: 0, placements: 0 }
+    Place { import: import.clone(), plan, next: 0, folders: 0, placements: 0, counted: None }
 }
 
 /// Those of the report's own user archives.

@@ -1,5 +1,6 @@
 //! Restructure over the in-memory twins: what it would do, what it does, and that nothing of it is done twice.
 
+mod killed;
 mod places;
 mod preview;
 

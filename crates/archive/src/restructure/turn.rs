@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Restructured;
+use super::{Restructured, figures::Figures};
 use crate::{
     Archive, ErrorKind, ImportId, ProcessId, Result,
     import::LOST_SECONDS,
@@ -50,6 +50,9 @@ pub(super) struct Place {
     pub(super) next: u64,
     pub(super) folders: u64,
     pub(super) placements: u64,
+    /// What its mailboxes held when the run last counted; none while nobody works on it.
+    #[serde(default)]
+    pub(super) counted: Option<Figures>,
 }
 
 /// Somebody waits for a run. The row outlives the job that was sent for it.
@@ -99,12 +102,62 @@ impl Turn {
     pub(super) fn forget(&mut self, process: &ProcessId) {
         self.runs.remove(&process.0);
     }
+
+    /// The runs that were cut off in a report.
+    pub(super) fn cut_off(&self) -> Vec<(ProcessId, ImportId)> {
+        let at = |run: &Run| run.at.as_ref().filter(|at| at.counted.is_some()).map(|at| at.import.clone());
+        self.runs.iter().filter_map(|(id, run)| Some((ProcessId(id.clone()), at(run)?))).collect()
+    }
+
+    /// Counts what is there besides what the run has counted in its report; nothing if nobody can say.
+    pub(super) fn catch_up(&mut self, process: &ProcessId, there: Option<Figures>) {
+        let Some(run) = self.runs.get_mut(&process.0) else { return };
+        let counted = run.at.as_mut().and_then(|at| at.counted.take());
+        if let (Some(there), Some(counted)) = (there, counted) {
+            run.count(there - counted);
+        }
+    }
 }
 
 impl Run {
     /// Nothing has been done in it yet.
     pub(super) fn is_new(&self) -> bool {
         self.after.is_none() && self.at.is_none()
+    }
+
+    /// The entry that is placed next in the report that it is at.
+    pub(super) fn next(&self) -> u64 {
+        self.at.as_ref().map_or(0, |at| at.next)
+    }
+
+    /// Counts what it has brought.
+    pub(super) fn count(&mut self, new: Figures) {
+        self.total.reports_processed += new.reports;
+        self.total.mailboxes_created += new.mailboxes;
+        self.total.folders_created += new.folders;
+        self.total.placements_created += new.placements;
+        if let Some(at) = &mut self.at {
+            at.folders += new.folders;
+            at.placements += new.placements;
+            if let Some(counted) = &mut at.counted {
+                *counted += new;
+            }
+        }
+    }
+
+    /// Has placed a batch, and goes on behind it.
+    pub(super) fn go_on(&mut self, next: u64, new: Figures) {
+        self.count(new);
+        if let Some(at) = &mut self.at {
+            at.next = next;
+        }
+    }
+
+    /// Lets others come first; all is counted.
+    pub(super) fn pause(&mut self) {
+        if let Some(at) = &mut self.at {
+            at.counted = None;
+        }
     }
 }
 
