@@ -14,6 +14,8 @@ mod messages;
 mod placements;
 mod run;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -30,12 +30,17 @@ pub(super) async fn if_due(table: &Table, scope: &Scope, now: i64) -> Result<()>
         run::delete(table, &retired.id).await?;
     }
     let merged = merge(table, scope, &runs).await?;
+    let id = merged.id;
     let mut next = head.clone();
     next.runs.retain(|run| !runs.contains(run));
     next.runs.push(merged);
     next.retired.retain(|retired| !gone.contains(retired) && next.runs.iter().all(|run| run.id != retired.id));
     next.retired.extend(runs.iter().map(|run| Retired { id: run.id, since: now }));
-    head.swap(table, scope, next).await.map(drop)
+    if !head.swap(table, scope, next).await? {
+        // No head will ever name it.
+        run::delete(table, &id).await?;
+    }
+    Ok(())
 }
 
 /// The runs of the smallest size of which there are many.
@@ -47,12 +52,14 @@ fn due(runs: &[Run]) -> Option<Vec<Run>> {
     by_size.into_values().find(|runs| runs.len() >= MOST_OF_A_SIZE)
 }
 
-/// Writes the keys of all these runs as one.
-async fn merge(table: &Table, scope: &Scope, runs: &[Run]) -> Result<Run> {
+/// Writes the keys of all these runs as one. Two workers that merge the same runs write two: flags that change in the one that
+/// the head names are not written over by the other.
+pub(super) async fn merge(table: &Table, scope: &Scope, runs: &[Run]) -> Result<Run> {
     let mut naming = Naming::new(&head::key(scope));
     for run in runs {
         naming.add(&run.id);
     }
+    naming.add(&table.unique());
     let id = naming.id();
     let mut readers: Vec<Reader> = runs.iter().map(|run| Reader::new(run.id)).collect();
     let (mut keys, mut block) = (0, Vec::with_capacity(KEYS_PER_ITEM * ITEMS_PER_READ));

@@ -117,7 +117,7 @@ async fn add(table: &Table, scope: &Scope, head: &Head, name: Id, fresh: &[Place
         naming.add(&name);
         fresh.chunks(KEYS_PER_ITEM).for_each(|keys| naming.add(&run::encode(keys)));
         let id = naming.id();
-        run::write(table, &id, fresh).await?;
+        run::add(table, &id, fresh).await?;
         // One that was taken out and comes again is written anew, and must not be deleted by a later merge.
         next.retired.retain(|retired| retired.id != id);
         next.runs.push(run::describe(name, id, fresh)?);

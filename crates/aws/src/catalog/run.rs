@@ -1,7 +1,7 @@
 //! Runs: sorted keys in items of up to a thousand, each found by its last key.
 //!
-//! Item `R#<run>` / `<last key in hex>`, body: keys of 44 bytes (40 that sort, 4 of flags). A run's name follows from
-//! what is in it, so that whoever writes it again writes the same.
+//! Item `R#<run>` / `<last key in hex>`, body: keys of 44 bytes (40 that sort, 4 of flags). A batch's run is named after
+//! what is in it, so that whoever writes it again finds it there. A merged run has a name that nobody else ever writes under.
 
 use archive::{Error, Flags, PlacementKey, Result, hash::to_hex};
 use sha2::{Digest as _, Sha256};
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     head::{Id, Run, SortKey},
     item::{Item, Key, SK, bytes, damaged, need_bytes, need_text, size_bytes},
-    table::{Condition, Range, Table},
+    table::{Condition, Range, Table, side_by_side},
 };
 
 /// Keys of one item: 44 KB, so that a page reads little and a write of 22 keys costs one unit.
@@ -48,15 +48,25 @@ fn partition(run: &Id) -> String {
     format!("R#{}", to_hex(run))
 }
 
-/// Writes keys, sorted, as items of the run.
+/// Writes keys, sorted, as items of a run that nobody else writes.
 pub(super) async fn write(table: &Table, run: &Id, keys: &[PlacementKey]) -> Result<()> {
+    table.batch_put(items(run, keys)).await
+}
+
+/// Writes keys, sorted, as items of a run. Those that are there stay: somebody may have changed flags in them since.
+pub(super) async fn add(table: &Table, run: &Id, keys: &[PlacementKey]) -> Result<()> {
+    let puts = items(run, keys).into_iter().map(|item| table.put(item, Some(Condition::absent())));
+    side_by_side(puts.collect()).await.map(drop)
+}
+
+fn items(run: &Id, keys: &[PlacementKey]) -> Vec<Item> {
     let item = |keys: &[PlacementKey]| {
         let last = keys.last().map(PlacementKey::cursor).unwrap_or_default();
         let mut item = Key::new(partition(run), last).item();
         item.insert(KEYS.into(), bytes(encode(keys)));
         item
     };
-    table.batch_put(keys.chunks(KEYS_PER_ITEM).map(item).collect()).await
+    keys.chunks(KEYS_PER_ITEM).map(item).collect()
 }
 
 /// The next blocks of the run that hold keys at or after `from`, or strictly after it; at most `limit`.

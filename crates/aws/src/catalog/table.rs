@@ -43,7 +43,7 @@ pub(super) struct Table {
     meter: Arc<Meter>,
     /// With the counter: never the same twice.
     instance: [u8; 8],
-    writes: AtomicU64,
+    given: AtomicU64,
 }
 
 /// A condition on the item that is there, and the values that it names.
@@ -83,7 +83,7 @@ impl Table {
     pub(super) fn new(client: Client, name: &str, meter: Arc<Meter>, random: &dyn Random) -> Self {
         let mut instance = [0; 8];
         random.fill(&mut instance);
-        Self { client, name: name.to_owned(), meter, instance, writes: AtomicU64::new(0) }
+        Self { client, name: name.to_owned(), meter, instance, given: AtomicU64::new(0) }
     }
 
     /// Strongly consistent.
@@ -97,7 +97,7 @@ impl Table {
     /// Writes the whole item; false if the condition does not hold. A condition that this writer's own write broke, whose
     /// answer got lost, is one that held.
     pub(super) async fn put(&self, mut item: Item, condition: Option<Condition>) -> Result<bool> {
-        let writer = self.next_writer();
+        let writer = self.unique();
         item.insert(WRITER.into(), bytes(writer));
         let (size, key) = (bounded(&item)?, Key::of(&item)?);
         let mut request = self.client.put_item().table_name(&self.name).set_item(Some(item));
@@ -337,11 +337,12 @@ impl Table {
         Ok(())
     }
 
-    fn next_writer(&self) -> [u8; 16] {
-        let mut writer = [0; 16];
-        writer[..8].copy_from_slice(&self.instance);
-        writer[8..].copy_from_slice(&self.writes.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-        writer
+    /// Never the same twice, whoever asks.
+    pub(super) fn unique(&self) -> [u8; 16] {
+        let mut unique = [0; 16];
+        unique[..8].copy_from_slice(&self.instance);
+        unique[8..].copy_from_slice(&self.given.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        unique
     }
 }
 
