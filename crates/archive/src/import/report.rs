@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Import, NotMail, SliceRef, slice::SliceRow};
 use crate::{
-    Archive, Error, ImportId, Result,
+    Archive, Error, ErrorKind, ImportId, Result,
     hash::to_hex,
     ports::{ObjectKey, PutMode},
-    records::Record,
+    records::{Record, readable},
     uploads::Kind,
 };
 
@@ -121,13 +122,35 @@ impl Archive {
             return Ok(report.value.filed);
         }
         let user_archives = self.user_archives_of(rows).await?;
-        let report = self.write_report(import, slices, user_archives).await?;
+        let report = self.write_report_once(import, slices, user_archives).await?;
         let (filed, done) = (report.filed, report.done);
         self.put(report).await?;
         if !done {
             self.queue_report(import).await?;
         }
         Ok(filed)
+    }
+
+    /// Takes what lies there, if another worker that closes the import has written it. Its request may come late too: row
+    /// and object agree whoever is first.
+    async fn write_report_once(
+        &self,
+        import: &Import,
+        slices: Vec<SliceRef>,
+        user_archives: BTreeSet<String>,
+    ) -> Result<Report> {
+        let (report, json) = self.draw_up(import, &slices, &user_archives).await?;
+        match self.objects.put(&report.key, json.clone(), PutMode::IfAbsent).await {
+            Err(e) if e.kind() == ErrorKind::Conflict => {}
+            put => return put.map(|_| report),
+        }
+        let own: Contents = serde_json::from_slice(&json).map_err(|e| changed(&report.key).caused_by(e))?;
+        let there = readable(self.lone_report(&report.key).await)?;
+        if let Some((there, _)) = there.filter(|(_, contents)| tell_alike(contents, own)) {
+            return Ok(Report { done: report.done, ..there });
+        }
+        // It was to end otherwise, or what lies there is damaged.
+        self.objects.put(&report.key, json, PutMode::Overwrite).await.map(|_| report)
     }
 
     /// Writes the report object of an import that ends now, or has ended, and answers what its row is to say.
@@ -137,15 +160,26 @@ impl Archive {
         slices: Vec<SliceRef>,
         user_archives: BTreeSet<String>,
     ) -> Result<Report> {
+        let (report, json) = self.draw_up(import, &slices, &user_archives).await?;
+        self.objects.put(&report.key, json, PutMode::Overwrite).await.map(|_| report)
+    }
+
+    /// What the row is to say, and the object.
+    async fn draw_up(
+        &self,
+        import: &Import,
+        slices: &[SliceRef],
+        user_archives: &BTreeSet<String>,
+    ) -> Result<(Report, Bytes)> {
         let filed = import.finished.unwrap_or_else(|| self.clock.now());
         let row = Import { wrapped_key: None, finished: Some(filed), ..import.clone() };
         let not_mail = self.listed_not_mail(import).await?;
-        let json = proven(&Paper::of(&row, &slices, &user_archives, &not_mail))
+        let json = proven(&Paper::of(&row, slices, user_archives, &not_mail))
             .map_err(|e| Error::internal("a report cannot be written").caused_by(e))?;
         let key = ObjectKey::parse(format!("{REPORTS}{}.json", import.id))?;
         let sha256 = to_hex(&Sha256::digest(&json));
-        self.objects.put(&key, json.into(), PutMode::Overwrite).await?;
-        Ok(Report { import: import.id.clone(), key, sha256, done: import.is_foreign(), filed })
+        let report = Report { import: import.id.clone(), key, sha256, done: import.is_foreign(), filed };
+        Ok((report, json.into()))
     }
 
     /// Puts the report in the state that its objects say.
@@ -208,6 +242,14 @@ impl Archive {
         let contents: Contents = serde_json::from_value(paper).map_err(|e| changed(key).caused_by(e))?;
         Ok((to_hex(&Sha256::digest(&json)), Contents { is_proven, ..contents }))
     }
+}
+
+/// Whether both tell the same, whoever began to close the import, and when.
+fn tell_alike(there: &Contents, own: Contents) -> bool {
+    let (Some(row), Some(own_row)) = (&there.row, own.row) else { return false };
+    let Import { process, earlier, source, etag, touched, finished, .. } = row.clone();
+    let row = Import { process, earlier, source, etag, touched, finished, ..own_row };
+    Contents { row: Some(row), is_proven: there.is_proven, ..own } == *there
 }
 
 /// The paper with its hash.

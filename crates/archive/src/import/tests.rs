@@ -1,6 +1,7 @@
 //! Imports over the in-memory twins: outcomes, repetition, damage, and a kill at every durable effect.
 
 mod claims;
+mod closers;
 mod deadline;
 mod deletion;
 mod events;
