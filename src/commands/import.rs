@@ -324,7 +324,7 @@ fn text_of(import: &Value) -> String {
     let [imported, there] = ["imported", "already_there"].map(|name| text::cell(&import[name]));
     let mut text = format!(
         "{file}: {mails} = {imported} imported + {there} already there + {} failed{}\n",
-        failed.len(),
+        failed_of(import, failed),
         if import["balanced"] == true { "" } else { " (the numbers do not close)" }
     );
     for entry in failed {
@@ -337,6 +337,13 @@ fn text_of(import: &Value) -> String {
         let _ = writeln!(text, "  no mail: {locator}: {reason}");
     }
     text
+}
+
+/// How many have failed: of very many not all are listed, and where the numbers close they say it.
+fn failed_of(import: &Value, listed: &[Value]) -> u64 {
+    let [mails, imported, there] = ["in_volume", "imported", "already_there"].map(|name| import[name].as_u64());
+    let failed = || mails?.checked_sub(imported?)?.checked_sub(there?);
+    failed().filter(|_| import["balanced"] == true).unwrap_or(listed.len() as u64)
 }
 
 #[cfg(test)]
@@ -367,6 +374,19 @@ mod tests {
         assert_eq!(ends[2]["file"], r"lat\xfc.eml");
         assert!(ends[0]["reason"].as_str().unwrap().contains("control character"));
         assert_eq!(exit_of(&ends), 2);
+    }
+
+    #[test]
+    fn very_many_failed_mails_are_counted_though_not_all_are_listed() {
+        let more = json!({ "number": 3, "locator": "v.mszip", "code": "more", "reason": "98 more" });
+        let import = json!({
+            "file": "v.mszip", "state": "finished", "in_volume": 110, "imported": 9, "already_there": 1,
+            "failed": [json!({}), json!({}), more], "balanced": true,
+        });
+        assert!(text_of(&import).starts_with("v.mszip: 110 mails = 9 imported + 1 already there + 100 failed\n"));
+        let open =
+            json!({ "failed": [json!({})], "state": "finished", "in_volume": 5, "imported": 3, "already_there": 0 });
+        assert!(text_of(&open).contains(" 1 failed (the numbers do not close)"), "{}", text_of(&open));
     }
 
     #[test]

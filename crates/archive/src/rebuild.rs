@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     Archive, Error, ErrorKind, FolderPath, ImportId, MailboxAddress, PlacementKey, Result,
-    import::{FailureRow, Import, ImportState, RESTRUCTURE, RESTRUCTURE_MINUTES, Waiting},
+    import::{Import, ImportState, RESTRUCTURE, RESTRUCTURE_MINUTES, Waiting},
     inventory::{Ended, Inventory, Known, Mail, open_imports},
     job::Job,
     kept,
@@ -89,9 +89,7 @@ impl Archive {
             if let Some(row) = &ended.row {
                 self.put(row.clone()).await?;
             }
-            for entry in inventory.failures.get(id).into_iter().flatten() {
-                self.put(FailureRow { import: id.clone(), entry: entry.clone() }).await?;
-            }
+            self.put_failures(id, inventory.failures.get(id).cloned().unwrap_or_default()).await?;
             self.put_not_mail(id, 0, &ended.not_mail).await?;
             self.put(ended.report.clone()).await?;
             if !ended.report.done {

@@ -1,6 +1,7 @@
 //! Documents of the catalogue as types: load, compare-and-set, list.
 
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::{
     Archive, Error, ErrorKind, Result,
@@ -45,6 +46,11 @@ fn parse<T: Record>(document: &Document) -> Result<Stored<T>> {
     Ok(Stored { value, version: document.version })
 }
 
+fn body_of<T: Record>(value: &T) -> Result<Value> {
+    serde_json::to_value(value)
+        .map_err(|e| Error::internal(format!("{} {} cannot be written", T::KIND, value.id())).caused_by(e))
+}
+
 impl Archive {
     pub(crate) async fn find<T: Record>(&self, id: &str) -> Result<Option<Stored<T>>> {
         self.catalog.load(&partition::<T>(None), id).await?.as_ref().map(parse).transpose()
@@ -74,9 +80,18 @@ impl Archive {
         self.write(value, Expect::Anything).await
     }
 
+    /// The same for many of one parent, of a kind that is not kept as objects.
+    pub(crate) async fn put_all<T: Record>(&self, parent: Option<&str>, values: &[T]) -> Result<()> {
+        let partition = partition::<T>(parent);
+        for some in values.chunks(PAGE) {
+            let documents = some.iter().map(|value| Ok((value.id(), body_of(value)?)));
+            self.catalog.save_all(&partition, &documents.collect::<Result<Vec<_>>>()?).await?;
+        }
+        Ok(())
+    }
+
     async fn write<T: Record>(&self, value: T, expect: Expect) -> Result<Stored<T>> {
-        let body = serde_json::to_value(&value)
-            .map_err(|e| Error::internal(format!("{} {} cannot be written", T::KIND, value.id())).caused_by(e))?;
+        let body = body_of(&value)?;
         let (partition, id) = (partition::<T>(value.parent().as_deref()), value.id());
         let save = self.catalog.save(&partition, &id, &body, expect, value.expires());
         let version = if T::KEPT { self.keep(T::KIND, &id, &body, expect, save).await? } else { save.await? };

@@ -79,6 +79,10 @@ impl Catalog for DynamoCatalog {
         documents::save(&self.table, (partition, id), body, expect, expires).await
     }
 
+    async fn save_all(&self, partition: &str, documents: &[(String, Value)]) -> Result<()> {
+        documents::save_all(&self.table, partition, documents).await
+    }
+
     async fn list(&self, partition: &str, after: Option<&str>, limit: usize) -> Result<Vec<Document>> {
         documents::list(&self.table, partition, after, limit).await
     }

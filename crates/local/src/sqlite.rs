@@ -73,6 +73,18 @@ impl Catalog for Sqlite {
         self.db.write(save).await
     }
 
+    async fn save_all(&self, partition: &str, documents: &[(String, Value)]) -> Result<()> {
+        let rows: Vec<_> = documents.iter().map(|(id, body)| (id.clone(), body.to_string())).collect();
+        let partition = partition.to_owned();
+        let save = move |tx: &Transaction<'_>| {
+            for (id, body) in &rows {
+                documents::save(tx, &partition, id, body, Expect::Anything, None)?;
+            }
+            Ok(())
+        };
+        self.db.write(save).await
+    }
+
     async fn list(&self, partition: &str, after: Option<&str>, limit: usize) -> Result<Vec<Document>> {
         let (partition, after) = (partition.to_owned(), after.map(str::to_owned));
         self.db.read(move |tx| documents::list(tx, &partition, after.as_deref(), limit)).await

@@ -70,6 +70,8 @@ pub struct Import {
     pub in_volume: u64,
     pub imported: u64,
     pub already_there: u64,
+    /// The first ten thousand, in a list of imports the first hundred; then one with the code `more` that says how many more
+    /// there are. The import's report names all.
     pub failed: Vec<FailedEntry>,
     pub not_mail: Vec<NotMail>,
     pub balanced: bool,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Import, ImportState, Source, Tally, target::Closing};
+use super::{Import, ImportState, Source, Tally, target::Closing, view::LISTED};
 use crate::{
     Archive, Error, ErrorKind, ImportId, ProcessId, Result,
     job::Job,
@@ -275,14 +275,14 @@ impl Archive {
                 return Ok(());
             }
         }
-        let mut imports = Vec::new();
+        let (mut imports, mut room) = (Vec::new(), LISTED);
         for part in process.parts {
             imports.push(match part {
                 Part::Refused(number) => {
                     let refused = self.find_in::<RefusedPart>(&id.0, &RefusedPart::id_of(number)).await?;
                     refused.map_or(serde_json::Value::Null, |refused| refused.value.view)
                 }
-                Part::Import(import) => self.view_part(&import).await?,
+                Part::Import(import) => self.view_part(&import, &mut room).await?,
             });
         }
         if imports.is_empty() {
@@ -300,9 +300,9 @@ impl Archive {
     }
 
     /// An import that is not there was withdrawn by its start.
-    async fn view_part(&self, id: &ImportId) -> Result<serde_json::Value> {
+    async fn view_part(&self, id: &ImportId, room: &mut usize) -> Result<serde_json::Value> {
         match self.find::<Import>(&id.0).await? {
-            Some(import) => Ok(json!(self.view_import(import.value).await?)),
+            Some(import) => Ok(json!(self.view_within(import.value, room).await?)),
             None => Ok(serde_json::Value::Null),
         }
     }

@@ -75,18 +75,18 @@ async fn checkpoint(
     done: Vec<SliceEntry>,
     walked: Option<Walked>,
 ) -> crate::Result<()> {
-    let mut tally = Tally::default();
+    let (mut tally, mut all_failed) = (Tally::default(), Vec::new());
     for entry in &done {
         match &entry.outcome {
             Outcome::Imported(_) => tally.imported += 1,
             Outcome::AlreadyThere(_) => tally.already_there += 1,
             Outcome::Failed { code, reason, locator } => {
                 tally.failed += 1;
-                let failed = FailedEntry::new(entry.number, code, reason, locator.as_deref());
-                archive.note_failure(import, failed).await?;
+                all_failed.push(FailedEntry::new(entry.number, code, reason, locator.as_deref()));
             }
         }
     }
+    archive.put_failures(&import.id, all_failed).await?;
     if let Some(walked) = &walked {
         archive.note_not_mail(import, lease.value().not_mail, &walked.not_mail).await?;
     }

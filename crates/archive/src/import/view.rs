@@ -5,6 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::{Import, ImportState, NotMail};
 use crate::{Archive, ImportId, Result, records::Record, uploads::Kind};
 
+/// A document lists so many failed entries, some 2 MB: a whole volume may fail, and the document lies in memory several times.
+pub(super) const LISTED: usize = 10_000;
+/// In a list of imports each one has so many.
+const LISTED_EACH: usize = 100;
+/// The code of the item that says how many more there are.
+const MORE: &str = "more";
+/// So many rows are read at a time.
+const PAGE: usize = 1000;
+
 /// One entry that could not be imported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedEntry {
@@ -49,6 +58,7 @@ pub struct ImportView {
     pub in_volume: u64,
     pub imported: u64,
     pub already_there: u64,
+    /// The first ten thousand, in a list of imports the first hundred; then one that says how many more there are.
     pub failed: Vec<FailedEntry>,
     pub not_mail: Vec<NotMail>,
     pub balanced: bool,
@@ -66,22 +76,33 @@ impl Archive {
     pub async fn imports(&self) -> Result<Vec<ImportView>> {
         let mut views = Vec::new();
         for import in self.all::<Import>(None).await? {
-            views.push(self.view_import(import).await?);
+            let mut room = LISTED_EACH;
+            views.push(self.view_within(import, &mut room).await?);
         }
         Ok(views)
     }
 
     pub(crate) async fn view_import(&self, import: Import) -> Result<ImportView> {
-        let failed: Vec<FailedEntry> =
-            self.all::<FailureRow>(Some(&import.id.0)).await?.into_iter().map(|row| row.entry).collect();
+        let mut room = LISTED;
+        self.view_within(import, &mut room).await
+    }
+
+    /// With every failed entry.
+    pub(crate) async fn view_whole(&self, import: Import) -> Result<ImportView> {
+        let mut room = usize::MAX;
+        self.view_within(import, &mut room).await
+    }
+
+    /// Lists failed entries as long as there is room for them.
+    pub(super) async fn view_within(&self, import: Import, room: &mut usize) -> Result<ImportView> {
+        let (failed, failed_rows) = self.failures(&import, room).await?;
         // One that was cancelled, or has failed, has its sums once it is closed.
         let import = if import.finished.is_some() { import } else { self.counted(import).await? };
         let tally = import.tally;
         let not_mail = self.not_mail_of(&import).await?;
         let is_foreign = import.is_foreign();
-        let balanced = import.state == ImportState::Finished
-            && tally.total() == import.mails
-            && failed.len() as u64 == tally.failed;
+        let balanced =
+            import.state == ImportState::Finished && tally.total() == import.mails && failed_rows == tally.failed;
         Ok(ImportView {
             id: Some(import.id),
             process: Some(import.process),
@@ -122,8 +143,39 @@ impl FailedEntry {
 }
 
 impl Archive {
-    /// Keeps why an entry failed; a repeat writes the same.
-    pub(super) async fn note_failure(&self, import: &Import, entry: FailedEntry) -> Result<()> {
-        self.put(FailureRow { import: import.id.clone(), entry }).await.map(drop)
+    /// Keeps why entries failed; a repeat writes the same.
+    pub(crate) async fn put_failures(&self, import: &ImportId, entries: Vec<FailedEntry>) -> Result<()> {
+        let rows: Vec<_> = entries.into_iter().map(|entry| FailureRow { import: import.clone(), entry }).collect();
+        self.put_all(Some(&import.0), &rows).await
+    }
+
+    /// As many failed entries of an import as there is room for, then one that says how many more there are; and how many
+    /// rows all of them have.
+    async fn failures(&self, import: &Import, room: &mut usize) -> Result<(Vec<FailedEntry>, u64)> {
+        let mut listed: Vec<FailedEntry> = Vec::new();
+        let (mut count, mut first_of_more, mut after) = (0, None, None::<String>);
+        loop {
+            let page = self.page_of::<FailureRow>(Some(&import.id.0), after.as_deref(), PAGE).await?;
+            let is_last = page.len() < PAGE;
+            count += page.len() as u64;
+            after = page.last().map(|row| row.value.id());
+            for FailureRow { entry, .. } in page.into_iter().map(|row| row.value) {
+                if *room > 0 {
+                    *room -= 1;
+                    listed.push(entry);
+                } else {
+                    first_of_more = first_of_more.or(Some(entry.number));
+                }
+            }
+            if is_last {
+                break;
+            }
+        }
+        if let Some(number) = first_of_more {
+            let more = count - listed.len() as u64;
+            let reason = format!("{more} more: `postkahn report {}` names each", import.id);
+            listed.push(FailedEntry { number, locator: import.file.clone(), code: MORE.into(), reason });
+        }
+        Ok((listed, count))
     }
 }

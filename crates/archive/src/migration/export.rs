@@ -121,7 +121,7 @@ impl Archive {
             let told = if *standing == Standing::Counted {
                 self.report_on((*import).clone(), &all, until).await?
             } else {
-                let view = self.view_import((*import).clone()).await?;
+                let view = self.view_whole((*import).clone()).await?;
                 ImportReport::of(import, view, &all, self.clock.now())
             };
             let reordered = *standing == Standing::Counted && set.is_reordered(import);

@@ -126,7 +126,7 @@ impl Archive {
         all: &[Import],
         until: Option<Duration>,
     ) -> Result<ImportReport> {
-        let view = self.view_import(import.clone()).await?;
+        let view = self.view_whole(import.clone()).await?;
         let mut report = ImportReport::of(&import, view, all, self.clock.now());
         let ledger = match self.ledger(&import).await {
             Err(e) if is_lasting(e.kind()) => {

@@ -83,6 +83,15 @@ pub trait Catalog: Send + Sync {
     /// remove it some time after; a reader checks it itself where it matters.
     async fn save(&self, partition: &str, id: &str, body: &Value, expect: Expect, expires: Option<i64>) -> Result<u64>;
 
+    /// Writes documents of one partition that have one writer, whatever is there. All of them are durable when it returns; it
+    /// is atomic per document only.
+    async fn save_all(&self, partition: &str, documents: &[(String, Value)]) -> Result<()> {
+        for (id, body) in documents {
+            self.save(partition, id, body, Expect::Anything, None).await?;
+        }
+        Ok(())
+    }
+
     /// Documents in byte order of their ids, after `after`, at most `limit`.
     async fn list(&self, partition: &str, after: Option<&str>, limit: usize) -> Result<Vec<Document>>;
 

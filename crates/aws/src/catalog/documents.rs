@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     item::{Item, Key, SK, damaged, need_number, need_text, number, text},
-    table::{Condition, Range, Table, Update},
+    table::{Condition, Range, Table, Update, side_by_side},
 };
 
 const BODY: &str = "b";
@@ -48,6 +48,12 @@ pub(super) async fn save(
         item.insert(EXPIRES.into(), number(expires));
     }
     if table.put(item, Some(condition)).await? { Ok(version) } else { Err(changed(partition, id)) }
+}
+
+/// Whatever is there.
+pub(super) async fn save_all(table: &Table, partition: &str, documents: &[(String, Value)]) -> Result<()> {
+    let saves = documents.iter().map(|(id, body)| save_whatever_is_there(table, key(partition, id), body, None));
+    side_by_side(saves.collect()).await.map(drop)
 }
 
 async fn save_whatever_is_there(table: &Table, key: Key, body: &Value, expires: Option<i64>) -> Result<u64> {

@@ -41,6 +41,32 @@ async fn five_thousand_failed_entries_are_all_named() {
 }
 
 #[tokio::test]
+async fn of_more_than_ten_thousand_failed_entries_the_rest_is_counted() {
+    let world = world(None);
+    let id = world.import(None).await.id.unwrap();
+    let entry = |number| FailedEntry::new(number, "mail_damaged", "test", None);
+    world.archive.put_failures(&id, (1..=10_050).map(entry).collect()).await.unwrap();
+    let told = |view: &ImportView| {
+        let last = view.failed.last().unwrap();
+        (view.failed.len(), last.number, last.code.clone(), last.reason.split(':').next().unwrap().to_owned())
+    };
+    let rest = |listed, number, more: &str| (listed, number, "more".to_owned(), more.to_owned());
+    let view = world.archive.import(&id).await.unwrap();
+    assert_eq!(told(&view), rest(10_001, 10_001, "50 more"));
+    assert!(!view.balanced, "there are more rows than were counted");
+    assert_eq!(told(&world.archive.imports().await.unwrap()[0]), rest(101, 101, "9950 more"));
+    // Several imports in one document share the room.
+    let import = world.archive.need::<Import>(&id.0).await.unwrap().value;
+    let mut room = 10_060;
+    let first = world.archive.view_within(import.clone(), &mut room).await.unwrap();
+    assert_eq!((first.failed.len(), room), (10_050, 10));
+    let second = world.archive.view_within(import, &mut room).await.unwrap();
+    assert_eq!((told(&second), room), (rest(11, 11, "10040 more"), 0));
+    let report = world.archive.import_report(&id, None).await.unwrap();
+    assert_eq!(report.failed.len(), 10_050, "the report names all");
+}
+
+#[tokio::test]
 async fn three_thousand_slices_are_all_in_the_report() {
     let mut world = world(None);
     world.archive.sizes = Sizes { step_mails: 1, shard_mails: 2000, ..Sizes::default() };

@@ -22,6 +22,7 @@ pub async fn documents(catalog: &dyn Catalog) {
     one_of_many_wins(catalog).await;
     no_increment_is_lost(catalog).await;
     thousands_are_listed_in_pages(catalog).await;
+    many_are_written_together(catalog).await;
     expiry_removes_nothing_early(catalog).await;
 }
 
@@ -150,6 +151,18 @@ async fn no_increment_is_lost(catalog: &dyn Catalog) {
     };
     join_all((0..6).map(|_| increment())).await;
     assert_eq!(body(catalog, "count", "x").await, Some((30, json!(30))));
+}
+
+async fn many_are_written_together(catalog: &dyn Catalog) {
+    catalog.save("together", "005", &json!("old"), Expect::Absent, None).await.unwrap();
+    let all: Vec<_> = (0..100).map(|n| (format!("{n:03}"), json!({ "n": n }))).collect();
+    for _ in 0..2 {
+        catalog.save_all("together", &all).await.unwrap();
+        catalog.save_all("together", &[]).await.unwrap();
+    }
+    let listed = catalog.list("together", None, 1000).await.unwrap();
+    assert!(listed.iter().all(|document| document.version == if document.id == "005" { 3 } else { 2 }));
+    assert!(listed.into_iter().map(|document| (document.id, document.body)).eq(all));
 }
 
 async fn thousands_are_listed_in_pages(catalog: &dyn Catalog) {
