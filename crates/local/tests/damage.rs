@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use archive::{
     EntryRef, ErrorKind, Flags, FolderPath, ImportId, MailHash, MailboxAddress, MessageRow, PackId, PlacementKey,
@@ -115,4 +115,12 @@ async fn a_mail_that_the_list_of_all_does_not_hold_is_named() {
     keys.sort();
     catalog.place("run", &Scope::All, &keys).await.unwrap();
     assert_eq!(catalog.unlisted(100).await.unwrap(), [row(1).hash]);
+    assert_eq!(catalog.misplaced(100).await.unwrap(), []);
+    let late = PlacementKey { date: rows[2].message_date.map(|date| date + 1), ..key(&rows[2]) };
+    let dated = PlacementKey { date: Some(0), ..key(&rows[1]) };
+    catalog.place("late", &Scope::All, &[late]).await.unwrap();
+    catalog.place("dated", &Scope::All, &[dated]).await.unwrap();
+    let misplaced: BTreeSet<_> = catalog.misplaced(100).await.unwrap().into_iter().collect();
+    assert_eq!(misplaced, BTreeSet::from([rows[1].hash, rows[2].hash]));
+    assert_eq!(catalog.misplaced(1).await.unwrap().len(), 1);
 }

@@ -24,6 +24,8 @@ pub(super) struct Comparison {
     pub(super) settled: bool,
     /// Mailboxes in which a run of restructure may not have come to every mail yet.
     in_part: BTreeSet<MailboxAddress>,
+    /// A mail that is missing in a list may lie there under another date: placed once more, it would lie there twice.
+    pub(super) places_nothing: bool,
 }
 
 impl Comparison {
@@ -45,7 +47,7 @@ impl Archive {
         in_part.extend(self.emptied_by_rows_alone(&inventory).await?);
         let settled =
             was_quiet && inventory.is_exact() && self.is_quiet().await? && before == self.told_so_far().await?;
-        let mut comparison = Comparison { inventory, settled, in_part };
+        let mut comparison = Comparison { inventory, settled, in_part, places_nothing: false };
         for fault in std::mem::take(&mut comparison.inventory.faults) {
             findings.error(fault);
         }
@@ -180,9 +182,11 @@ impl Archive {
                 let what = if report.is_some() { "its row differs from its object" } else { "it has no row" };
                 findings.differ(format!("report of import {id}: {what}"), Remedy::of(told));
             }
-            let waits = self.find::<Waiting>(&id.0).await?.is_some();
+            let waiting = self.find::<Waiting>(&id.0).await?.map(|stored| stored.value);
+            let is_another = waiting.as_ref().is_some_and(|waiting| waiting.import != *id);
+            let waits = waiting.is_some();
             let is_done = report.is_some_and(|report| report.done);
-            if ended.row.is_some() && comparison.settled && (is_done != told.done || waits == is_done) {
+            if ended.row.is_some() && comparison.settled && (is_done != told.done || waits == is_done || is_another) {
                 let what = if told.done { "is done" } else { "waits" };
                 let text = format!("report of import {id}: it {what}, and its rows do not say so");
                 findings.differ(text, Remedy::Queue(told.clone()));
@@ -202,11 +206,11 @@ impl Archive {
     async fn compare_failures(&self, inventory: &Inventory, id: &ImportId, findings: &mut Findings) -> Result<()> {
         let told: BTreeMap<u64, &FailedEntry> =
             inventory.failures.get(id).into_iter().flatten().map(|entry| (entry.number, entry)).collect();
-        let mut rows: BTreeMap<u64, FailedEntry> =
-            self.all::<FailureRow>(Some(&id.0)).await?.into_iter().map(|row| (row.entry.number, row.entry)).collect();
+        let rows = self.all::<FailureRow>(Some(&id.0)).await?.into_iter();
+        let mut rows: BTreeMap<u64, FailureRow> = rows.map(|row| (row.entry.number, row)).collect();
         for (number, entry) in told {
-            if rows.remove(&number).as_ref() != Some(entry) {
-                let row = FailureRow { import: id.clone(), entry: entry.clone() };
+            let row = FailureRow { import: id.clone(), entry: entry.clone() };
+            if rows.remove(&number).as_ref() != Some(&row) {
                 let text = format!("import {id}: the row of its failed entry {number} is not what its slice says");
                 findings.differ(text, Remedy::of(&row));
             }

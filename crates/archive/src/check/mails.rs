@@ -17,9 +17,16 @@ impl Archive {
         if comparison.settled {
             unlisted.extend(self.catalog.unlisted(MAX_ROWS_PER_CALL).await?);
         }
+        let misplaced: BTreeSet<_> = self.catalog.misplaced(MAX_ROWS_PER_CALL).await?.into_iter().collect();
+        for hash in &misplaced {
+            let text = format!("mail {hash}: it lies in a list under another date than its own");
+            findings.differ(text, Remedy::Rebuild);
+        }
+        // There may be more of them.
+        comparison.places_nothing |= misplaced.len() >= MAX_ROWS_PER_CALL;
         for part in 0..comparison.inventory.facts.parts() {
             let mails = comparison.inventory.mails(part)?;
-            let mut misdated = BTreeSet::new();
+            let mut misdated = misplaced.clone();
             for some in mails.chunks(MAX_ROWS_PER_CALL) {
                 misdated.extend(self.compare_rows(some, comparison.settled, findings).await?);
             }
@@ -94,7 +101,9 @@ impl Archive {
                     Some(_) => continue,
                 };
                 let remedy = match what {
-                    "it is missing" | "it lacks a flag" => Remedy::Place(scope.clone(), *key),
+                    "it is missing" | "it lacks a flag" if !comparison.places_nothing => {
+                        Remedy::Place(scope.clone(), *key)
+                    }
                     _ => Remedy::Rebuild,
                 };
                 findings.differ(format!("mail {}: {what} in {scope}", key.hash), remedy);

@@ -26,7 +26,7 @@ pub struct FailedEntry {
 }
 
 /// A failed entry as it is kept.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FailureRow {
     pub(crate) import: ImportId,
     #[serde(flatten)]

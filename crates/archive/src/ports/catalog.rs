@@ -152,6 +152,11 @@ pub trait Catalog: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Mails that lie in some list under another date than that of their row, at most `limit`; as [`Self::unlisted`].
+    async fn misplaced(&self, _limit: usize) -> Result<Vec<MailHash>> {
+        Ok(Vec::new())
+    }
+
     /// Which of these keys lie in the scope, in the same order, with the placement's flags; their own do not count.
     async fn placed(&self, scope: &Scope, keys: &[PlacementKey]) -> Result<Vec<Option<PlacementKey>>>;
 }

@@ -141,6 +141,19 @@ pub(super) fn unlisted(tx: &Transaction<'_>, limit: usize) -> Work<Vec<MailHash>
     Ok(hashes)
 }
 
+/// Mails that lie in some list under another date than that of their row.
+pub(super) fn misplaced(tx: &Transaction<'_>, limit: usize) -> Work<Vec<MailHash>> {
+    let mut select = tx.prepare_cached(
+        "SELECT DISTINCT placement.hash FROM placement JOIN message
+             ON substr(message.hash, 1, 8) = substr(placement.hash, 1, 8) AND message.hash = placement.hash
+         WHERE placement.rank != coalesce(~message.message_date, ?1)
+         LIMIT ?2",
+    )?;
+    let bounds = params![rank(None), sql_limit(limit)];
+    let hashes = select.query_map(bounds, |row| Ok(MailHash(row.get(0)?)))?.collect::<Result<_, _>>()?;
+    Ok(hashes)
+}
+
 /// The placements of these mails in the scope.
 pub(super) fn placed(tx: &Transaction<'_>, scope: &Scope, keys: &[PlacementKey]) -> Work<Vec<Option<PlacementKey>>> {
     let Some(id) = find(tx, scope)? else { return Ok(vec![None; keys.len()]) };

@@ -68,6 +68,9 @@ impl Catalog for Faulty<dyn Catalog> {
     async fn unlisted(&self, limit: usize) -> Result<Vec<MailHash>> {
         self.faults.call(self.port.unlisted(limit)).await
     }
+    async fn misplaced(&self, limit: usize) -> Result<Vec<MailHash>> {
+        self.faults.call(self.port.misplaced(limit)).await
+    }
     async fn placed(&self, scope: &Scope, keys: &[PlacementKey]) -> Result<Vec<Option<PlacementKey>>> {
         self.faults.call(self.port.placed(scope, keys)).await
     }
