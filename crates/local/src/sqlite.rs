@@ -7,7 +7,7 @@ mod placements;
 use std::{fmt, sync::Arc};
 
 use archive::{
-    Error, FolderPath, MailHash, MailboxAddress, MessageRow, PlacementKey, Result,
+    Error, FolderPath, MailHash, MailboxAddress, MessageRow, Place, PlacementKey, Result,
     ports::{Catalog, Clock, Document, Expect, FolderCount, MAX_ROWS_PER_CALL, Recorded, Scope},
 };
 use async_trait::async_trait;
@@ -107,6 +107,12 @@ impl Catalog for Sqlite {
         self.db.read(move |tx| hashes.iter().map(|hash| messages::locate(tx, hash)).collect()).await
     }
 
+    async fn known(&self, hashes: &[MailHash]) -> Result<Vec<Option<Place>>> {
+        bounded(hashes.len())?;
+        let hashes = hashes.to_vec();
+        self.db.read(move |tx| hashes.iter().map(|hash| messages::place(tx, hash)).collect()).await
+    }
+
     async fn create_folders(&self, mailbox: &MailboxAddress, paths: &[FolderPath]) -> Result<u64> {
         let (mailbox, paths) = (mailbox.clone(), paths.to_vec());
         self.db.write(move |tx| placements::create_folders(tx, &mailbox, &paths)).await
@@ -154,6 +160,10 @@ impl Catalog for Sqlite {
 
     async fn unlisted(&self, limit: usize) -> Result<Vec<MailHash>> {
         self.db.read(move |tx| placements::unlisted(tx, limit)).await
+    }
+
+    async fn misplaced(&self, limit: usize) -> Result<Vec<MailHash>> {
+        self.db.read(move |tx| placements::misplaced(tx, limit)).await
     }
 
     async fn placed(&self, scope: &Scope, keys: &[PlacementKey]) -> Result<Vec<Option<PlacementKey>>> {

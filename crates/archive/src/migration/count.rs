@@ -130,10 +130,14 @@ impl Archive {
             if self.is_late(until) {
                 return Ok(false);
             }
-            let hashes: Vec<_> = part.iter().map(|(_, placed)| placed.hash).collect();
-            for ((number, placed), row) in part.iter().zip(self.catalog.locate(&hashes).await?) {
-                match row {
-                    Some(row) if row.first == EntryRef { import: import.id.clone(), entry: *number } => {
+            // Each mail once: a row with thousands of places is long, and copies are many.
+            let hashes: BTreeSet<_> = part.iter().map(|(_, placed)| placed.hash).collect();
+            let hashes: Vec<_> = hashes.into_iter().collect();
+            let rows = self.catalog.locate(&hashes).await?.into_iter().map(|row| row.map(|row| row.first));
+            let firsts: BTreeMap<_, _> = hashes.iter().copied().zip(rows).collect();
+            for (number, placed) in part {
+                match firsts.get(&placed.hash).cloned().flatten() {
+                    Some(first) if first == EntryRef { import: import.id.clone(), entry: *number } => {
                         counted.catalogue.imported += 1;
                     }
                     Some(_) => counted.catalogue.already_there += 1,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use archive::{EntryRef, Flags, ImportId, Location, MailHash, MessageRow, PackId, ports::Recorded};
+use archive::{EntryRef, Flags, ImportId, Location, MailHash, MessageRow, PackId, Place, ports::Recorded};
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 use crate::{
@@ -37,6 +37,19 @@ pub(super) fn locate(tx: &Transaction<'_>, hash: &MailHash) -> Work<Option<Messa
     let Some((id, mut row)) = found else { return Ok(None) };
     row.locations = locations(tx, id)?;
     Ok(Some(row))
+}
+
+/// Where the bytes lie, without all that makes a row long.
+pub(super) fn place(tx: &Transaction<'_>, hash: &MailHash) -> Work<Option<Place>> {
+    let mut select = tx.prepare_cached(
+        "SELECT pack, offset, stored_bytes FROM message
+         WHERE substr(hash, 1, 8) = substr(?1, 1, 8) AND hash = ?1",
+    )?;
+    let place = select.query_row([&hash.0], |row| {
+        let unsigned = |at| row.get::<_, i64>(at).map(i64::cast_unsigned);
+        Ok(Place { pack: PackId(row.get(0)?), offset: unsigned(1)?, stored_bytes: unsigned(2)? })
+    });
+    Ok(place.optional()?)
 }
 
 fn answer(row: &MessageRow) -> Recorded {
