@@ -15,6 +15,7 @@ use archive::{
 };
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
+use rustix::io::Errno;
 
 use crate::{blocking::blocking, from_io};
 
@@ -50,6 +51,15 @@ pub(crate) fn fits(key: &ObjectKey, is: &ETag, pinned: Option<&ETag>) -> Result<
     }
 }
 
+/// What a disk says of bytes that it has lost is damage of this object alone, not a store that is out of reach.
+fn unreadable(key: &ObjectKey, error: io::Error) -> Error {
+    let lost = [Errno::IO, Errno::UCLEAN, Errno::BADMSG].map(Errno::raw_os_error);
+    match error.raw_os_error() {
+        Some(code) if lost.contains(&code) => Error::corrupt(format!("object {key} cannot be read")).caused_by(error),
+        _ => from_io(format_args!("object {key}"), error),
+    }
+}
+
 /// One version of a file, open.
 pub(crate) struct Reading {
     file: File,
@@ -81,7 +91,7 @@ impl Reading {
         let mut bytes = vec![0; size];
         match self.file.read_exact_at(&mut bytes, range.start) {
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Err(self.changed()),
-            read => read.map_err(|e| from_io(format_args!("object {}", self.key), e))?,
+            read => read.map_err(|e| unreadable(&self.key, e))?,
         }
         // A file that its owner writes over, as an upload that is taken up again, is another version from then on.
         let now = self.file.metadata().map_err(|e| from_io(format_args!("object {}", self.key), e))?;
@@ -112,5 +122,20 @@ impl Reading {
 
     fn changed(&self) -> Error {
         Error::conflict(format!("object {} changed while it was read", self.key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use archive::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_sector_that_is_lost_is_damage_and_a_full_table_of_files_is_not() {
+        let key = ObjectKey::parse("packs/a").unwrap();
+        let kind = |errno: Errno| unreadable(&key, errno.into()).kind();
+        assert_eq!(kind(Errno::IO), ErrorKind::Corrupt);
+        assert_eq!(kind(Errno::NFILE), ErrorKind::Unavailable);
     }
 }
