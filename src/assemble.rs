@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use archive::{
-    Archive, FrontDoor, Result, Sealed, Sizes, ViewRoom, VolumesInHand, Worker, hash::to_hex, ports::Random as _,
+    Archive, FrontDoor, Result, Sealed, Sizes, ViewRoom, VolumesInHand, Worker,
+    hash::to_hex,
+    ports::{Random as _, Scope},
 };
 use local::{Landings, Local};
 
@@ -26,9 +28,18 @@ impl Place {
     /// Makes the catalogue anew from the objects and opens the folder with it; the old one stays in force until the new
     /// one is whole. Answers what of the objects cannot be read.
     pub(crate) async fn rebuild(config: &Config) -> Result<(Self, Vec<String>)> {
-        keep_what_only_rows_tell(config).await;
+        let known = keep_what_only_rows_tell(config).await;
         let local = Local::open_anew(&config.data, config.key_passphrase.as_deref())?;
-        let faults = archive_of(&local, config).rebuild().await?;
+        let archive = archive_of(&local, config);
+        let mut faults = archive.rebuild().await?;
+        let told = archive.catalog.count(&Scope::All).await?;
+        if told < known {
+            let kept = local.keep_catalogue()?;
+            faults.push(format!(
+                "the catalogue before knew {known} mails, and the objects tell of {told}: it is kept as {kept}; put back the \
+                 objects that are missing (reports, slices, packs), and run `postkahn rebuild` again"
+            ));
+        }
         Ok((Self::of(local.replace_catalogue()?, config).await?, faults))
     }
 
@@ -57,12 +68,14 @@ impl Place {
 }
 
 /// What people have decided, and the old catalogue alone tells, is kept as far as that can be read: in folders of before records
-/// were objects too, and where such an object is gone or damaged.
-async fn keep_what_only_rows_tell(config: &Config) {
-    let Ok(old) = Local::open_with(&config.data, config.key_passphrase.as_deref()) else { return };
-    if let Err(error) = archive_of(&old, config).keep_lone_rows().await {
+/// were objects too, and where such an object is gone or damaged. Answers how many mails the old catalogue knows.
+async fn keep_what_only_rows_tell(config: &Config) -> u64 {
+    let Ok(old) = Local::open_with(&config.data, config.key_passphrase.as_deref()) else { return 0 };
+    let old = archive_of(&old, config);
+    if let Err(error) = old.keep_lone_rows().await {
         tracing::warn!(%error, "records of the old catalogue could not be kept as objects");
     }
+    old.catalog.count(&Scope::All).await.unwrap_or(0)
 }
 
 fn archive_of(local: &Local, config: &Config) -> Archive {

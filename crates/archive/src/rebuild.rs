@@ -33,6 +33,7 @@ impl Archive {
         self.restore_records(&mut faults).await?;
         let mut inventory = self.take_inventory().await?;
         faults.append(&mut inventory.faults);
+        inventory.tell_unnamed();
         self.restore_packs(&inventory).await?;
         self.restore_imports(&inventory).await?;
         self.restore_mails(&mut inventory, &mut faults).await?;
@@ -176,6 +177,20 @@ fn ended(import: Import) -> Import {
 }
 
 impl Inventory {
+    /// Says how many mails lie in packs that no import speaks of.
+    fn tell_unnamed(&self) {
+        let is_named = |id| self.makers.contains_key(id) || self.counted_on.contains_key(id);
+        let unnamed: Vec<_> =
+            self.packs.iter().filter(|(id, _)| !is_named(*id)).map(|(_, found)| found.mails).collect();
+        if !unnamed.is_empty() {
+            let (mails, packs) = (unnamed.iter().sum::<u64>(), unnamed.len());
+            tracing::warn!(
+                "{mails} mails lie in {packs} packs of which no import speaks: a worker died before it had said so, or the \
+                 slices that did are lost; importing their volumes again brings them back"
+            );
+        }
+    }
+
     /// The rows of the packs that slices speak of; of all packs, where slices are damaged. Their fence is of no use any more, and not told.
     pub(crate) fn pack_rows(&self) -> impl Iterator<Item = Pack> {
         self.packs.iter().filter_map(|(id, found)| {

@@ -15,6 +15,8 @@ use crate::{
 const CATALOGUE: &str = "catalogue.sqlite";
 const OBJECTS: &str = "objects";
 const NEW_CATALOGUE: &str = "catalogue.new.sqlite";
+/// One that knew more than the objects told, kept by [`Local::keep_catalogue`].
+const OLD_CATALOGUE: &str = "catalogue.before.sqlite";
 /// What SQLite keeps beside a file.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
@@ -59,6 +61,23 @@ impl Local {
     pub fn open_anew(dir: &Path, passphrase: Option<&str>) -> Result<Self> {
         let lock = own(dir)?;
         Self::open_under(dir, lock, Arc::new(keys(dir, passphrase)?), true)
+    }
+
+    /// Keeps the catalogue that [`Self::replace_catalogue`] will replace under another name, which it answers; one that was
+    /// kept before stays.
+    pub fn keep_catalogue(&self) -> Result<&'static str> {
+        let (there, kept) = (self.dir.join(CATALOGUE), self.dir.join(OLD_CATALOGUE));
+        if !self.is_anew || kept.exists() {
+            return Ok(OLD_CATALOGUE);
+        }
+        // With its log in it.
+        Database::open(&there)?.close()?;
+        // Not every file system has links.
+        fs::hard_link(&there, &kept)
+            .or_else(|_| fs::copy(&there, &kept).map(drop))
+            .and_then(|()| folders::sync(&self.dir))
+            .map_err(|e| from_io(kept.display(), e))?;
+        Ok(OLD_CATALOGUE)
     }
 
     /// Puts the new catalogue of [`Self::open_anew`] in place of the old one and opens the folder again. All other
