@@ -11,6 +11,7 @@ use super::{
     chain::Chain,
     claim::{Claimed, Live},
     open::{Located, file_name, refused},
+    target::takes_volumes,
     unlock::context,
 };
 use crate::{
@@ -102,12 +103,14 @@ impl Archive {
         let certificate = start.certificate.as_deref().map(Certificate::parse).transpose();
         let mut checked = Vec::new();
         let mut chain = Chain::of(&self.all::<Import>(None).await?);
+        let target = self.find::<Mailbox>(start.mailbox.folded()).await?.map(|stored| stored.value);
         for source in &start.sources {
             let proof = certificate.as_ref().map(Option::as_ref);
             let (mut kind, mut alarm) = (Kind::Unknown, None);
             let secrets = (proof.map_err(|e| refused(e.clone())), start.password.as_deref());
             let outcome = self.check_source(source, &start.mailbox, secrets, &mut kind).await.and_then(|checked| {
                 if let Opened::Volume(volume) = &checked.opened {
+                    target.as_ref().map_or(Ok(()), takes_volumes)?;
                     alarm = chain.add(volume, proof.ok().flatten())?;
                 }
                 Ok(checked)
@@ -150,9 +153,6 @@ impl Archive {
             Ok(located) => located,
         };
         *kind = Kind::Volume;
-        if let Some(there) = self.find::<Mailbox>(mailbox.folded()).await? {
-            takes_volumes(&there.value)?;
-        }
         let verified = located.verify(certificate?).await?;
         let opened = Opened::Volume(self.unlock(verified, password).await?);
         Ok(Checked { source: source.clone(), etag: located.meta.etag, size_bytes: located.meta.size_bytes, opened })
@@ -338,6 +338,10 @@ impl Archive {
     /// Lets an import that was cut off go on, with the new process, source and key.
     async fn take_over(&self, old: Import, new: &Import, opened: &Opened) -> Result<Import> {
         let wrapped = self.wrap_opened(opened, &context(&old.id.0)).await?;
+        // The import forgets it now, and would not end it with itself.
+        if let Some(first) = old.earlier.first().filter(|_| old.earlier.len() >= MAX_EARLIER) {
+            self.end_if_all_ended(first).await?;
+        }
         let go_on = |import: &mut Import| {
             if import.state.ended() {
                 return Err(Error::conflict(format!("import {} is just ending", import.id)).hint("try again soon"));
@@ -372,6 +376,12 @@ impl Archive {
         if import.state.ended() {
             return Err(has_ended());
         }
+        // Somebody may be closing it as finished.
+        let is_whole = |import: &Import| import.shards_done.len() as u64 == u64::from(import.shard_count());
+        let is_ending = || Error::conflict(format!("import {id} is just ending: all of its mails were read"));
+        if is_whole(&import) {
+            return Err(is_ending());
+        }
         // Before it is cancelled: afterwards nobody could repeat it.
         if !import.is_foreign() {
             self.forget_choice(&import.export_id).await?;
@@ -379,6 +389,9 @@ impl Archive {
         let cancel = |import: &mut Import| {
             if import.state.ended() {
                 return Err(has_ended());
+            }
+            if is_whole(import) {
+                return Err(is_ending());
             }
             import.state = ImportState::Cancelled;
             import.touched = now;
@@ -428,17 +441,6 @@ impl Import {
         self.kind = kind;
         self.seal = to_hex(&Sha256::digest(serde_json::json!((&self.source, &self.etag)).to_string()));
     }
-}
-
-/// A volume holds the mails of many people, in one folder of its target. In the mailbox of one of them all would see them
-/// who see that one's, and nothing takes them out again.
-fn takes_volumes(mailbox: &Mailbox) -> Result<()> {
-    let Some(archive) = mailbox.user_archive.as_ref().filter(|_| mailbox.origin == Origin::Restructure) else {
-        return Ok(());
-    };
-    let text = format!("mailbox {} recreates user archive {archive:?}, and takes in no volume", mailbox.address);
-    let hint = "choose another mailbox, or a new one: restructure brings each mail to where it belongs";
-    Err(Error::conflict(text).code("mailbox_recreated").hint(hint))
 }
 
 /// The names for a title: it is read by people and kept in a row.

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Import, Mails, Placed, SliceRef};
 use crate::{
-    Archive, ErrorKind, FolderPath, ImportId, MailboxAddress, Result,
+    Archive, Error, ErrorKind, FolderPath, ImportId, MailboxAddress, Result,
     lease::{Holder, Lease, Leased},
+    mailbox::{Mailbox, Origin},
     ports::Scope,
     records::Record,
 };
@@ -129,4 +130,15 @@ impl Gathered {
         }
         count
     }
+}
+
+/// A volume holds the mails of many people, in one folder of its target. In the mailbox of one of them all would see them
+/// who see that one's, and nothing takes them out again.
+pub(super) fn takes_volumes(mailbox: &Mailbox) -> Result<()> {
+    let Some(archive) = mailbox.user_archive.as_ref().filter(|_| mailbox.origin == Origin::Restructure) else {
+        return Ok(());
+    };
+    let text = format!("mailbox {} recreates user archive {archive:?}, and takes in no volume", mailbox.address);
+    let hint = "choose another mailbox, or a new one: restructure brings each mail to where it belongs";
+    Err(Error::conflict(text).code("mailbox_recreated").hint(hint))
 }

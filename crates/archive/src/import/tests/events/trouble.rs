@@ -27,7 +27,8 @@ struct Seen {
 
 /// Asks until the answer comes through. A conflict tells that an earlier attempt took effect, whose answer was lost.
 async fn persist<T>(mut ask: impl AsyncFnMut() -> crate::Result<T>) -> Option<T> {
-    for attempt in 0..200 {
+    // A start of four volumes that goes on where others were cut off makes some 150 calls: one in thirty comes through.
+    for attempt in 0..1000 {
         match ask().await {
             Ok(answer) => return Some(answer),
             Err(error) if error.kind() == ErrorKind::Unavailable => {}
