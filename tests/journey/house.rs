@@ -23,7 +23,7 @@ const EDGES: [(&str, &[&str]); 10] = [
 /// What only tests may use beyond that: an SFTP client is tried against real files.
 const EDGES_OF_TESTS: [(&str, &str); 1] = [("sftp", "local")];
 /// Foreign things by the beginning of their name, and the crates that may know them.
-const OWNERS: [(&str, &[&str]); 10] = [
+const OWNERS: [(&str, &[&str]); 11] = [
     ("aws-sdk", &["aws"]),
     ("aws-config", &["aws"]),
     ("lambda_", &["functions"]),
@@ -34,6 +34,7 @@ const OWNERS: [(&str, &[&str]); 10] = [
     ("rusqlite", &["local"]),
     ("mail-parser", &["mail"]),
     ("ammonia", &["mail"]),
+    ("html5ever", &["mail"]),
 ];
 
 struct Dependency {

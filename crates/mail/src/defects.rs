@@ -44,7 +44,7 @@ pub enum Defect {
     BoundaryMissing = 17,
     /// Text like the boundary stands in the middle of a line, where it bounds nothing.
     BoundaryMid = 18,
-    /// More parts, or deeper ones, than are read.
+    /// More parts, or deeper ones, than are read, or HTML that would become too large or take too long.
     MimeBomb = 19,
     /// A charset is not known, or the bytes contradict it.
     Charset = 20,
@@ -68,7 +68,7 @@ pub enum Defect {
     HtmlActive = 29,
     /// The mail has no bytes.
     Empty = 30,
-    /// A body, or the images that it shows, are larger than what is read of them.
+    /// A body, or the images or a link in it, are larger than what is read of them.
     SizeBig = 31,
     /// The MIME parser gave up or was stopped; the header is shown nevertheless.
     ParserFailed = 32,

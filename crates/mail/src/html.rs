@@ -2,12 +2,13 @@
 
 mod blocked;
 mod canonical;
+mod room;
 mod tokens;
 mod weight;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -15,6 +16,7 @@ use ammonia::{Builder, UrlRelative};
 
 pub use blocked::Blocked;
 use canonical::canonical;
+pub(crate) use room::Room;
 use tokens::{Token, Tokens};
 
 use crate::parameters::percent_decoded;
@@ -101,30 +103,56 @@ const BLOCK: [&str; 36] = [
 
 /// What can be shown of a page.
 pub(crate) struct Safe {
-    /// None if parsing it would take too long, or was stopped.
+    /// None if parsing it would take too much, or was stopped.
     pub(crate) html: Option<String>,
     pub(crate) blocked: Blocked,
+    /// A link was too long to be kept.
+    pub(crate) is_cut: bool,
 }
 
-/// The HTML without anything that acts or loads; asks now and then if parsing goes on.
-pub(crate) fn safe(html: &str, images: &Arc<Images>, goes_on: &dyn Fn() -> bool) -> Safe {
+/// The HTML without anything that acts or loads, if there is room for it; asks now and then if the work goes on.
+pub(crate) fn safe(html: &str, images: &Arc<Images>, room: &Room, goes_on: &dyn Fn() -> bool) -> Safe {
     let builder = builder(images);
     let page = canonical(html, &builder.clone_tags());
-    let source = Stoppable { rest: page.html.as_bytes(), goes_on };
-    let clean = || builder.clean_from_reader(source).ok().map(|clean| clean.to_string());
-    let html = if page.weight.is_heavy() { None } else { clean() };
-    Safe { html, blocked: page.blocked }
+    let fits = !page.weight.is_heavy() && room.holds(&page.html, goes_on);
+    let html = if fits { clean(&builder, &page.html, goes_on).ok() } else { None };
+    Safe { html, blocked: page.blocked, is_cut: page.is_cut }
 }
 
-/// A page that the parser reads in pieces; between two it can be stopped.
-struct Stoppable<'a> {
-    rest: &'a [u8],
+fn clean(builder: &Builder, html: &str, goes_on: &dyn Fn() -> bool) -> io::Result<String> {
+    let clean = builder.clean_from_reader(Stoppable { inner: html.as_bytes(), goes_on })?;
+    let mut written = Stoppable { inner: Vec::with_capacity(html.len()), goes_on };
+    clean.write_to(&mut written)?;
+    String::from_utf8(written.inner).map_err(io::Error::other)
+}
+
+/// A page that is read or written in pieces; between two it can be stopped.
+struct Stoppable<'a, T> {
+    inner: T,
     goes_on: &'a dyn Fn() -> bool,
 }
 
-impl Read for Stoppable<'_> {
+impl<T> Stoppable<'_, T> {
+    fn ask(&self) -> io::Result<()> {
+        if (self.goes_on)() { Ok(()) } else { Err(io::Error::other("stopped")) }
+    }
+}
+
+impl<T: Read> Read for Stoppable<'_, T> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if (self.goes_on)() { self.rest.read(buffer) } else { Err(io::Error::other("stopped")) }
+        self.ask()?;
+        self.inner.read(buffer)
+    }
+}
+
+impl<T: Write> Write for Stoppable<'_, T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.ask()?;
+        self.inner.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }
 
@@ -272,7 +300,8 @@ fn break_line(text: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Images, crude_text, safe, text};
+    use super::{Images, Room, Safe, crude_text, text};
+    use std::cell::Cell;
     use std::collections::HashMap;
     use std::sync::Arc;
 
@@ -280,8 +309,12 @@ mod tests {
         Arc::new(Images::new(HashMap::from([("a@b".into(), Some("data:image/png;base64,AAAA".into()))])))
     }
 
+    fn safe(html: &str) -> Safe {
+        super::safe(html, &image(), &Room::default(), &|| true)
+    }
+
     fn made_safe(html: &str) -> String {
-        safe(html, &image(), &|| true).html.unwrap_or_default()
+        safe(html).html.unwrap_or_default()
     }
 
     #[test]
@@ -355,9 +388,24 @@ mod tests {
 
     #[test]
     fn html_that_costs_too_much_is_not_parsed() {
-        assert!(safe(&"<div>".repeat(300_000), &image(), &|| true).html.is_none());
+        assert!(safe(&"<div>".repeat(300_000)).html.is_none());
         let formatting = (0..1000).map(|number| format!("<b x={number}>")).collect::<Vec<_>>().concat();
-        assert!(safe(&format!("<p>{formatting}</p>{}", "<p>x".repeat(100_000)), &image(), &|| true).html.is_none());
-        assert!(safe(&"<p>x".repeat(100_000), &image(), &|| true).html.is_some());
+        assert!(safe(&format!("<p>{formatting}</p>{}", "<p>x".repeat(100_000))).html.is_none());
+        assert!(safe(&"<p>x".repeat(100_000)).html.is_some());
+    }
+
+    #[test]
+    fn the_work_can_be_stopped_until_all_is_written() {
+        let asked = Cell::new(0);
+        let stopped_after = |limit: usize| {
+            asked.set(0);
+            let goes_on = || asked.replace(asked.get() + 1) < limit;
+            super::safe("<p>a<p>b", &image(), &Room::default(), &goes_on).html
+        };
+        assert!(stopped_after(usize::MAX).is_some());
+        let all = asked.get();
+        for limit in 0..all {
+            assert!(stopped_after(limit).is_none(), "{limit} of {all}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::html::{Blocked, Images};
+use crate::html::{Blocked, Images, Room};
 use crate::mime::{Piece, Walk, push_block};
 use crate::preamble::from_utf16;
 use crate::summary::{body_charset, summary_of};
@@ -86,7 +86,7 @@ pub fn view(raw: &[u8], limits: &Limits) -> View {
 /// that reaches the end is no attachment, as neither its size nor its hash is known, and the mail has the defect
 /// `size_big`.
 ///
-/// Reads as long as `goes_on` says so: it is asked at each part and after some KiB of HTML. What was not read when it
+/// Reads as long as `goes_on` says so: it is asked at each part and each tag of HTML. What was not read when it
 /// said no is missing, and the mail has the defect `parser_failed`.
 ///
 /// ```
@@ -175,7 +175,8 @@ fn fill(view: &mut View, scan: &HeaderScan, body: &[u8], bounds: Bounds, is_utf8
 /// Text and HTML of all bodies: each is made from the other where a body has one form only.
 fn show(view: &mut View, pieces: Vec<Piece>, images: HashMap<String, Option<String>>, bounds: Bounds) {
     let any_html = pieces.iter().any(|piece| piece.html.is_some());
-    let mut pages = Pages { images: Arc::new(Images::new(images)), bounds, bytes_left: bounds.limits.html_bytes };
+    let images = Arc::new(Images::new(images));
+    let mut pages = Pages { images, room: Room::default(), bounds, bytes_left: bounds.limits.html_bytes };
     for piece in pieces {
         let (safe, words) = match piece.html {
             Some(source) => {
@@ -201,6 +202,8 @@ fn show(view: &mut View, pieces: Vec<Piece>, images: HashMap<String, Option<Stri
 /// The HTML bodies of one mail.
 struct Pages<'a> {
     images: Arc<Images>,
+    /// For what they become in their parser.
+    room: Room,
     bounds: Bounds<'a>,
     /// HTML that may still be read.
     bytes_left: usize,
@@ -211,10 +214,10 @@ impl Pages<'_> {
     fn read(&mut self, source: &str, view: &mut View) -> (String, String) {
         let read = source.get(..source.floor_char_boundary(self.bytes_left)).unwrap_or(source);
         self.bytes_left = self.bytes_left.saturating_sub(read.len());
-        if read.len() < source.len() {
+        let safe = html::safe(read, &self.images, &self.room, self.bounds.goes_on);
+        if read.len() < source.len() || safe.is_cut {
             view.defects.insert(Defect::SizeBig);
         }
-        let safe = html::safe(read, &self.images, self.bounds.goes_on);
         view.blocked += safe.blocked;
         if safe.blocked.any() {
             view.defects.insert(Defect::HtmlActive);

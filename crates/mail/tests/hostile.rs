@@ -144,6 +144,77 @@ fn html_that_grows() {
     }
 }
 
+/// A parser opens formatting elements that nobody closed again in each paragraph, with all their attributes: 150 KB became
+/// half a gigabyte.
+#[test]
+fn html_that_grows_in_its_parser() {
+    let paragraphs = "<p>x".repeat(30_000);
+    let numbered = |count: usize, piece: &dyn Fn(usize) -> String| (0..count).map(piece).collect::<Vec<_>>().concat();
+    let pages = [
+        format!("<p><a href=\"http://x.test/{}\">{paragraphs}", "h".repeat(8_000)),
+        format!("<p><font color=\"{}\">{paragraphs}", "&quot;".repeat(900)),
+        format!("<p>{}{paragraphs}", numbered(100, &|number| format!("<font size={number}>"))),
+        // An end tag in a cell does not reach what is open around the table.
+        format!(
+            "<div>{}</div>{paragraphs}",
+            numbered(1_000, &|number| format!("<b title={number}><table><td></b></table>"))
+        ),
+    ];
+    for html in pages {
+        let view = seen(format!("Content-Type: text/html\n\nword{html}").as_bytes());
+        assert!(view.defects.contains(Defect::MimeBomb), "{}", &html[..40]);
+        assert!(view.text.unwrap().starts_with("word\nx"), "{}", &html[..40]);
+        let shown = view.html_safe.unwrap();
+        assert!(shown.len() < 200_000 && !shown.contains("href"), "{} bytes of {}", shown.len(), &html[..40]);
+    }
+}
+
+#[test]
+fn html_that_grows_in_many_bodies() {
+    let fonts = (0..20).map(|number| format!("<font size={number}>")).collect::<Vec<_>>().concat();
+    let part = format!("--B\nContent-Type: text/html\n\n<p>{fonts}{}\n", "<p>x".repeat(500));
+    let raw = format!("Content-Type: multipart/mixed; boundary=B\n\n{}--B--\n", part.repeat(500));
+    let view = seen(raw.as_bytes());
+    assert!(view.defects.contains(Defect::MimeBomb));
+    let shown = view.html_safe.unwrap();
+    assert!(shown.starts_with("<p><font size=\"0\">") && shown.len() < 16 << 20, "{}", shown.len());
+}
+
+#[test]
+fn links_that_are_too_long_to_be_links() {
+    let html = format!("<p><a href=\"http://x.test/{}\">{}", "h".repeat(20_000), "<p>x".repeat(10_000));
+    let view = seen(format!("Content-Type: text/html\n\n{html}").as_bytes());
+    assert!(view.defects.contains(Defect::SizeBig) && !view.defects.contains(Defect::MimeBomb));
+    let shown = view.html_safe.unwrap();
+    assert!(shown.contains("<p><a") && !shown.contains("href"), "{} bytes", shown.len());
+}
+
+/// Tags that people leave open, and tables of thousands of cells, are shown as they are.
+#[test]
+fn html_of_newsletters() {
+    let font = "<font face=\"Verdana, Arial, sans-serif\" size=2 color=#333333 style=\"font-family:Verdana;margin:0 0 12px 0\">";
+    let link = format!(
+        "<a href=\"https://news.x.test/c?u={}\" style=\"color:#0066cc;text-decoration:none\">",
+        "4f".repeat(200)
+    );
+    let cell =
+        format!("<td width=200 valign=top style=\"border:1px solid #cccccc;padding:4px\">{font}x</font>&nbsp;</td>");
+    let pages = [
+        format!("<table>{}</table>", format!("<tr>{}</tr>\n", cell.repeat(3)).repeat(2_500)),
+        format!("<table>{}</table>", "<tr><td>1<td>2<td>3\n".repeat(20_000)),
+        format!("<p>{font}x").repeat(1_900),
+        format!("<p>{font}<b><i><u>{link}{}", "<p>x<br>y\n".repeat(2_000)),
+        format!("<ul>{}</ul>", format!("<li>{link}<b>x</li>\n").repeat(300)),
+        "<table><tr><td>".repeat(40) + &format!("<p>{font}x</font></p>\n").repeat(5_000),
+        "<p>a <b>b</b> <i>c</i> <a href=\"https://x.test/\">d</a><br>\n".repeat(25_000),
+    ];
+    for html in pages {
+        let view = seen(format!("Content-Type: text/html\n\n{html}").as_bytes());
+        assert!(!view.defects.partially_indexed(), "{:?} of {}", view.defects, &html[..40]);
+        assert!(!view.html_safe.unwrap().starts_with("<pre>"), "{}", &html[..40]);
+    }
+}
+
 /// Each of them took minutes in the HTML parser, whose steps look at every attribute, open element or sibling.
 #[test]
 fn html_that_is_quadratic() {

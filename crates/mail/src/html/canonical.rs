@@ -11,6 +11,8 @@ use super::weight::Weight;
 /// Characters that are escaped in one run of words or one attribute: at each of them `html5ever` looks through all the
 /// rest of it.
 const ESCAPED_LIMIT: usize = 1_000;
+/// An attribute that is no image: servers take no longer links, and a parser may write it again and again.
+const ATTRIBUTE_BYTES: usize = 8 << 10;
 /// Parts a run of words in two, and leaves no trace: it holds nothing, is not shown, and may stand wherever words may.
 const PARTING: &str = "param";
 
@@ -19,6 +21,8 @@ pub(super) struct Canonical {
     pub(super) html: String,
     pub(super) blocked: Blocked,
     pub(super) weight: Weight,
+    /// A link was left out.
+    pub(super) is_cut: bool,
     /// Characters that are escaped, of the words so far.
     escaped: usize,
 }
@@ -26,7 +30,7 @@ pub(super) struct Canonical {
 /// Writes `html` with the elements `shown` alone; the words of all others stay, but for scripts, styles and titles.
 pub(super) fn canonical(html: &str, shown: &HashSet<&str>) -> Canonical {
     let (blocked, weight) = (Blocked::default(), Weight::default());
-    let mut page = Canonical { html: String::with_capacity(html.len()), blocked, weight, escaped: 0 };
+    let mut page = Canonical { html: String::with_capacity(html.len()), blocked, weight, is_cut: false, escaped: 0 };
     for token in Tokens::of(html) {
         match token {
             Token::Text(text) => page.text(text),
@@ -77,7 +81,10 @@ impl Canonical {
 
     fn attribute(&mut self, name: &str, value: &str) {
         let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-        if is_name && value.matches(is_escaped).count() <= ESCAPED_LIMIT {
+        let is_long = value.len() > ATTRIBUTE_BYTES && name != "src";
+        if is_long || value.matches(is_escaped).count() > ESCAPED_LIMIT {
+            self.is_cut |= name == "href";
+        } else if is_name {
             self.html.extend([" ", name, "=\"", &value.replace('"', "&quot;"), "\""]);
         }
     }
@@ -107,6 +114,22 @@ mod tests {
         ];
         for (html, meant) in table {
             assert_eq!(canonical(html, &shown).html, meant, "{html}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_an_attribute_is_left_out() {
+        let shown = HashSet::from(["a", "img"]);
+        let long = "x".repeat(8 << 10);
+        for (attribute, is_written, is_cut) in [
+            (format!("href=\"{long}\""), true, false),
+            (format!("href=\"{long}x\""), false, true),
+            (format!("href=\"{}\"", "&".repeat(1_001)), false, true),
+            (format!("title=\"{long}x\""), false, false),
+            (format!("src=\"{long}x\""), true, false),
+        ] {
+            let page = canonical(&format!("<a {attribute}>"), &shown);
+            assert_eq!((page.html.len() > 3, page.is_cut), (is_written, is_cut), "{}", &attribute[..9]);
         }
     }
 }
