@@ -19,6 +19,8 @@ use crate::{
 
 /// Texts of a row are cut so that it stays near 1 KiB, the unit that DynamoDB charges by.
 const TEXT_BYTES: usize = 400;
+/// A source of a date is the name of a field or of such a thing; a volume may hold any text there.
+const SOURCE_BYTES: usize = 64;
 
 /// A step's effects, gathered until the pack is durable.
 pub(super) struct Recording<'a> {
@@ -154,7 +156,7 @@ impl<'a> Recording<'a> {
             offset: place.offset,
             stored_bytes: place.stored_bytes,
             message_date: metadata.message_date,
-            message_date_source: metadata.message_date_source.clone(),
+            message_date_source: date_source(metadata.message_date, metadata.message_date_source.as_deref()),
             archive_date: metadata.archive_date,
             import_date: self.import.id.begun().unwrap_or(self.import.started),
             first: EntryRef { import: self.import.id.clone(), entry: mail.number },
@@ -227,6 +229,15 @@ impl Texts {
             [&summary.subject, &summary.from, &summary.message_id].map(|text| text.as_deref().map(cut));
         Self { subject, from, message_id }
     }
+}
+
+/// Where a date came from, as a volume says it: kept only beside a date, and if it is a name.
+fn date_source(date: Option<i64>, said: Option<&str>) -> Option<String> {
+    let is_name = |said: &&str| {
+        (1..=SOURCE_BYTES).contains(&said.len())
+            && said.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    date.and(said).filter(is_name).map(str::to_owned)
 }
 
 fn cut(text: &str) -> String {

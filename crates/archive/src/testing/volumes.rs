@@ -14,6 +14,8 @@ pub struct Sample {
     pub raw: Vec<u8>,
     pub location: Vec<String>,
     pub date: Option<i64>,
+    /// Where the volume says that the date came from; none is `date`, or nothing without a date.
+    pub date_source: Option<String>,
 }
 
 impl Sample {
@@ -22,7 +24,12 @@ impl Sample {
         let raw =
             format!("From: a@b.example\r\nSubject: {number}\r\nMessage-ID: <{number}@b>\r\n\r\nmail {number}\r\n");
         let date = i64::try_from(1_600_000_000 + number * 60).ok();
-        Self { raw: raw.into_bytes(), location: location.split('/').map(str::to_owned).collect(), date }
+        Self {
+            raw: raw.into_bytes(),
+            location: location.split('/').map(str::to_owned).collect(),
+            date,
+            date_source: None,
+        }
     }
     pub fn hash(&self) -> MailHash {
         MailHash::of(&self.raw)
@@ -93,7 +100,7 @@ fn append(writer: &mut VolumeWriter<Cursor<Vec<u8>>>, sample: &Sample, reference
         sha256,
         size_bytes: sample.raw.len() as u64,
         message_date: sample.date,
-        message_date_source: sample.date.map(|_| "date".into()),
+        message_date_source: sample.date_source.clone().or_else(|| sample.date.map(|_| "date".into())),
         locations: vec![sample.location.clone()],
         reference,
         ..Metadata::default()

@@ -92,6 +92,33 @@ async fn message_archive_and_import_date_are_kept_apart() {
 }
 
 #[tokio::test]
+async fn a_volume_says_where_a_date_came_from_by_a_name_beside_a_date() {
+    let mut world = world(None);
+    let (longest, too_long, huge) = ("s".repeat(64), "s".repeat(65), "s".repeat(500_000));
+    let said = ["x-mailstore-date", &longest, &too_long, &huge, "<script>", "date\n", "", "date"];
+    let sample = |(number, source): (u64, &str)| Sample {
+        date: (number < 8).then_some(1_700_000_000),
+        date_source: Some(source.to_owned()),
+        ..Sample::new(number, "anna/Inbox")
+    };
+    let samples: Vec<_> = (1..).zip(said).map(sample).collect();
+    world.exported = export("mine", &samples, 100, None);
+    let view = world.import(None).await;
+    assert_eq!((view.imported, view.balanced), (8, true));
+    let mails = world.listed().await;
+    let sources = samples.iter().map(|sample| {
+        let found = mails.iter().find(|mail| mail.id == sample.hash()).unwrap();
+        assert_eq!(found.message_date.is_some(), sample.date.is_some());
+        found.message_date_source.as_deref()
+    });
+    assert_eq!(
+        sources.collect::<Vec<_>>(),
+        [Some("x-mailstore-date"), Some(longest.as_str()), None, None, None, None, None, None]
+    );
+    assert_eq!(world.archive.check(true).await.unwrap().errors, [""; 0]);
+}
+
+#[tokio::test]
 async fn what_is_broken_is_kept_and_said_to_be_partly_indexed() {
     let no_mail_inside = "Message-ID: <1>\nContent-Transfer-Encoding: base64\n\nYWJj*ZGVm";
     let large_header = format!("Message-ID: <2>\nX: {}\n\nbody", "x".repeat(5 << 20));
