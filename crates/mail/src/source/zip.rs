@@ -1,4 +1,5 @@
-//! ZIP archives: one item for each entry of the central directory, which alone says what is in the archive.
+//! ZIP archives: one item for each entry of the central directory, which alone says what is in the archive; and one more if
+//! there is less, or there seems to be more.
 //!
 //! Entries are told apart by their number, as two may have one name. Nothing is unpacked to a path: a name is a location.
 //! What an entry unpacks to is bounded, by the directory's word for it, by its own size and by that of the archive.
@@ -7,6 +8,7 @@ mod directory;
 mod encoding;
 mod end;
 mod entry;
+mod gaps;
 mod inflate;
 mod member;
 mod name;
@@ -128,19 +130,32 @@ impl ZipItems {
         (self.mbox, self.skip_to, self.has_ended) = (None, position.mail_at, position.has_ended);
     }
 
-    /// The item that says that there is less than the archive says, if so.
+    /// The item that says what is amiss with the archive as a whole, if anything is.
     fn ended(&mut self, error: Option<ZipError>) -> Option<Item> {
         self.has_ended = true;
+        let reasons: Vec<_> = [self.missing(error), self.unlisted()].into_iter().flatten().collect();
+        (!reasons.is_empty()).then(|| self.archive.place.skipped(reasons.join("; ")))
+    }
+
+    /// Says that there is less than the archive says, if so.
+    fn missing(&self, error: Option<ZipError>) -> Option<String> {
         let found = self.survey.entries;
         let counted = self.end.counted;
         // Writers without ZIP64 store the count modulo 65,536, and other counts were seen that are too small.
-        let reason = match error {
-            Some(ZipError::Directory { .. }) if found == counted => return None,
-            Some(error) => error.to_string(),
-            None if found >= counted => return None,
-            None => format!("a zip archive that says it has {counted} entries, of which {found} are there"),
-        };
-        Some(self.archive.place.skipped(reason))
+        match error {
+            Some(ZipError::Directory { .. }) if found == counted => None,
+            Some(error) => Some(error.to_string()),
+            None if found >= counted => None,
+            None => Some(format!("a zip archive that says it has {counted} entries, of which {found} are there")),
+        }
+    }
+
+    /// Says that there is more than the directory lists, if so.
+    fn unlisted(&self) -> Option<String> {
+        let bytes = self.survey.unlisted_bytes;
+        let text =
+            format!("a zip archive in which {bytes} bytes look like further entries that its directory does not list");
+        (bytes > 0).then_some(text)
     }
 }
 

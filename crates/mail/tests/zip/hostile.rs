@@ -187,15 +187,93 @@ fn entries_that_share_bytes_are_refused_alone() {
     );
 }
 
-#[test]
-fn entries_out_of_order_are_read() {
-    let bytes = Archive::of(two()).bytes();
+/// The same archive with its two records the other way round.
+fn turned(bytes: &[u8]) -> Vec<u8> {
     let start = bytes.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
     let end = bytes.windows(4).position(|window| window == b"PK\x05\x06").unwrap();
     let half = start + (end - start) / 2;
-    let turned = [&bytes[..start], &bytes[half..end], &bytes[start..half], &bytes[end..]].concat();
-    let outcomes: Vec<_> = open(turned).unwrap().map(outcome).collect();
+    [&bytes[..start], &bytes[half..end], &bytes[start..half], &bytes[end..]].concat()
+}
+
+#[test]
+fn entries_out_of_order_are_read() {
+    let outcomes: Vec<_> = open(turned(&Archive::of(two()).bytes())).unwrap().map(outcome).collect();
     assert_eq!(outcomes, ["0/a/2.eml", "1/a/1.eml"]);
+}
+
+fn unlisted() -> Entry {
+    Entry { is_unlisted: true, ..Entry::stored("a/3.eml", MAIL) }
+}
+
+/// What is said of so many bytes that look like entries.
+fn further(bytes: usize) -> String {
+    format!("! z: a zip archive in which {bytes} bytes look like further entries that its directory does not list")
+}
+
+#[test]
+fn entries_that_the_directory_does_not_list_are_said() {
+    let [first, second] = two();
+    let streamed = Entry { has_descriptor: true, padding: vec![0; 4_000], ..first.clone() };
+    let long = Entry { local_extra: vec![0; 999], ..first.clone() };
+    let one = 30 + "a/3.eml".len() + MAIL.len();
+    for (entries, bytes) in [
+        ([unlisted(), first.clone(), second.clone()].to_vec(), one),
+        ([first.clone(), unlisted(), second.clone()].to_vec(), one),
+        ([first.clone(), second.clone(), unlisted()].to_vec(), one),
+        ([streamed, unlisted(), second.clone()].to_vec(), one),
+        ([long, unlisted(), unlisted(), second.clone(), unlisted()].to_vec(), 3 * one),
+    ] {
+        for is_zip64 in [false, true] {
+            let archive = Archive { is_zip64, ..Archive::of(entries.clone()) };
+            assert_eq!(outcomes(&archive), ["0/a/1.eml", "1/a/2.eml", &further(bytes)]);
+        }
+    }
+    assert_eq!(outcomes(&Archive::of([unlisted()])), [further(one)]);
+    // The directory turned, so that the entries do not lie in its order.
+    let bytes = Archive::of([first, unlisted(), second]).bytes();
+    assert_eq!(open(turned(&bytes)).unwrap().map(outcome).last(), Some(further(one)));
+    let archive = Archive { counted: Some(3), ..Archive::of([Entry::stored("a.eml", MAIL), unlisted()]) };
+    let both = format!("! z: a zip archive that says it has 3 entries, of which 1 are there; {}", &further(one)[5..]);
+    assert_eq!(outcomes(&archive), ["0/a.eml", &both]);
+}
+
+#[test]
+fn of_two_archives_one_after_the_other_neither_is_passed_over() {
+    let (front, back) = (Archive::of(two()).bytes(), Archive::of([Entry::stored("b.eml", MAIL)]).bytes());
+    let said = |bytes: Vec<u8>| open(bytes).unwrap().map(outcome).collect::<Vec<_>>();
+    assert_eq!(said([&front[..], &back].concat()), ["0/b.eml", &further(front.len())]);
+    let torn = &back[..back.len() - 30];
+    assert_eq!(said([&front[..], torn].concat()), ["0/a/1.eml", "1/a/2.eml", &further(torn.len())]);
+}
+
+#[test]
+fn what_is_no_entry_is_not_taken_for_one() {
+    let [first, second] = two();
+    // A header without name and data, as programs fill room with that they leave for later.
+    let filler = [b"PK\x03\x04".as_slice(), &[0; 24], &[200, 0], &[0; 200]].concat();
+    let records = [b"PK\x01\x02".as_slice(), &[7; 90]].concat();
+    let paddings = [
+        vec![7; 12],
+        [b"PK\x07\x08".as_slice(), &[7; 12]].concat(),
+        vec![7; 20],
+        [b"PK\x07\x08".as_slice(), &[7; 20]].concat(),
+        vec![0; 4_095],
+        [vec![0; 20], filler.clone(), filler].concat(),
+        records,
+        vec![0; 20_000],
+    ];
+    for padding in paddings {
+        let padded = |entry: &Entry| Entry { padding: padding.clone(), ..entry.clone() };
+        let entries = [padded(&first), Entry { local_extra: vec![0; 4_000], ..padded(&second) }];
+        for is_zip64 in [false, true] {
+            let archive = Archive { is_zip64, ..Archive::of(entries.clone()) };
+            assert_eq!(outcomes(&archive), ["0/a/1.eml", "1/a/2.eml"], "{padding:?}");
+        }
+    }
+    for prefix in [b"#!/bin/sh\n".repeat(20), [b"MZ".as_slice(), &Archive::of([unlisted()]).bytes()].concat()] {
+        let archive = Archive { prefix, ..Archive::of(two()) };
+        assert_eq!(outcomes(&archive), ["0/a/1.eml", "1/a/2.eml"]);
+    }
 }
 
 #[test]
@@ -213,5 +291,8 @@ fn offsets_beyond_the_archive_cost_one_mail() {
     let second = bytes.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
     bytes[second + 42..second + 46].copy_from_slice(&0xFFFF_FFF0_u32.to_le_bytes());
     let outcomes: Vec<_> = open(bytes).unwrap().map(outcome).collect();
-    assert_eq!(outcomes, ["0/a/1.eml", &format!("! 1/a/2.eml: {DAMAGED}: the directory points at no local header")]);
+    let lost = format!("! 1/a/2.eml: {DAMAGED}: the directory points at no local header");
+    // What it should point at is listed nowhere else.
+    let there = further(30 + "a/2.eml".len() + "Subject: y\n\n".len());
+    assert_eq!(outcomes, ["0/a/1.eml", &lost, &there]);
 }

@@ -31,6 +31,10 @@ pub(crate) struct Entry {
     pub is_zip64: bool,
     /// Has no data of its own, but that of the entry with this number.
     pub(crate) same_as: Option<usize>,
+    /// The directory has no record of it.
+    pub(crate) is_unlisted: bool,
+    /// Behind the entry, up to the next one.
+    pub(crate) padding: Vec<u8>,
 }
 
 impl Entry {
@@ -77,7 +81,7 @@ impl Archive {
             }
         }
         let start = body.len();
-        for (entry, offset) in self.entries.iter().zip(&offsets) {
+        for (entry, offset) in self.entries.iter().zip(&offsets).filter(|(entry, _)| !entry.is_unlisted) {
             central(entry, u32::try_from(*offset).unwrap(), &mut body);
         }
         let size = body.len() - start;
@@ -87,7 +91,7 @@ impl Archive {
     }
 
     fn end(&self, start: usize, size: usize, out: &mut Vec<u8>) {
-        let count = self.entries.len();
+        let count = self.entries.iter().filter(|entry| !entry.is_unlisted).count();
         let (start, size) = (u32::try_from(start).unwrap(), u32::try_from(size).unwrap());
         if self.is_zip64 {
             let at = out.len() as u64;
@@ -141,6 +145,7 @@ fn local(entry: &Entry, out: &mut Vec<u8>) {
             out.extend_from_slice(&word.to_le_bytes());
         }
     }
+    out.extend_from_slice(&entry.padding);
 }
 
 fn central(entry: &Entry, offset: u32, out: &mut Vec<u8>) {

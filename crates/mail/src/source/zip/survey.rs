@@ -9,12 +9,13 @@ use super::ZipError;
 use super::directory::{Directory, Record};
 use super::encoding::ZipEncoding;
 use super::end::End;
+use super::gaps::Gaps;
 use super::name::Name;
 use crate::source::content::Content;
 use crate::source::kind::says_its_kind;
 use crate::source::maildir;
 
-/// Entries that do not lie one after the other are sorted in memory, 16 bytes each.
+/// Entries that do not lie one after the other are sorted in memory, 24 bytes each.
 const MAX_SCATTERED: usize = 2_000_000;
 /// What the names of Maildirs may take in memory.
 const MAILDIRS_BYTES: usize = 16 << 20;
@@ -32,6 +33,8 @@ pub(super) struct Survey {
     /// Local headers of entries that share bytes with another one. Such archives are bombs, or show one content to one
     /// reader and another one to the next.
     pub(super) overlapping: HashSet<u64>,
+    /// Bytes beside the entries that look like further ones.
+    pub(super) unlisted_bytes: u64,
     /// Directories that hold `cur` or `new`, as far as there is a `tmp` in the archive.
     maildirs: HashSet<Vec<String>>,
 }
@@ -52,6 +55,7 @@ pub(super) fn survey(content: &Arc<dyn Content>, end: &End, encoding: ZipEncodin
     let mut survey = Survey { has_backslashes: true, ..Survey::default() };
     let mut is_in_order = true;
     let (mut last, mut has_tmp) = (0..0, false);
+    let mut gaps = Gaps::new(&**content, end);
     each(content, end, |record| {
         survey.entries = survey.entries.saturating_add(1);
         let name = record.name.decode(encoding);
@@ -59,11 +63,16 @@ pub(super) fn survey(content: &Arc<dyn Content>, end: &End, encoding: ZipEncodin
         has_tmp |= memchr::memmem::find(&name, b"tmp").is_some();
         let taken = taken(&record);
         is_in_order &= last.end <= taken.start;
+        if is_in_order {
+            gaps.entry(&taken, name_bytes(&record))?;
+        }
         last = taken;
         Ok(())
     })?;
-    if !is_in_order {
-        survey.overlapping = overlapping(content, end)?;
+    if is_in_order {
+        survey.unlisted_bytes = gaps.close()?;
+    } else {
+        (survey.overlapping, survey.unlisted_bytes) = scattered(content, end)?;
     }
     if has_tmp {
         survey.maildirs = maildirs(content, end, encoding, survey.has_backslashes)?;
@@ -108,25 +117,34 @@ fn taken(record: &Record) -> Range<u64> {
     start..start.saturating_add(LOCAL_HEADER_BYTES).saturating_add(record.extent.packed_bytes)
 }
 
-fn overlapping(content: &Arc<dyn Content>, end: &End) -> Result<HashSet<u64>, ZipError> {
-    let mut ranges = Vec::new();
+fn name_bytes(record: &Record) -> u16 {
+    u16::try_from(record.name.bytes.len()).unwrap_or(u16::MAX)
+}
+
+/// What is overlapping and what is not listed, of entries in any order.
+fn scattered(content: &Arc<dyn Content>, end: &End) -> Result<(HashSet<u64>, u64), ZipError> {
+    let mut entries = Vec::new();
     each(content, end, |record| {
-        if ranges.len() >= MAX_SCATTERED {
+        if entries.len() >= MAX_SCATTERED {
             return Err(ZipError::Scattered);
         }
         let taken = taken(&record);
-        ranges.push((taken.start, taken.end));
+        entries.push((taken.start, taken.end, name_bytes(&record)));
         Ok(())
     })?;
-    ranges.sort_unstable();
-    Ok(shared(&ranges))
+    entries.sort_unstable();
+    let mut gaps = Gaps::new(&**content, end);
+    for (start, end, name_bytes) in entries.iter().copied() {
+        gaps.entry(&(start..end), name_bytes)?;
+    }
+    Ok((shared(entries.iter().map(|(start, end, _)| (*start, *end))), gaps.close()?))
 }
 
 /// The starts of ranges, sorted by them, that share a byte with another one.
-fn shared(ranges: &[(u64, u64)]) -> HashSet<u64> {
+fn shared(ranges: impl IntoIterator<Item = (u64, u64)>) -> HashSet<u64> {
     let mut shared = HashSet::new();
     let mut furthest = (0, 0);
-    for (start, end) in ranges.iter().copied() {
+    for (start, end) in ranges {
         if start < furthest.1 {
             shared.extend([furthest.0, start]);
         }
@@ -160,7 +178,7 @@ mod tests {
     #[test]
     fn shared_bytes_are_found() {
         let starts = |ranges: &[(u64, u64)]| {
-            let mut starts: Vec<_> = shared(ranges).into_iter().collect();
+            let mut starts: Vec<_> = shared(ranges.iter().copied()).into_iter().collect();
             starts.sort_unstable();
             starts
         };
