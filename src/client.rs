@@ -132,8 +132,11 @@ impl Client {
             failure = workers.stuck() => Err(given_up(process, failure)),
         };
         workers.stop(Duration::from_secs(10)).await;
-        place.local.queue.bring_back().await?;
-        ended
+        // What could not be brought back is when the folder is opened again; why the work ended counts more.
+        let brought_back = place.local.queue.bring_back().await;
+        let ended = ended?;
+        brought_back?;
+        Ok(ended)
     }
 
     async fn watch(&self, process: &str, pause: Duration, say: &mut (dyn FnMut(&Value) + Send)) -> Result<Value> {

@@ -20,6 +20,8 @@ const LEASE: Duration = Duration::from_mins(5);
 const GIVE_UP_AGAIN: Duration = Duration::from_mins(1);
 /// Whoever waits in front of the terminal is told of a failure after so many attempts.
 const PATIENCE: u32 = 3;
+/// The queue is asked again after so long if it cannot be read or written.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Some loops over one queue. Dropping it ends them wherever they are; what they had in hand comes again.
 pub(crate) struct Workers {
@@ -29,11 +31,19 @@ pub(crate) struct Workers {
     trouble: watch::Receiver<Option<Trouble>>,
 }
 
-/// What the last step failed with; none once a step is done.
+/// What the last step failed with, or the queue; none once a step is done.
 #[derive(Clone, Debug)]
 struct Trouble {
     failure: Failure,
     attempts: u32,
+    /// What the queue says of its jobs tells no more how far the work is.
+    is_lasting: bool,
+}
+
+impl Trouble {
+    fn lasting(error: &Error) -> Self {
+        Self { failure: error.into(), attempts: PATIENCE, is_lasting: true }
+    }
 }
 
 impl Workers {
@@ -52,17 +62,17 @@ impl Workers {
         Self { loops, stop, jobs: place.local.queue.clone(), trouble }
     }
 
-    /// Completes when nothing more can be expected soon: the queue is empty, or what waits there has failed again and
-    /// again. What the last step failed with.
+    /// Completes when nothing more can be expected soon: the queue is empty, what waits there has failed again and again,
+    /// or the queue itself has. What the last step failed with, or the queue.
     pub(crate) async fn stuck(&self) -> Option<Failure> {
         let mut looks = 0;
         while looks < 3 {
             tokio::time::sleep(Duration::from_millis(400)).await;
             let trouble = self.trouble.borrow().clone();
-            let is_hopeless = trouble.is_some_and(|trouble| trouble.attempts >= PATIENCE);
-            let is_idle =
-                self.jobs.counts().await.is_ok_and(|jobs| jobs.leased == 0 && (jobs.waiting == 0 || is_hopeless));
-            looks = if is_idle { looks + 1 } else { 0 };
+            let is_hopeless = trouble.as_ref().is_some_and(|trouble| trouble.attempts >= PATIENCE);
+            let is_over = trouble.is_some_and(|trouble| trouble.is_lasting)
+                || self.jobs.counts().await.is_ok_and(|jobs| jobs.leased == 0 && (jobs.waiting == 0 || is_hopeless));
+            looks = if is_over { looks + 1 } else { 0 };
         }
         self.trouble.borrow().clone().map(|trouble| trouble.failure)
     }
@@ -113,11 +123,18 @@ struct Worker {
 
 impl Worker {
     async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut failures = 0;
         while !*stop.borrow() {
-            if let Err(error) = self.turn(&mut stop).await {
-                tracing::error!("the queue cannot be read: {error}");
-                tokio::time::sleep(Duration::from_secs(1)).await;
+            let Err(error) = self.turn(&mut stop).await else {
+                failures = 0;
+                continue;
+            };
+            tracing::error!("the queue cannot be read: {error}");
+            failures += 1;
+            if failures >= PATIENCE {
+                self.trouble.send_replace(Some(Trouble::lasting(&error)));
             }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
@@ -145,23 +162,38 @@ impl Worker {
         });
         let outcome = self.joined(AbortOnDrop(step), id).await;
         let failure = outcome.as_ref().err().map(Failure::from);
-        self.trouble.send_replace(failure.map(|failure| Trouble { failure, attempts }));
+        self.trouble.send_replace(failure.map(|failure| Trouble { failure, attempts, is_lasting: false }));
         if let Err(error) = &outcome {
             tracing::warn!(?job, attempts, kind = error.kind().as_str(), "a step failed: {error}");
         }
-        let settled = match job::verdict(&outcome, attempts) {
-            Verdict::Done => self.jobs.done(id).await,
-            Verdict::Retry(delay) => self.jobs.retry(id, delay).await,
+        let verdict = match job::verdict(&outcome, attempts) {
             Verdict::Bury(reason) => match self.give_up(&job, outcome).await {
-                Ok(()) => self.jobs.bury(id, &reason).await,
+                Ok(()) => Verdict::Bury(reason),
                 Err(error) => {
                     tracing::error!(?job, "a job cannot be given up: {error}");
-                    self.jobs.retry(id, GIVE_UP_AGAIN).await
+                    Verdict::Retry(GIVE_UP_AGAIN)
                 }
             },
+            verdict => verdict,
         };
-        if let Err(error) = settled {
+        self.settle(&job, id, &verdict).await;
+    }
+
+    /// Tells the queue what becomes of a job: more than once if need be, as until then it takes the job to be in hand.
+    async fn settle(&self, job: &Job, id: i64, verdict: &Verdict) {
+        for attempt in 1..=PATIENCE {
+            let told = match verdict {
+                Verdict::Done => self.jobs.done(id).await,
+                Verdict::Retry(delay) => self.jobs.retry(id, *delay).await,
+                Verdict::Bury(reason) => self.jobs.bury(id, reason).await,
+            };
+            let Err(error) = told else { return };
             tracing::error!(?job, "the queue cannot be written: {error}");
+            if attempt < PATIENCE {
+                tokio::time::sleep(PAUSE).await;
+            } else {
+                self.trouble.send_replace(Some(Trouble::lasting(&error)));
+            }
         }
     }
 }

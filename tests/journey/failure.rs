@@ -1,8 +1,10 @@
 //! A failure is one document and an exit code.
 
+use std::process::Command;
+
 use crate::{
     folder::Data,
-    program::{Place, command, end, json},
+    program::{Place, command, end, json, within},
     source::Story,
 };
 
@@ -91,4 +93,31 @@ fn archives_that_meet_are_a_conflict_until_the_mapping_decides() {
     let done = data.json(&["restructure"], 0);
     assert_eq!((done["mailboxes_created"].as_u64(), done["reports_left"].as_u64()), (Some(1), Some(0)));
     story.assert_recreated();
+}
+
+/// A limit on the size of files stands in for a full disk: the log of the catalogue grows until it meets it, in one run
+/// before the work begins, in the next one amid it.
+#[test]
+fn on_a_full_disk_nobody_waits_for_ever() {
+    let story = Story::new(2, 500);
+    story.export(&[]);
+    story.import(&story.volumes(), &[], 0);
+    let folder = story.data();
+    let data = Data(&folder);
+    let mut exits = Vec::new();
+    for blocks in (20..=160).step_by(10).chain([8_192]) {
+        // Without a signal the write is an error; whoever hangs is ended with another exit code.
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec timeout 60 \"$@\"");
+        let mut limited = Command::new("sh");
+        limited.args(["-c", &script, "sh"]);
+        let ended = end(within(limited, &data.command(&["check", "--json"])));
+        assert!([0, 6].contains(&ended.exit), "{blocks}: {} {}", ended.exit, ended.stderr);
+        if ended.exit == 6 {
+            assert_eq!(ended.json()["error"]["kind"], "unavailable");
+        }
+        exits.push(ended.exit);
+        // With room again, all is as it was.
+        data.json(&["check"], 0);
+    }
+    assert!(exits.contains(&0) && exits.contains(&6), "{exits:?}");
 }
