@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use archive::{
-    Archive, Error, ImportId, ProcessId, Result,
+    Archive, Error, ErrorKind, ImportId, ProcessId, Result,
     job::{self, Job, Verdict},
     process::{Failure, Part},
 };
@@ -36,7 +36,8 @@ pub(crate) struct Workers {
 struct Trouble {
     failure: Failure,
     attempts: u32,
-    /// What the queue says of its jobs tells no more how far the work is.
+    /// What the queue says of its jobs tells no more how far the work is: it fails itself, or the catalogue is damaged where
+    /// the end of a job is to be written.
     is_lasting: bool,
 }
 
@@ -171,6 +172,9 @@ impl Worker {
                 Ok(()) => Verdict::Bury(reason),
                 Err(error) => {
                     tracing::error!(?job, "a job cannot be given up: {error}");
+                    if error.kind() == ErrorKind::Corrupt {
+                        self.trouble.send_replace(Some(Trouble::lasting(&error)));
+                    }
                     Verdict::Retry(GIVE_UP_AGAIN)
                 }
             },

@@ -1,12 +1,12 @@
 //! The catalogue is lost, or changed by hand: the objects bring it back, and `check` says what differs.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use serde_json::Value;
 
 use crate::{
     folder::Data,
-    program::Place,
+    program::{Place, end, within},
     source::{MAILBOX, Story},
 };
 
@@ -69,6 +69,40 @@ fn nothing_of_a_mail_lies_open_in_an_object_and_any_changed_byte_is_found() {
         assert!(!found["errors"].as_array().unwrap().is_empty(), "{} at byte {at}", path.display());
         fs::write(path, sound).unwrap();
     }
+    data.json(&["check", "--read-data"], 0);
+}
+
+/// One page after the other is zeroed, among them such as the outcome of the check itself would be written beside.
+#[test]
+fn a_check_ends_at_once_wherever_the_catalogue_is_damaged() {
+    const PAGE_BYTES: usize = 4096;
+    /// Of a page without pages below it, in a table that has no row ids.
+    const LEAF: u8 = 10;
+    let story = Story::new(2, 500);
+    story.export(&[]);
+    story.import(&story.volumes(), &[], 0);
+    let folder = story.data();
+    let data = Data(&folder);
+    data.json(&["restructure"], 0);
+    let catalogue = folder.join("catalogue.sqlite");
+    let sound = fs::read(&catalogue).unwrap();
+    let mut damaged = 0;
+    for (number, page) in sound.chunks(PAGE_BYTES).enumerate().skip(1).filter(|(_, page)| page[0] == LEAF) {
+        let mut changed = sound.clone();
+        let start = number * PAGE_BYTES;
+        changed[start..start + page.len()].fill(0);
+        fs::write(&catalogue, changed).unwrap();
+        let mut limited = Command::new("timeout");
+        limited.arg("60");
+        let ended = end(within(limited, &data.command(&["check"])));
+        assert!([0, 7].contains(&ended.exit), "page {number}: {} {}", ended.exit, ended.stderr);
+        damaged += ended.exit;
+        for ending in ["-wal", "-shm"] {
+            let _ = fs::remove_file(folder.join(format!("catalogue.sqlite{ending}")));
+        }
+    }
+    assert!(damaged > 0);
+    fs::write(&catalogue, sound).unwrap();
     data.json(&["check", "--read-data"], 0);
 }
 
