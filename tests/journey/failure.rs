@@ -1,10 +1,10 @@
 //! A failure is one document and an exit code.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::{
     folder::Data,
-    program::{Place, command, end, json, within},
+    program::{Place, command, end, json},
     source::Story,
 };
 
@@ -50,7 +50,7 @@ fn arguments_that_are_wrong_are_a_document_too() {
 fn a_folder_that_is_named_goes_before_a_server_of_the_environment() {
     let story = Story::new(0, 0);
     let data = story.data();
-    let with_server = |mut command: std::process::Command| {
+    let with_server = |mut command: Command| {
         command.env("POSTKAHN_SERVER", "http://127.0.0.1:1").arg("--json");
         end(command)
     };
@@ -120,4 +120,16 @@ fn on_a_full_disk_nobody_waits_for_ever() {
         data.json(&["check"], 0);
     }
     assert!(exits.contains(&0) && exits.contains(&6), "{exits:?}");
+}
+
+/// The same command, run by another program: `around` takes a command line as its last arguments.
+pub(crate) fn within(mut around: Command, command: &Command) -> Command {
+    around.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => around.env(name, value),
+            None => around.env_remove(name),
+        };
+    }
+    around
 }

@@ -43,18 +43,6 @@ pub(crate) fn end(mut command: Command) -> Ended {
     }
 }
 
-/// The same command, run by another program: `around` takes a command line as its last arguments.
-pub(crate) fn within(mut around: Command, command: &Command) -> Command {
-    around.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => around.env(name, value),
-            None => around.env_remove(name),
-        };
-    }
-    around
-}
-
 /// Runs it with `--json`; the exit code must be the one given.
 pub(crate) fn json<S: AsRef<OsStr>>(arguments: &[S], exit: i32) -> Value {
     let mut command = command(arguments);

@@ -5,8 +5,9 @@ use std::{fs, path::Path, process::Command};
 use serde_json::Value;
 
 use crate::{
+    failure::within,
     folder::Data,
-    program::{Place, end, within},
+    program::{Place, end},
     source::{MAILBOX, Story},
 };
 

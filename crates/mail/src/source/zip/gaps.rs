@@ -59,8 +59,8 @@ impl<'a> Gaps<'a> {
     /// Looks at what lies behind the last entry and before `start`.
     fn up_to(&mut self, start: u64) -> io::Result<()> {
         let Some((last, name_bytes)) = self.last.clone() else { return self.look(&(0..start)) };
-        let least = last.end.saturating_add(u64::from(name_bytes));
-        if start.saturating_sub(least) < SMALLEST_BYTES {
+        let named_end = last.end.saturating_add(u64::from(name_bytes));
+        if start.saturating_sub(named_end) < SMALLEST_BYTES {
             return Ok(());
         }
         match Header::read(self.content, last.start)? {
