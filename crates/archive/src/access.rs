@@ -3,6 +3,7 @@
 mod brake;
 mod first_user;
 mod grants;
+mod last_admin;
 mod login;
 mod password;
 mod users;

@@ -104,7 +104,8 @@ impl Archive {
         self.put_kept(&Kept::new(kind, id, None)).await
     }
 
-    async fn keep_what_won(&self, kind: &str, id: &str) -> Result<()> {
+    /// Puts the object of a lost race back to what the row says.
+    pub(crate) async fn keep_what_won(&self, kind: &str, id: &str) -> Result<()> {
         let mut won = self.catalog.load(kind, id).await?;
         for _ in 0..MAX_TRIES {
             let body = won.as_ref().map(|document| document.body.clone());

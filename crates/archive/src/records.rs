@@ -164,6 +164,19 @@ impl Archive {
         }
         self.catalog.remove(&partition::<T>(parent), id, Expect::Anything).await
     }
+
+    /// Removes a record that is still as it was read; `Conflict` otherwise.
+    pub(crate) async fn drop_unchanged<T: Record>(&self, record: &Stored<T>) -> Result<bool> {
+        let (partition, id) = (partition::<T>(record.value.parent().as_deref()), record.value.id());
+        if T::KEPT {
+            self.keep_removal(T::KIND, &id).await?;
+        }
+        let removed = self.catalog.remove(&partition, &id, Expect::Version(record.version)).await;
+        if T::KEPT && removed.as_ref().is_err_and(|error| error.kind() == ErrorKind::Conflict) {
+            self.keep_what_won(T::KIND, &id).await?;
+        }
+        removed
+    }
 }
 
 /// None for what cannot be read.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt};
 use serde::{Deserialize, Serialize};
 
 use super::{Grantee, Principal, Role, password};
-use crate::{Archive, Error, Result, records::Record};
+use crate::{Archive, Error, ErrorKind, Result, records::Record};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
@@ -128,7 +128,7 @@ impl Archive {
             created: self.clock.now(),
         };
         let user = self.add(&user).await.map_err(|e| match e.kind() {
-            crate::ErrorKind::Conflict => Error::conflict(format!("user {:?} exists", user.name)),
+            ErrorKind::Conflict => Error::conflict(format!("user {:?} exists", user.name)),
             _ => e,
         })?;
         Ok(UserView { password: random, ..self.view_user(user.value).await? })
@@ -189,68 +189,38 @@ impl Archive {
         for group in &groups {
             self.need::<Group>(group).await?;
         }
-        if !self.roles_of(&groups).await?.contains(&Role::Admin) {
-            self.check_other_admin(|user| user.name != name, |_| true).await?;
-        }
-        let set = |user: &mut User| {
-            user.groups.clone_from(&groups);
-            Ok(())
-        };
-        let user = self.update::<User>(name, set).await?;
-        self.view_user(user.value).await
+        let user = self.regroup(name, &groups).await?;
+        self.view_user(user).await
     }
 
-    /// Removes a user with keys, grants and sessions; the last Admin cannot go.
+    /// Removes a user with keys, grants and sessions; the last Admin cannot go. Whoever repeats it after it was cut off is
+    /// told that there is no such user, and what was left of them goes.
     pub async fn remove_user(&self, name: &str) -> Result<UserView> {
-        let view = self.user(name).await?;
-        self.check_other_admin(|user| user.name != name, |_| true).await?;
+        let dropped = match self.drop_user(name).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            dropped => dropped,
+        };
         for grant in self.grants().await? {
             if grant.to == Grantee::User(name.into()) {
                 self.revoke(&grant).await?;
             }
         }
-        self.drop_record::<User>(None, name).await?;
         self.end_sessions(name).await?;
-        Ok(view)
+        self.view_user(dropped?).await
     }
 
     pub async fn add_group(&self, name: &str, roles: BTreeSet<Role>) -> Result<Group> {
         check_name("group", name)?;
         let group = Group { name: name.into(), roles };
         self.add(&group).await.map_err(|e| match e.kind() {
-            crate::ErrorKind::Conflict => Error::conflict(format!("group {name:?} exists")),
+            ErrorKind::Conflict => Error::conflict(format!("group {name:?} exists")),
             _ => e,
         })?;
         Ok(group)
     }
 
-    /// Gives the group exactly these roles; the last Admin stays one.
-    pub async fn set_roles(&self, name: &str, roles: BTreeSet<Role>) -> Result<Group> {
-        if !roles.contains(&Role::Admin) {
-            self.check_other_admin(|_| true, |group| group.name != name).await?;
-        }
-        let set = |group: &mut Group| {
-            group.roles.clone_from(&roles);
-            Ok(())
-        };
-        Ok(self.update::<Group>(name, set).await?.value)
-    }
-
     pub async fn groups(&self) -> Result<Vec<Group>> {
         self.all(None).await
-    }
-
-    /// `Conflict` unless somebody who `counts` is in a group with the role Admin that `stays`.
-    async fn check_other_admin(&self, counts: impl Fn(&User) -> bool, stays: impl Fn(&Group) -> bool) -> Result<()> {
-        let groups = self.groups().await?;
-        let admins: BTreeSet<_> =
-            groups.into_iter().filter(|g| stays(g) && g.roles.contains(&Role::Admin)).map(|g| g.name).collect();
-        let users = self.all::<User>(None).await?;
-        let can_log_in = |user: &User| user.password.is_some() && !user.mfa;
-        if users.iter().any(|user| counts(user) && can_log_in(user) && !user.groups.is_disjoint(&admins)) {
-            return Ok(());
-        }
-        Err(Error::conflict("the last Admin cannot be removed").hint("make somebody else an Admin first"))
     }
 
     async fn roles_of(&self, groups: &BTreeSet<String>) -> Result<BTreeSet<Role>> {

@@ -32,6 +32,8 @@ pub(super) enum Deed {
     ChangePassword,
     SetGroups,
     RemoveUser,
+    /// Beside another one.
+    RemoveAdmin,
     AddGroup,
     SetRoles,
     Grant,
@@ -70,7 +72,7 @@ pub(super) enum Deed {
     Rebuild,
 }
 
-pub(super) const ACCESS: [Deed; 11] = [
+pub(super) const ACCESS: [Deed; 12] = [
     Deed::FirstUser,
     Deed::AddUser,
     Deed::AddKey,
@@ -78,6 +80,7 @@ pub(super) const ACCESS: [Deed; 11] = [
     Deed::ChangePassword,
     Deed::SetGroups,
     Deed::RemoveUser,
+    Deed::RemoveAdmin,
     Deed::AddGroup,
     Deed::SetRoles,
     Deed::Grant,
@@ -148,6 +151,7 @@ impl Deed {
                 with_anna(&scene.world.archive).await;
             }
             Self::Grant | Self::Revoke | Self::RemoveUser => with_grants(&scene.world.archive).await,
+            Self::RemoveAdmin => with_two_admins(&scene.world.archive).await,
             Self::SetMapping | Self::Restructure | Self::RestructureByTheClock => imported(scene).await,
             Self::ChangeMapping => {
                 imported(scene).await;
@@ -221,6 +225,7 @@ impl Deed {
             Self::ChangePassword => change_password(archive).await,
             Self::SetGroups => archive.set_groups("anna", readers()).await.map(drop),
             Self::RemoveUser => archive.remove_user("anna").await.map(drop),
+            Self::RemoveAdmin => archive.remove_user("admin").await.map(drop),
             Self::AddGroup => archive.add_group("movers", [Role::Compliance].into()).await.map(drop),
             Self::SetRoles => archive.set_roles("readers", [Role::Auditor].into()).await.map(drop),
             Self::Grant => {
@@ -323,6 +328,12 @@ async fn without_record_objects(scene: &Scene) {
 async fn with_anna(archive: &Archive) {
     people(archive).await;
     archive.add_user(anna()).await.unwrap();
+}
+
+async fn with_two_admins(archive: &Archive) {
+    with_grants(archive).await;
+    archive.reset_password("anna").await.unwrap();
+    archive.set_groups("anna", BTreeSet::from(["admins".to_owned()])).await.unwrap();
 }
 
 async fn with_grants(archive: &Archive) {
