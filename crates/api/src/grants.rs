@@ -65,7 +65,7 @@ fn parse(given: NewGrant) -> Result<archive::access::Grant, Error> {
         (None, Some(group)) => Grantee::Group(group),
         _ => return Err(Error::invalid("a grant is to a user or to a group").hint("give one of `user` and `group`")),
     };
-    Ok(archive::access::Grant { mailbox: MailboxAddress::parse(&given.mailbox)?, to })
+    Ok(archive::access::Grant { mailbox: MailboxAddress::parse(&given.mailbox)?, to, user_created: None })
 }
 
 impl From<archive::access::Grant> for Grant {

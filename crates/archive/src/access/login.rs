@@ -38,6 +38,9 @@ impl fmt::Debug for Login {
 struct Session {
     hash: String,
     user: String,
+    /// When the user was made: who has the name later is somebody else. None where it was not noted yet.
+    #[serde(default)]
+    user_created: Option<i64>,
     expires: i64,
 }
 
@@ -85,7 +88,8 @@ impl Archive {
         self.random.fill(&mut bytes);
         let token = to_hex(&bytes);
         let expires = self.clock.now() + SESSION_SECONDS;
-        self.add(&Session { hash: token_hash(&token), user: user.name.clone(), expires }).await?;
+        let (hash, user_created) = (token_hash(&token), Some(user.created));
+        self.add(&Session { hash, user: user.name.clone(), user_created, expires }).await?;
         tracing::info!(user = user.name, "logged in");
         Ok(Login { token, user: user.name.clone(), expires })
     }
@@ -98,6 +102,9 @@ impl Archive {
             return Err(ended());
         }
         let user = self.find::<User>(&session.user).await?.ok_or_else(ended)?.value;
+        if session.user_created.is_some_and(|made| made != user.created) {
+            return Err(ended());
+        }
         self.principal(&user).await
     }
 
@@ -198,11 +205,13 @@ fn token_hash(token: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use futures::future::join;
+
     use super::*;
     use crate::{
         ErrorKind,
-        access::{NewUser, Visible},
-        testing::archive,
+        access::{Grantee, Group, NewUser, Visible},
+        testing::{archive, faulty::Faults},
     };
 
     async fn with(groups: &[&str], new: NewUser) -> Archive {
@@ -322,7 +331,7 @@ mod tests {
         let reader = archive.login("u", "right", None).await.unwrap();
         let reader = archive.authenticate(&reader.token).await.unwrap();
         assert!(!archive.visible(&reader).await.unwrap().includes(&mailbox));
-        archive.grant(&mailbox, super::super::Grantee::Group("readers".into())).await.unwrap();
+        archive.grant(&mailbox, Grantee::Group("readers".into())).await.unwrap();
         assert!(archive.visible(&reader).await.unwrap().includes(&mailbox));
         let admin = Principal { name: "admin".into(), roles: [Role::Admin].into(), operator: false };
         assert!(archive.visible(&admin).await.is_err());
@@ -334,8 +343,67 @@ mod tests {
         let archive = with(&["readers"], password("right")).await;
         let mailbox = crate::MailboxAddress::parse("a@b.example").unwrap();
         archive.add_mailbox(&mailbox).await.unwrap();
-        archive.grant(&mailbox, super::super::Grantee::User("u".into())).await.unwrap();
+        archive.grant(&mailbox, Grantee::User("u".into())).await.unwrap();
         archive.remove_user("u").await.unwrap();
         assert!(archive.grants().await.unwrap().is_empty());
+    }
+
+    const MADE: i64 = 1_000_000_000;
+
+    /// A reader of that name, made then.
+    fn reader(created: i64) -> User {
+        User {
+            name: "u".into(),
+            groups: ["readers".to_owned()].into(),
+            password: Some("a hash".into()),
+            must_change: false,
+            keys: [].into(),
+            mfa: false,
+            created,
+        }
+    }
+
+    async fn with_reader(archive: &Archive) -> crate::MailboxAddress {
+        archive.add(&Group { name: "readers".into(), roles: [Role::Reader].into() }).await.unwrap();
+        archive.add(&reader(MADE)).await.unwrap();
+        archive.add_mailbox(&crate::MailboxAddress::parse("a@b.example").unwrap()).await.unwrap().address
+    }
+
+    #[tokio::test]
+    async fn a_namesake_has_no_part_in_what_a_cut_off_removal_left() {
+        let to = || Grantee::User("u".into());
+        for at in 0.. {
+            let archive = archive();
+            let mailbox = with_reader(&archive).await;
+            archive.grant(&mailbox, to()).await.unwrap();
+            let token = archive.begin_session(&reader(MADE)).await.unwrap().token;
+            let faults = Faults::at(at, false);
+            let _ = faults.before(&archive).remove_user("u").await;
+            if archive.find::<User>("u").await.unwrap().is_none() {
+                archive.add(&reader(MADE + 1)).await.unwrap();
+                assert!(archive.authenticate(&token).await.is_err(), "effect {at}");
+                let namesake = archive.principal(&reader(MADE + 1)).await.unwrap();
+                assert!(!archive.visible(&namesake).await.unwrap().includes(&mailbox), "effect {at}");
+                archive.grant(&mailbox, to()).await.unwrap();
+                assert!(archive.visible(&namesake).await.unwrap().includes(&mailbox), "effect {at}");
+            }
+            if !faults.struck() {
+                assert!(at > 0);
+                return;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn no_grant_outlives_a_user_who_is_removed_at_once() {
+        for seed in 0..100 {
+            let archive = archive();
+            let mailbox = with_reader(&archive).await;
+            let [one, other] = [0, 1].map(|number| Faults::none().mixed(seed * 2 + number).before(&archive));
+            let granted = one.grant(&mailbox, Grantee::User("u".into()));
+            let (_, removed) = Box::pin(join(granted, other.remove_user("u"))).await;
+            removed.unwrap();
+            assert!(archive.grants().await.unwrap().is_empty(), "seed {seed}");
+        }
     }
 }
