@@ -12,7 +12,7 @@ use crate::{
     Archive, Error, ErrorKind, ImportId, Result,
     import::{Import, SelfStart},
     job::Job,
-    ports::{ETag, Expect, ObjectKey, ObjectMeta},
+    ports::{ETag, ObjectKey, ObjectMeta},
     records::{Record, Stored},
 };
 
@@ -177,17 +177,5 @@ impl Archive {
         let Some(id) = &upload.import else { return Ok(None) };
         let import = self.find::<Import>(&id.0).await?.map(|stored| stored.value);
         Ok(import.filter(|import| import.finished.is_none()).map(|import| import.id))
-    }
-
-    /// Drops the record of an upload that is gone, unless a new file lies there by now.
-    pub(crate) async fn forget_upload(&self, key: &ObjectKey, etag: &ETag) -> Result<()> {
-        let Some(record) = self.find::<Upload>(key.as_str()).await? else { return Ok(()) };
-        if record.value.etag != *etag {
-            return Ok(());
-        }
-        match self.catalog.remove(Upload::KIND, key.as_str(), Expect::Version(record.version)).await {
-            Err(e) if e.kind() != ErrorKind::Conflict => Err(e),
-            _ => Ok(()),
-        }
     }
 }

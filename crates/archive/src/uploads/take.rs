@@ -3,7 +3,7 @@
 use super::Upload;
 use crate::{
     Archive, Error, ErrorKind, Result,
-    ports::{Expect, ObjectKey},
+    ports::{ETag, Expect, ObjectKey},
     records::Record as _,
 };
 
@@ -38,5 +38,22 @@ impl Archive {
             }
             _ => {}
         }
+    }
+
+    /// Drops the record of an upload that is gone, unless a new file lies there by now. A start may reserve it in between, and
+    /// finds nothing then.
+    pub(crate) async fn forget_upload(&self, key: &ObjectKey, etag: &ETag) -> Result<()> {
+        for _ in 0..MAX_TRIES {
+            let Some(record) = self.find::<Upload>(key.as_str()).await? else { return Ok(()) };
+            if record.value.etag != *etag {
+                return Ok(());
+            }
+            match self.catalog.remove(Upload::KIND, key.as_str(), Expect::Version(record.version)).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                removed => return removed.map(drop),
+            }
+        }
+        // The sweep does it.
+        Ok(())
     }
 }

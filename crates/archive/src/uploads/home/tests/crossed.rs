@@ -123,3 +123,20 @@ async fn a_record_that_never_rests_is_left_alone() {
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!(world.names().await, names(["a.zip"]));
 }
+
+#[tokio::test]
+async fn a_start_that_crosses_the_end_of_an_upload_leaves_no_record_of_it() {
+    let world = world();
+    for name in ["gone", "replaced"] {
+        world.upload(name, b"abc").await;
+    }
+    let [gone, replaced] = ["anna/gone", "anna/replaced"].map(|key| ObjectKey::parse(key).unwrap());
+    let etag = world.record("gone").await.unwrap().etag;
+    let reserved = |upload: &mut Value| upload["import"] = json!(IMPORT);
+    world.crossed(3, reserved).archive.forget_upload(&gone, &etag).await.unwrap();
+    assert_eq!(world.record("gone").await, None);
+    let etag = world.record("replaced").await.unwrap().etag;
+    let another = |upload: &mut Value| upload["etag"] = json!("another");
+    world.crossed(1, another).archive.forget_upload(&replaced, &etag).await.unwrap();
+    assert!(world.record("replaced").await.is_some());
+}
