@@ -298,6 +298,10 @@ fn exit_of_one(import: &Value) -> u8 {
     if import["state"] == "finished" {
         return if import["failed"].as_array().is_some_and(Vec::is_empty) { 0 } else { 8 };
     }
+    // What was imported before stays; the rest was not.
+    if import["state"] == "cancelled" {
+        return 8;
+    }
     match import["code"].as_str().unwrap_or_default() {
         "bad_signature" | "malformed" | "volume_conflict" => 7,
         "wrong_certificate"
@@ -310,6 +314,7 @@ fn exit_of_one(import: &Value) -> u8 {
         | "zip_scattered" | "empty" | "certificate" => 2,
         // Nobody but the file system denies a file to whoever sits at the machine.
         "not_found" | "denied" => 4,
+        "source_changed" | "upload_in_use" | "mailbox_recreated" => 5,
         word => crate::failure::kind_of(word).map_or(1, crate::failure::exit_of),
     }
 }
@@ -402,6 +407,15 @@ mod tests {
         assert_eq!(exit_of(&[locked, forged]), 7);
         assert_eq!(exit_of(&[whole]), 0);
         assert_eq!(exit_of(&[import("failed", Some("internal"), 0)]), 1);
-        assert_eq!(exit_of(&[import("cancelled", None, 0)]), 1);
+        assert_eq!(exit_of(&[import("cancelled", None, 0)]), 8);
+    }
+
+    #[test]
+    fn what_others_have_changed_is_a_conflict() {
+        for (state, code) in
+            [("failed", "source_changed"), ("refused", "upload_in_use"), ("refused", "mailbox_recreated")]
+        {
+            assert_eq!(exit_of(&[import(state, Some(code), 0)]), 5, "{code}");
+        }
     }
 }
