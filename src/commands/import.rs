@@ -322,7 +322,8 @@ fn exit_of_one(import: &Value) -> u8 {
 fn text_of(import: &Value) -> String {
     let [file, state, code, reason] = ["file", "state", "code", "reason"].map(|name| text::cell(&import[name]));
     if state != "finished" {
-        return format!("{file}: {state}: {reason} ({code})\n");
+        let why = if code.is_empty() { String::new() } else { format!(": {reason} ({code})") };
+        return format!("{file}: {state}{why}\n");
     }
     let failed = import["failed"].as_array().map_or(&[][..], Vec::as_slice);
     let mails = text::count_of(&import["in_volume"], "mail");
@@ -336,6 +337,9 @@ fn text_of(import: &Value) -> String {
         let [number, locator, code, reason] =
             ["number", "locator", "code", "reason"].map(|name| text::cell(&entry[name]));
         let _ = writeln!(text, "  failed: mail {number} ({locator}): {reason} ({code})");
+    }
+    if failed.iter().any(|entry| entry["code"] == "mail_damaged") {
+        text.push_str("  hint: the file may have been damaged on its way: bring it anew and import it again\n");
     }
     for item in import["not_mail"].as_array().map_or(&[][..], Vec::as_slice) {
         let [locator, reason] = ["locator", "reason"].map(|name| text::cell(&item[name]));
@@ -392,6 +396,15 @@ mod tests {
         let open =
             json!({ "failed": [json!({})], "state": "finished", "in_volume": 5, "imported": 3, "already_there": 0 });
         assert!(text_of(&open).contains(" 1 failed (the numbers do not close)"), "{}", text_of(&open));
+    }
+
+    #[test]
+    fn what_is_damaged_is_told_with_a_way_out_and_what_is_cancelled_without_a_reason() {
+        let damaged = json!({ "number": 3, "locator": "mail/3", "code": "mail_damaged", "reason": "r" });
+        let text = text_of(&json!({ "file": "v.mszip", "state": "finished", "failed": [damaged.clone(), damaged] }));
+        assert_eq!(text.matches("hint: ").count(), 1, "{text}");
+        let cancelled = json!({ "file": "v.mszip", "state": "cancelled", "code": null, "reason": null });
+        assert_eq!(text_of(&cancelled), "v.mszip: cancelled\n");
     }
 
     #[test]

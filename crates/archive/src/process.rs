@@ -61,6 +61,16 @@ impl From<&Error> for Failure {
     }
 }
 
+impl Failure {
+    /// What went wrong and what to do about it, in one line.
+    pub(crate) fn in_words(self) -> String {
+        match self.hint {
+            Some(hint) => format!("{}: {hint}", self.message),
+            None => self.message,
+        }
+    }
+}
+
 /// One piece of long work, with the outcome once it has ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Process {

@@ -488,7 +488,7 @@ fn refused_view((file, kind): (String, Kind), start: &StartImports, process: &Pr
         failed: Vec::new(),
         not_mail: Vec::new(),
         balanced: false,
-        code: Some(failure.code),
-        reason: Some(failure.message),
+        code: Some(failure.code.clone()),
+        reason: Some(failure.in_words()),
     }
 }

@@ -292,6 +292,8 @@ async fn a_recreated_mailbox_takes_in_no_volume() {
     let started = world.archive.start_imports(start(true)).await.unwrap();
     assert_eq!(started.imports[0].state, ImportState::Refused);
     assert_eq!(started.imports[0].code.as_deref(), Some("mailbox_recreated"));
+    let reason = started.imports[0].reason.as_deref().unwrap();
+    assert!(reason.ends_with(refused.advice().unwrap()), "{reason}");
     world.memory.work(&world.archive).await.unwrap();
     assert_eq!(visible_state(&world.archive).await, before);
     // A single mail is somebody's own, and was put there on purpose.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Import, ImportState, NotMail};
-use crate::{Archive, ImportId, Result, records::Record, uploads::Kind};
+use crate::{Archive, ImportId, Result, process::Failure, records::Record, uploads::Kind};
 
 /// A document lists so many failed entries, some 2 MB: a whole volume may fail, and the document lies in memory several times.
 pub(super) const LISTED: usize = 10_000;
@@ -119,7 +119,7 @@ impl Archive {
             not_mail,
             balanced,
             code: import.error.as_ref().map(|e| e.code.clone()),
-            reason: import.error.map(|e| e.message),
+            reason: import.error.map(Failure::in_words),
         })
     }
 }
