@@ -66,7 +66,11 @@ impl Database {
         writer.execute_batch(durable).map_err(|e| from_sqlite(path, e))?;
         // A step may put a new table in the place of one that others refer to.
         migrate(path, &mut writer)?;
-        writer.execute_batch("PRAGMA foreign_keys = ON;").map_err(|e| from_sqlite(path, e))?;
+        // What is changed or removed is written over with zeros: wrapped keys that were given up are not to be found in
+        // free space. FAST would leave them in pages that become free. Only now, for a step may drop large tables.
+        writer
+            .execute_batch("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;")
+            .map_err(|e| from_sqlite(path, e))?;
         let inner = Inner {
             path: path.to_owned(),
             readers: Mutex::new(Some(Vec::new())),
@@ -357,6 +361,27 @@ mod tests {
         assert!(dir.path().join("c.sqlite-wal").exists());
         drop(db);
         assert!(!dir.path().join("c.sqlite-wal").exists());
+    }
+
+    #[test]
+    fn what_was_removed_is_not_in_the_file_any_more() {
+        const KEY: &str = "0123456789abcdef-a-wrapped-key";
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.sqlite");
+        let db = Database::open(&path).unwrap();
+        let run = |sql: &str| db.write_now(|tx| Ok(tx.execute_batch(sql)?)).unwrap();
+        for at in 0..60 {
+            // Some lie in pages of their own.
+            let row = format!("'p', '{at:03}', 1, NULL, '{KEY}' || hex(zeroblob({}))", at % 3 * 1500);
+            run(&format!("INSERT INTO document VALUES ({row})"));
+        }
+        run("UPDATE document SET body = 'ended' WHERE id < '040'");
+        run("DELETE FROM document WHERE id >= '020'");
+        drop(db);
+        let log = dir.path().join("c.sqlite-wal");
+        assert!(!log.exists());
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!bytes.windows(KEY.len()).any(|window| window == KEY.as_bytes()));
     }
 
     #[tokio::test]
