@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fs,
     path::{Component, Path, PathBuf},
     time::Duration,
@@ -23,7 +23,7 @@ use crate::{
     commands::Outcome,
     config::Config,
     failure::Result,
-    password, text,
+    password, print, text,
 };
 
 /// A certificate file is read up to here; the reader of the volume has a bound of its own below this.
@@ -76,7 +76,34 @@ pub(crate) async fn run(args: &Import, client: &Client, config: &Config) -> Resu
         ends.extend(turn.into_iter().zip(sources.in_order(begun)));
     }
     let ends: Vec<_> = ends.into_values().collect();
+    tell_missing(&ends, client).await;
     Ok(outcome(&ends))
+}
+
+/// Says which volumes of these exports have not come in, once their last one is known. Where that cannot be had, the
+/// migration report has it.
+pub(super) async fn tell_missing(imports: &[Value], client: &Client) {
+    let concerned: HashSet<_> = imports.iter().filter_map(|import| import["export_id"].as_str()).collect();
+    if concerned.is_empty() {
+        return;
+    }
+    let exports = client.get("/exports").await.unwrap_or_default();
+    for export in exports.as_array().into_iter().flatten() {
+        let missing = missing_volumes(export);
+        if concerned.contains(export["export_id"].as_str().unwrap_or_default()) && !missing.is_empty() {
+            let name = text::cell(&export["export_name"]);
+            print::progress(&format!("export {name}: not imported yet: volume {missing}"));
+        }
+    }
+}
+
+/// As `2, 4`; nothing as long as nobody knows how many there are.
+fn missing_volumes(export: &Value) -> String {
+    let there: HashSet<_> =
+        export["imported_volumes"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+    let all = 1..=export["volumes"].as_u64().unwrap_or(0);
+    let missing: Vec<_> = all.filter(|number| !there.contains(number)).map(|number| number.to_string()).collect();
+    missing.join(", ")
 }
 
 /// Files of one name would be one upload: each has a turn of its own.
@@ -361,6 +388,14 @@ mod tests {
 
     fn import(state: &str, code: Option<&str>, failed: usize) -> Value {
         json!({ "state": state, "code": code, "failed": vec![json!({}); failed] })
+    }
+
+    #[test]
+    fn volumes_that_have_not_come_in_are_named() {
+        let missing =
+            |volumes: Value, there: &[u64]| missing_volumes(&json!({ "volumes": volumes, "imported_volumes": there }));
+        assert_eq!(missing(json!(4), &[1, 3]), "2, 4");
+        assert_eq!((missing(json!(2), &[1, 2]), missing(Value::Null, &[1, 3])), (String::new(), String::new()));
     }
 
     #[test]

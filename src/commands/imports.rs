@@ -63,7 +63,9 @@ async fn start(args: &Chosen, client: &Client, config: &Config) -> Result<Outcom
     let mut start = args.with.start(config)?;
     start["uploads"] = if args.all { ready(client).await? } else { json!(args.uploads) };
     start["auto_start"] = json!(args.auto_start);
-    Ok(import::outcome(&import::import(start, client).await?))
+    let ends = import::import(start, client).await?;
+    import::tell_missing(&ends, client).await;
+    Ok(import::outcome(&ends))
 }
 
 /// The ids of all uploads that can be started and that no import reads.
