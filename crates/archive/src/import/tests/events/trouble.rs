@@ -10,8 +10,8 @@ use crate::{
     uploads::Home,
 };
 
-/// So many of a hundred calls go wrong: a turn takes some fifty of them, and every second one comes to its end.
-const PERCENT: u8 = 2;
+/// So many of a hundred calls go wrong: a turn takes some fifty of them, a start of four volumes that others began up to 150.
+const PERCENT: u8 = 1;
 
 /// All that somebody can see in the end.
 #[derive(Debug, PartialEq)]
@@ -27,8 +27,7 @@ struct Seen {
 
 /// Asks until the answer comes through. A conflict tells that an earlier attempt took effect, whose answer was lost.
 async fn persist<T>(mut ask: impl AsyncFnMut() -> crate::Result<T>) -> Option<T> {
-    // A start of four volumes that goes on where others were cut off makes some 150 calls: one in thirty comes through.
-    for attempt in 0..1000 {
+    for attempt in 0..200 {
         match ask().await {
             Ok(answer) => return Some(answer),
             Err(error) if error.kind() == ErrorKind::Unavailable => {}
