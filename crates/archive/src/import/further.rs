@@ -206,7 +206,7 @@ impl Archive {
             return Err(Error::invalid("it is a volume of another export"));
         }
         let volume = self.unlock_wrapped(verified, choice.wrapped_key.as_deref(), &context(&choice.export_id)).await?;
-        Chain::of(&self.all::<Import>(None).await?).add(&volume, Some(&certificate))?;
+        Chain::of(&self.all::<Import>(None).await?).add(&[&volume], Some(&certificate)).pop().transpose()?;
         let (etag, size_bytes) = (located.meta.etag, located.meta.size_bytes);
         Ok((Checked { source, etag, size_bytes, opened: Opened::Volume(volume) }, certificate))
     }

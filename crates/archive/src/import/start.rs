@@ -8,7 +8,6 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Foreign, Import, ImportState, ImportView, Source, Tally,
-    chain::Chain,
     claim::{Claimed, Live},
     open::{Located, file_name, refused},
     target::takes_volumes,
@@ -66,18 +65,25 @@ pub(super) struct Checked {
 }
 
 /// What came of the look at a source.
-struct Looked {
+pub(super) struct Looked {
     source: Source,
     kind: Kind,
-    outcome: Result<Checked>,
+    pub(super) outcome: Result<Checked>,
     /// To be said, whatever came of it.
-    alarm: Option<String>,
+    pub(super) alarm: Option<String>,
 }
 
 impl Looked {
-    /// One that may be imported.
     fn is_volume(&self) -> bool {
-        self.outcome.as_ref().is_ok_and(|checked| matches!(checked.opened, Opened::Volume(_)))
+        self.volume().is_some()
+    }
+
+    /// One that may be imported.
+    pub(super) fn volume(&self) -> Option<&Volume> {
+        match &self.outcome.as_ref().ok()?.opened {
+            Opened::Volume(volume) => Some(volume),
+            Opened::Foreign(_) => None,
+        }
     }
 }
 
@@ -102,24 +108,23 @@ impl Archive {
         }
         let certificate = start.certificate.as_deref().map(Certificate::parse).transpose();
         let mut checked = Vec::new();
-        let mut chain = Chain::of(&self.all::<Import>(None).await?);
         let target = self.find::<Mailbox>(start.mailbox.folded()).await?.map(|stored| stored.value);
         for source in &start.sources {
-            let proof = certificate.as_ref().map(Option::as_ref);
-            let (mut kind, mut alarm) = (Kind::Unknown, None);
-            let secrets = (proof.map_err(|e| refused(e.clone())), start.password.as_deref());
+            let mut kind = Kind::Unknown;
+            let proof = certificate.as_ref().map(Option::as_ref).map_err(|e| refused(e.clone()));
+            let secrets = (proof, start.password.as_deref());
             let outcome = self.check_source(source, &start.mailbox, secrets, &mut kind).await.and_then(|checked| {
-                if let Opened::Volume(volume) = &checked.opened {
+                if matches!(checked.opened, Opened::Volume(_)) {
                     target.as_ref().map_or(Ok(()), takes_volumes)?;
-                    alarm = chain.add(volume, proof.ok().flatten())?;
                 }
                 Ok(checked)
             });
             match outcome {
                 Err(error) if !start.each_alone || passes_for(source, &error) => return Err(error),
-                outcome => checked.push(Looked { source: source.clone(), kind, outcome, alarm }),
+                outcome => checked.push(Looked { source: source.clone(), kind, outcome, alarm: None }),
             }
         }
+        self.look_at_chain(&mut checked, certificate.as_ref().ok().and_then(Option::as_ref), start.each_alone).await?;
         self.queue_imports(&start, certificate.ok().flatten().as_ref(), checked).await
     }
 
