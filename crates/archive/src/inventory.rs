@@ -21,7 +21,7 @@ pub(crate) use scopes::Scopes;
 
 use crate::{
     Archive, Error, ImportId, PackId, Result,
-    import::{FailedEntry, Outcome, SliceEntry},
+    import::{FailedEntry, Import, ImportState, Outcome, SliceEntry},
     ports::ObjectKey,
 };
 
@@ -53,6 +53,16 @@ impl Inventory {
     /// True if every import says all that there is to say; older reports and slices do not.
     pub(crate) fn is_exact(&self) -> bool {
         !self.unreported && !self.is_damaged && self.imports.values().all(|ended| ended.row.is_some())
+    }
+
+    /// Whether another import has brought the same volume whole.
+    fn is_made_good(&self, ended: &Ended) -> bool {
+        let Some(row) = &ended.row else { return false };
+        let brings_it = |other: &Import| {
+            let is_whole = other.state == ImportState::Finished && other.tally.failed == 0;
+            is_whole && other.id != row.id && (&other.seal, &other.mailbox) == (&row.seal, &row.mailbox)
+        };
+        self.imports.values().filter_map(|other| other.row.as_ref()).any(brings_it)
     }
 
     fn fault(&mut self, error: Error) -> Result<()> {
@@ -92,7 +102,9 @@ impl Archive {
     async fn read_slices(&self, inventory: &mut Inventory, id: &ImportId) -> Result<()> {
         let Some(ended) = inventory.imports.get(id) else { return Ok(()) };
         let ended = ended.clone();
-        inventory.faults.extend(ended.gaps());
+        if !inventory.is_made_good(&ended) {
+            inventory.faults.extend(ended.gaps());
+        }
         for slice in &ended.slices {
             inventory.scopes.add_target(&ended);
             let entries = match self.slice(slice).await {

@@ -10,7 +10,7 @@ mod in_place;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     Archive, Error, ErrorKind, FolderPath, ImportId, MailboxAddress, PlacementKey, Result,
@@ -33,7 +33,6 @@ impl Archive {
         self.restore_records(&mut faults).await?;
         let mut inventory = self.take_inventory().await?;
         faults.append(&mut inventory.faults);
-        inventory.tell_unnamed();
         self.restore_packs(&inventory).await?;
         self.restore_imports(&inventory).await?;
         self.restore_mails(&mut inventory, &mut faults).await?;
@@ -41,6 +40,8 @@ impl Archive {
         if !inventory.imports.is_empty() {
             self.create_schedule().await?;
         }
+        let mut said = BTreeSet::new();
+        faults.retain(|fault| said.insert(fault.clone()));
         Ok(faults)
     }
 
@@ -54,7 +55,7 @@ impl Archive {
     async fn close_cut_off(&self, faults: &mut Vec<String>) -> Result<()> {
         for (import, slices) in open_imports(self, faults).await? {
             let import = ended(import);
-            let mut user_archives = std::collections::BTreeSet::new();
+            let mut user_archives = BTreeSet::new();
             for slice in &slices {
                 user_archives.extend(crate::import::user_archives(&self.slice(slice).await?));
             }
@@ -118,10 +119,13 @@ impl Archive {
                 self.catalog.create_folders(mailbox, some).await?;
             }
         }
+        let mut unnamed = 0;
         for part in 0..inventory.facts.parts() {
-            let mut mails = inventory.mails(part)?;
+            let (mut mails, foundlings) = inventory.split(part)?;
             if inventory.is_damaged {
-                mails.extend(inventory.foundlings(part)?);
+                mails.extend(foundlings);
+            } else {
+                unnamed += foundlings.len();
             }
             let mut rows = Vec::new();
             let mut lists: BTreeMap<u32, Vec<PlacementKey>> = BTreeMap::new();
@@ -146,6 +150,12 @@ impl Archive {
                     self.catalog.place(&format!("rebuild {part}"), scope, &keys).await?;
                 }
             }
+        }
+        if unnamed > 0 {
+            tracing::warn!(
+                "{unnamed} mails lie in packs and no import speaks of them: a worker died before it had said so, or the slices \
+                 that did are lost; importing their volumes again brings them back"
+            );
         }
         Ok(())
     }
@@ -177,20 +187,6 @@ fn ended(import: Import) -> Import {
 }
 
 impl Inventory {
-    /// Says how many mails lie in packs that no import speaks of.
-    fn tell_unnamed(&self) {
-        let is_named = |id| self.makers.contains_key(id) || self.counted_on.contains_key(id);
-        let unnamed: Vec<_> =
-            self.packs.iter().filter(|(id, _)| !is_named(*id)).map(|(_, found)| found.mails).collect();
-        if !unnamed.is_empty() {
-            let (mails, packs) = (unnamed.iter().sum::<u64>(), unnamed.len());
-            tracing::warn!(
-                "{mails} mails lie in {packs} packs of which no import speaks: a worker died before it had said so, or the \
-                 slices that did are lost; importing their volumes again brings them back"
-            );
-        }
-    }
-
     /// The rows of the packs that slices speak of; of all packs, where slices are damaged. Their fence is of no use any more, and not told.
     pub(crate) fn pack_rows(&self) -> impl Iterator<Item = Pack> {
         self.packs.iter().filter_map(|(id, found)| {

@@ -30,26 +30,24 @@ type Said = (Vec<Claim>, Vec<Copy>);
 impl Inventory {
     /// The mails of one part of the scratch files that slices speak of, in the order of their hashes.
     pub(crate) fn mails(&mut self, part: usize) -> Result<Vec<Mail>> {
-        let named = self.by_hash(part)?.into_iter().filter(|(_, (claims, _))| !claims.is_empty());
-        Ok(named.map(|(hash, (claims, copies))| join(hash, claims, copies)).collect())
+        self.split(part).map(|(named, _)| named)
     }
 
-    /// The others, in rows that say no more than their bytes do: where slices are damaged, they would be lost from sight.
-    pub(crate) fn foundlings(&mut self, part: usize) -> Result<Vec<Mail>> {
+    /// The mails of a part that slices speak of, and the others whose bytes are sound, in rows that say no more than these
+    /// do: where slices are damaged, they would be lost from sight.
+    pub(crate) fn split(&mut self, part: usize) -> Result<(Vec<Mail>, Vec<Mail>)> {
         let whole = self.scopes.whole();
-        let unnamed = self.by_hash(part)?.into_iter().filter(|(_, (claims, _))| claims.is_empty());
-        let mails = unnamed.filter_map(|(hash, (_, copies))| {
-            let copy = copies.into_iter().find(|copy| copy.header.is_some())?;
-            let seen = self.packs.get(&copy.pack).map_or(0, |pack| pack.modified);
-            let row = Box::new(foundling(copy, seen));
-            Some(Mail {
-                hash,
-                known: Known::Row { row, exact: false },
-                places: [(whole, Flags::default())].into(),
-                date: None,
-            })
-        });
-        Ok(mails.collect())
+        let (mut named, mut foundlings) = (Vec::new(), Vec::new());
+        for (hash, (claims, copies)) in self.by_hash(part)? {
+            if !claims.is_empty() {
+                named.push(join(hash, claims, copies));
+            } else if let Some(copy) = copies.into_iter().find(|copy| copy.header.is_some()) {
+                let seen = self.packs.get(&copy.pack).map_or(0, |pack| pack.modified);
+                let known = Known::Row { row: Box::new(foundling(copy, seen)), exact: false };
+                foundlings.push(Mail { hash, known, places: [(whole, Flags::default())].into(), date: None });
+            }
+        }
+        Ok((named, foundlings))
     }
 
     fn by_hash(&mut self, part: usize) -> Result<BTreeMap<MailHash, Said>> {

@@ -213,6 +213,13 @@ async fn mails_behind_a_lost_slice_stay_in_sight() {
             assert_eq!((checked.messages, checked.balanced), (mails, false), "{checked:?}");
             (world.memory, world.archive) = (memory, archive);
         }
+        // The volume comes once more, and nothing is missing any longer.
+        world.import(None).await;
+        world.restructure().await;
+        let (_, archive) = rebuilt(&world.memory, &world.archive);
+        assert_eq!(archive.rebuild().await.unwrap(), [""; 0]);
+        let checked = archive.check(true).await.unwrap();
+        assert_eq!((checked.messages, checked.errors.as_slice(), checked.balanced), (mails, &[][..], true));
     }
 }
 
