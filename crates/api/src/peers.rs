@@ -8,8 +8,8 @@ use std::{
 
 use crate::limiter::network_of;
 
-/// Connections of one peer at a time. Enough for a proxy that everybody comes through, and a quarter of what there is.
-const PER_PEER: usize = 128;
+/// Connections of one peer at a time. Enough for a proxy or an office that everybody comes through, and half of what there is.
+const PER_PEER: usize = 256;
 
 /// Open connections by the network that a peer commands, this machine itself included.
 #[derive(Clone, Default)]

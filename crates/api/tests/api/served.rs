@@ -58,7 +58,7 @@ async fn one_peer_does_not_take_all_connections() {
     let address = listener.local_addr().unwrap();
     tokio::spawn(api::serve(listener, world.router.clone(), std::future::pending()));
     let mut silent = Vec::new();
-    for _ in 0..128 {
+    for _ in 0..256 {
         silent.push(TcpStream::connect(address).await.unwrap());
     }
     let healthz = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
