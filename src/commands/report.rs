@@ -93,6 +93,10 @@ fn text_of(report: &Value) -> String {
             let _ = writeln!(text, "{title}: {}", text::cell(item));
         }
     }
+    if report["skipped"].as_u64().is_some_and(|skipped| skipped > 0) {
+        let mails = text::count_of(&report["skipped"], "mail");
+        let _ = writeln!(text, "{mails} could not be read in the source: the export's own report names each");
+    }
     let _ = writeln!(text, "\n{}", verdict_of(report));
     text
 }
