@@ -1,7 +1,8 @@
 //! The data folder, opened.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -15,8 +16,6 @@ use crate::{
 const CATALOGUE: &str = "catalogue.sqlite";
 const OBJECTS: &str = "objects";
 const NEW_CATALOGUE: &str = "catalogue.new.sqlite";
-/// One that knew more than the objects told, kept by [`Local::keep_catalogue`].
-const OLD_CATALOGUE: &str = "catalogue.before.sqlite";
 /// What SQLite keeps beside a file.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
@@ -63,21 +62,29 @@ impl Local {
         Self::open_under(dir, lock, Arc::new(keys(dir, passphrase)?), true)
     }
 
-    /// Keeps the catalogue that [`Self::replace_catalogue`] will replace under another name, which it answers; one that was
-    /// kept before stays.
-    pub fn keep_catalogue(&self) -> Result<&'static str> {
-        let (there, kept) = (self.dir.join(CATALOGUE), self.dir.join(OLD_CATALOGUE));
-        if !self.is_anew || kept.exists() {
-            return Ok(OLD_CATALOGUE);
-        }
+    /// Keeps the catalogue that [`Self::replace_catalogue`] will replace under another name, which it answers: the first of
+    /// `catalogue.before-1.sqlite` … that is free.
+    pub fn keep_catalogue(&self) -> Result<String> {
+        let there = self.dir.join(CATALOGUE);
         // With its log in it.
         Database::open(&there)?.close()?;
-        // Not every file system has links.
-        fs::hard_link(&there, &kept)
-            .or_else(|_| fs::copy(&there, &kept).map(drop))
-            .and_then(|()| folders::sync(&self.dir))
-            .map_err(|e| from_io(kept.display(), e))?;
-        Ok(OLD_CATALOGUE)
+        let names = (1_u32..).map(|number| format!("catalogue.before-{number}.sqlite"));
+        for name in names {
+            let kept = self.dir.join(&name);
+            // Not every file system has links.
+            let linked = fs::hard_link(&there, &kept).or_else(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => Err(error),
+                _ => File::create_new(&kept).and_then(|_| fs::copy(&there, &kept)).map(drop),
+            });
+            match linked {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                linked => {
+                    linked.and_then(|()| folders::sync(&self.dir)).map_err(|e| from_io(kept.display(), e))?;
+                    return Ok(name);
+                }
+            }
+        }
+        Err(Error::internal("no name is free"))
     }
 
     /// Puts the new catalogue of [`Self::open_anew`] in place of the old one and opens the folder again. All other
@@ -333,6 +340,22 @@ mod tests {
             assert_eq!(value(&local).await, Some(json!(damage)));
             assert_eq!(held.load("p", "x").await.unwrap_err().kind(), ErrorKind::Unavailable);
             assert!(!dir.path().join(NEW_CATALOGUE).exists());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_catalogue_is_kept_beside_those_that_were_kept_before() {
+        let dir = tempfile::tempdir().unwrap();
+        for number in 1..=3 {
+            let old = Local::open(dir.path()).unwrap();
+            old.catalog.save("kept", "n", &json!(number), Expect::Anything, None).await.unwrap();
+            drop(old);
+            let anew = Local::open_anew(dir.path(), None).unwrap();
+            let name = anew.keep_catalogue().unwrap();
+            assert_eq!(name, format!("catalogue.before-{number}.sqlite"));
+            drop(anew.replace_catalogue().unwrap());
+            let kept = Sqlite::new(Database::open(&dir.path().join(name)).unwrap(), Arc::new(SystemClock));
+            assert_eq!(kept.load("kept", "n").await.unwrap().unwrap().body, json!(number));
         }
     }
 }
