@@ -55,12 +55,12 @@ impl Inventory {
         !self.unreported && !self.is_damaged && self.imports.values().all(|ended| ended.row.is_some())
     }
 
-    /// Whether another import has brought the same volume whole.
+    /// Whether another import has brought the same volume whole, into whatever mailbox.
     fn is_made_good(&self, ended: &Ended) -> bool {
         let Some(row) = &ended.row else { return false };
         let brings_it = |other: &Import| {
             let is_whole = other.state == ImportState::Finished && other.tally.failed == 0;
-            is_whole && other.id != row.id && (&other.seal, &other.mailbox) == (&row.seal, &row.mailbox)
+            is_whole && other.id != row.id && other.seal == row.seal
         };
         self.imports.values().filter_map(|other| other.row.as_ref()).any(brings_it)
     }
